@@ -1,0 +1,188 @@
+import type { Duplex } from "node:stream";
+import type { AttachOptions, ExecOptions, ProcessStreams } from "#agent/streams/process-streams.ts";
+
+/**
+ * What runs containers on a node. Implementations: containerd over CRI, and a simulation. Shapes follow CRI
+ * (`runtime.v1`) where a name exists there. All implementations pass `containerRuntimeConformance`.
+ */
+export interface ContainerRuntime extends AsyncDisposable {
+  /** As shown in `node.status.nodeInfo.containerRuntimeVersion`: `containerd://1.6.20`. */
+  readonly version: string;
+
+  runSandbox(config: SandboxConfig, signal: AbortSignal): Promise<Sandbox>;
+  /** Ends every container in it and frees its network. Harmless when already stopped. */
+  stopSandbox(id: string): Promise<void>;
+  removeSandbox(id: string): Promise<void>;
+  /** All sandboxes of this node, running or not. */
+  listSandboxes(): Promise<readonly Sandbox[]>;
+
+  createContainer(sandboxId: string, config: ContainerConfig): Promise<string>;
+  startContainer(id: string): Promise<void>;
+  /** SIGTERM (or the image's stop signal), then SIGKILL after `graceSeconds`. */
+  stopContainer(id: string, graceSeconds: number): Promise<void>;
+  removeContainer(id: string): Promise<void>;
+  listContainers(): Promise<readonly ContainerState[]>;
+  containerState(id: string): Promise<ContainerState | undefined>;
+
+  /** Each start, end and removal as it happens; never polled for. */
+  onEvent(listener: (event: RuntimeEvent) => void): Disposable;
+
+  exec(containerId: string, options: ExecOptions): Promise<ProcessStreams>;
+  attach(
+    containerId: string,
+    options: AttachOptions & { readonly tty: boolean },
+  ): Promise<ProcessStreams>;
+  portForward(sandboxId: string, port: number): Promise<Duplex>;
+
+  /** The image's id when it is here. */
+  imageStatus(image: string): Promise<ImageInfo | undefined>;
+  pullImage(
+    image: string,
+    credentials: RegistryCredentials | undefined,
+    signal: AbortSignal,
+  ): Promise<ImageInfo>;
+  listImages(): Promise<readonly ImageInfo[]>;
+  removeImage(image: string): Promise<void>;
+}
+
+export interface SandboxConfig {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  /** Which start of the sandbox this is, from 0. */
+  readonly attempt: number;
+  readonly hostname: string;
+  readonly logDirectory: string;
+  readonly dns: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  };
+  readonly hostNetwork: boolean;
+  readonly hostPid: boolean;
+  readonly hostIpc: boolean;
+  readonly shareProcessNamespace: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly portMappings: readonly {
+    readonly containerPort: number;
+    readonly hostPort: number;
+    readonly protocol: string;
+    readonly hostIp: string;
+  }[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly cgroupParent?: string;
+}
+
+export interface Sandbox {
+  readonly id: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly attempt: number;
+  readonly state: "ready" | "not-ready";
+  readonly createdMs: number;
+  /** Addresses in the pod network, the primary first; empty with the host's network. */
+  readonly ips: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ContainerConfig {
+  readonly name: string;
+  readonly attempt: number;
+  /** The image's id or reference, present on this node. */
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly workingDir: string;
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+  readonly mounts: readonly Mount[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Relative to the sandbox's log directory. */
+  readonly logPath: string;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly tty: boolean;
+  readonly resources: Resources;
+  readonly security: ContainerSecurity;
+  /** For simulated containers only: how they behave (annotations of the pod, prefixed `simulated.kogge.dev/`). */
+  readonly simulation?: Readonly<Record<string, string>>;
+}
+
+export interface Mount {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  readonly readOnly: boolean;
+  readonly propagation: "private" | "host-to-container" | "bidirectional";
+}
+
+export interface Resources {
+  readonly cpuShares?: number;
+  readonly cpuQuotaUs?: number;
+  readonly cpuPeriodUs?: number;
+  readonly memoryLimitBytes?: number;
+  readonly oomScoreAdj?: number;
+}
+
+export interface ContainerSecurity {
+  readonly privileged: boolean;
+  readonly readOnlyRootFilesystem: boolean;
+  readonly noNewPrivileges: boolean;
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly runAsUserName?: string;
+  readonly supplementalGroups: readonly number[];
+  readonly addCapabilities: readonly string[];
+  readonly dropCapabilities: readonly string[];
+  readonly seccomp:
+    | { readonly kind: "runtime-default" | "unconfined" }
+    | { readonly kind: "localhost"; readonly path: string };
+}
+
+export interface ContainerState {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly name: string;
+  readonly attempt: number;
+  readonly state: "created" | "running" | "exited" | "unknown";
+  readonly image: string;
+  readonly imageId: string;
+  readonly createdMs: number;
+  readonly startedMs: number;
+  readonly finishedMs: number;
+  readonly exitCode: number;
+  /** `Completed`, `Error`, `OOMKilled`, … */
+  readonly reason: string;
+  readonly message: string;
+  readonly logPath: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface RuntimeEvent {
+  readonly kind:
+    | "container-started"
+    | "container-exited"
+    | "container-removed"
+    | "sandbox-stopped"
+    | "runtime-lost"
+    | "runtime-back";
+  readonly containerId?: string;
+  readonly sandboxId?: string;
+}
+
+export interface ImageInfo {
+  readonly id: string;
+  readonly tags: readonly string[];
+  readonly digests: readonly string[];
+  readonly sizeBytes: number;
+  /** The user the image runs as, where it names one. */
+  readonly user: string;
+}
+
+export interface RegistryCredentials {
+  readonly username: string;
+  readonly password: string;
+  readonly serverAddress: string;
+}

@@ -1,0 +1,9 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { generateTypes } from "./generate-types.ts";
+
+const root = join(import.meta.dirname, "..");
+const out = join(root, "src/api/generated");
+mkdirSync(out, { recursive: true });
+const models = join(root, "node_modules/@kubernetes/client-node/dist/gen/models");
+writeFileSync(join(out, "types.ts"), generateTypes(models));
