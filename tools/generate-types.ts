@@ -40,12 +40,20 @@ function renamer(names: readonly string[]): (name: string) => string {
 function interfaceOf(name: string, text: string, rename: (name: string) => string): string {
   const start = text.indexOf("export declare class");
   if (start < 0) return "";
-  const fields = [...text.slice(start).matchAll(/^ {4}'([^']+)'(\??): (.+);$/gm)].map(
+  const fields = [...joinMaps(text.slice(start)).matchAll(/^ {4}'([^']+)'(\??): (.+);$/gm)].map(
     ([, field, optional, type]) =>
       `  readonly ${quoteField(field ?? "")}${optional}: ${mapType(type ?? "", rename)};`,
   );
   const body = fields.join("\n");
   return `export interface ${rename(name)} {\n${isTopLevel(body) ? withRequiredIdentity(body) : body}\n}`;
+}
+
+/** Maps are declared over several lines; a field is read from one. */
+function joinMaps(text: string): string {
+  return text.replaceAll(
+    /\{\s*\[key: string\]: ([^;{}]+(?:\{[^{}]*\})?[^;{}]*);\s*\}/g,
+    (_, type: string) => `{ [key: string]: ${type.trim()} }`,
+  );
 }
 
 function isTopLevel(fields: string): boolean {
