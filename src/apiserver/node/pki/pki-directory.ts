@@ -1,0 +1,104 @@
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createAuthority, openAuthority } from "#apiserver/node/pki/authority.ts";
+import type { Authority, LeafRequest } from "#apiserver/node/pki/authority.ts";
+import type { KeyAndCertificate } from "#apiserver/node/pki/certificate.ts";
+
+/** The keys of one cluster, kept in a directory (`pki/` of the data directory) or only in memory. */
+export interface Pki {
+  readonly authority: Authority;
+  /** Signs service-account tokens: a PKCS #8 key in PEM (P-256, for ES256). */
+  readonly serviceAccountKey: string;
+  /** A certificate kept under `name`; made anew when it is missing, about to expire or asked for with other names. */
+  certificate(name: string, request: LeafRequest): KeyAndCertificate;
+}
+
+/** A certificate is replaced when less than this remains of it. */
+const renewBeforeMs = 30 * 24 * 3_600_000;
+
+export function openPkiDirectory(directory: string, nowMs: number): Pki {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const authority = openOrCreateAuthority(directory, nowMs);
+  return {
+    authority,
+    serviceAccountKey: openOrCreateKey(join(directory, "sa.key")),
+    certificate(name, request) {
+      const kept = readPair(directory, name);
+      if (kept && stillFits(kept, request, nowMs)) return kept;
+      const made = authority.issue(request);
+      writePair(directory, name, made);
+      return made;
+    },
+  };
+}
+
+/** Keys that live only as long as the process, for a cluster inside a test. */
+export function createMemoryPki(nowMs: number): Pki {
+  const authority = createAuthority(nowMs);
+  return {
+    authority,
+    serviceAccountKey: newKey(),
+    certificate: (_name, request) => authority.issue(request),
+  };
+}
+
+function openOrCreateAuthority(directory: string, nowMs: number): Authority {
+  const kept = readPair(directory, "ca");
+  if (kept) return openAuthority(kept, nowMs);
+  const made = createAuthority(nowMs);
+  writePair(directory, "ca", made);
+  return made;
+}
+
+function openOrCreateKey(file: string): string {
+  if (existsSync(file)) return readFileSync(file, "utf8");
+  const key = newKey();
+  replaceFile(file, key, 0o600);
+  return key;
+}
+
+function newKey(): string {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
+
+function stillFits(kept: KeyAndCertificate, request: LeafRequest, nowMs: number): boolean {
+  const certificate = new X509Certificate(kept.certificate);
+  const names = new Set(certificate.subjectAltName?.split(", ") ?? []);
+  const wanted = [
+    ...(request.dnsNames ?? []).map((name) => `DNS:${name}`),
+    ...(request.ipAddresses ?? [])
+      .filter((address) => !address.includes(":"))
+      .map((address) => `IP Address:${address}`),
+  ];
+  return (
+    certificate.validToDate.getTime() - nowMs > renewBeforeMs &&
+    wanted.every((name) => names.has(name))
+  );
+}
+
+function readPair(directory: string, name: string): KeyAndCertificate | undefined {
+  const files = pairFiles(directory, name);
+  if (!existsSync(files.key) || !existsSync(files.certificate)) return undefined;
+  return {
+    key: readFileSync(files.key, "utf8"),
+    certificate: readFileSync(files.certificate, "utf8"),
+  };
+}
+
+function writePair(directory: string, name: string, pair: KeyAndCertificate): void {
+  const files = pairFiles(directory, name);
+  replaceFile(files.key, pair.key, 0o600);
+  replaceFile(files.certificate, pair.certificate, 0o644);
+}
+
+function pairFiles(directory: string, name: string): { key: string; certificate: string } {
+  return { key: join(directory, `${name}.key`), certificate: join(directory, `${name}.crt`) };
+}
+
+/** Writes beside and renames, so that a crash leaves the old file or the new one. */
+function replaceFile(file: string, text: string, mode: number): void {
+  writeFileSync(`${file}.new`, text, { mode });
+  renameSync(`${file}.new`, file);
+}
