@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import type { DataDirectory } from "#main/data-directory.ts";
+import { readJsonFile, removeFile, writeJsonFile } from "#main/json-file.ts";
+
+/** What a running server says of itself: the fields that `up --json` and `status --json` print. */
+export interface RunningServer {
+  readonly ready: boolean;
+  readonly startupMs: number;
+  readonly server: string;
+  readonly kubeconfig: string;
+  readonly pid: number;
+  readonly runtime: string;
+  readonly nodes: readonly string[];
+  /** When the process was started, so that a recycled pid is not taken for it. */
+  readonly processStart: string;
+}
+
+export function writeRunning(
+  directory: DataDirectory,
+  server: Omit<RunningServer, "processStart">,
+): void {
+  writeJsonFile(directory.running, { ...server, processStart: processStart(server.pid) });
+}
+
+/** The server that runs on this data directory; undefined when none does. */
+export function readRunning(directory: DataDirectory): RunningServer | undefined {
+  const written = readJsonFile<RunningServer>(directory.running);
+  if (written === undefined || !isAlive(written)) return undefined;
+  return written;
+}
+
+/** What the last server wrote, whether it still runs or not. */
+export function readLastRunning(directory: DataDirectory): RunningServer | undefined {
+  return readJsonFile<RunningServer>(directory.running);
+}
+
+export function clearRunning(directory: DataDirectory): void {
+  removeFile(directory.running);
+}
+
+function isAlive(server: RunningServer): boolean {
+  try {
+    process.kill(server.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  return processStart(server.pid) === server.processStart;
+}
+
+/** On Linux the start time in clock ticks since boot, with the boot's id; elsewhere "". */
+function processStart(pid: number): string {
+  if (process.platform !== "linux") return "";
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}:${ticks}`;
+  } catch {
+    return "gone";
+  }
+}
