@@ -46,6 +46,8 @@ export interface Client {
     body: Body,
     options?: WriteOptions,
   ): Promise<Answer>;
+  /** Reads a path that is no resource: discovery, `/version`. The answer is what the server sent, decoded. */
+  read(path: string, options?: CallOptions): Promise<unknown>;
 }
 
 export interface CallOptions {

@@ -9,6 +9,15 @@ export interface Informer<T extends KubeObject> {
   list(namespace?: string): Iterable<T>;
   /** Objects whose index function (given at creation) returned `value`. */
   byIndex(index: string, value: string): Iterable<T>;
+  /**
+   * Adds an index to those given at creation. Adding the same function under the same name again is fine; another
+   * function under a taken name is an error.
+   */
+  addIndex(name: string, valuesOf: IndexFunction<T>): void;
+  /** The newest `resourceVersion` seen, from an event, a bookmark or a listing; "" before the first. */
+  readonly resourceVersion: string;
+  /** Resolves as soon as `condition` holds; it is asked now and after every event. Rejects with the signal's reason. */
+  until(condition: () => boolean, signal: AbortSignal): Promise<void>;
   /** Calls back for each change from now on, and once with "added" for each object already there. */
   onChange(listener: (change: Change<T>) => void): Disposable;
 }
@@ -17,3 +26,6 @@ export type Change<T> =
   | { readonly kind: "added"; readonly object: T }
   | { readonly kind: "modified"; readonly object: T; readonly old: T }
   | { readonly kind: "deleted"; readonly object: T };
+
+/** The values under which an index finds an object. */
+export type IndexFunction<T> = (object: T) => readonly string[];
