@@ -33,9 +33,7 @@ export async function runFiles(
     else note(skipped, String(result.skip), result.name);
   });
   events.on("test:fail", (result) => {
-    if (result.details.type === "suite" && result.details.error.failureType === "subtestsFailed")
-      return;
-    if (isFile(result.name, files) && result.details.error.failureType === "subtestsFailed") return;
+    if (onlyReportsSubtests(result.details.error)) return;
     const file = result.file ?? result.name;
     failed.push({ file, name: result.name });
     process.stdout.write(`\n✖ ${result.name}\n${describe(result.details.error)}\n`);
