@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { generateDefinitions } from "./generate-definitions.ts";
 import { generateTypes } from "./generate-types.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -7,3 +8,4 @@ const out = join(root, "src/api/generated");
 mkdirSync(out, { recursive: true });
 const models = join(root, "node_modules/@kubernetes/client-node/dist/gen/models");
 writeFileSync(join(out, "types.ts"), generateTypes(models));
+writeFileSync(join(out, "definitions.ts"), generateDefinitions(join(root, "src/api/facts")));
