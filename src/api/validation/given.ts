@@ -1,0 +1,63 @@
+/**
+ * An object as a client gave it: the types are those of the schema, but any field may be absent or null,
+ * required ones too.
+ */
+export type Given<T> = T extends readonly (infer Item)[]
+  ? readonly Given<Item>[]
+  : T extends object
+    ? { readonly [Name in keyof T]?: Given<T[Name]> | null }
+    : T;
+
+/** The same while it is filled in: fields may be set. */
+export type Filling<T> = T extends readonly (infer Item)[]
+  ? Filling<Item>[]
+  : T extends object
+    ? { -readonly [Name in keyof T]?: Filling<T[Name]> | null }
+    : T;
+
+/** The items of a list that may be absent; an item that is null counts as one without fields. */
+export function itemsOf<Item>(
+  list: readonly Item[] | null | undefined,
+): readonly NonNullable<Item>[] {
+  if (!list) return [];
+  return list.map((item) => item ?? ({} as NonNullable<Item>));
+}
+
+/** The entries of a map that may be absent. */
+export function entriesOf<Value>(
+  map: { readonly [key: string]: Value } | null | undefined,
+): readonly (readonly [string, Value])[] {
+  return map ? Object.entries(map) : [];
+}
+
+export function isEmpty(value: object | null | undefined): boolean {
+  return !value || Object.keys(value).length === 0;
+}
+
+/** Sets fields that are absent, null or "" (which Go clients cannot tell from absent). */
+export function setWhereUnset<T extends object>(target: T, values: Partial<T>): void {
+  for (const name of Object.keys(values) as (keyof T)[]) {
+    const current: unknown = target[name];
+    const value = values[name];
+    if ((current === undefined || current === null || current === "") && value !== undefined) {
+      target[name] = value as T[keyof T];
+    }
+  }
+}
+
+/** Sets numbers that are absent, null or 0, for fields where upstream cannot tell these apart. */
+export function setWhereZero<T extends object>(target: T, values: Partial<T>): void {
+  for (const name of Object.keys(values) as (keyof T)[]) {
+    const value = values[name];
+    if (!target[name] && value !== undefined) target[name] = value as T[keyof T];
+  }
+}
+
+/** The object in a field, which is made where it is absent. */
+export function objectIn<T extends object, Name extends keyof T>(
+  target: T,
+  name: Name,
+): NonNullable<T[Name]> {
+  target[name] ??= {} as NonNullable<T[Name]>;
+  return target[name] as NonNullable<T[Name]>;
+}
