@@ -123,7 +123,7 @@ function parseField(text: string, packageName: string): Field {
 }
 
 function factOf(mark: string, isList: boolean): Partial<Field> {
-  const [word = "", value = ""] = split(mark);
+  const [word, value] = split(mark);
   switch (word) {
     case "required":
       return {};
