@@ -1,0 +1,108 @@
+import { type Clock, sleep } from "#base/clock.ts";
+import { type Log, messageOf } from "#base/log.ts";
+import { readEventIds } from "#agent/containerd/event-messages.ts";
+import type { GrpcChannel } from "#agent/containerd/grpc-channel.ts";
+import type { ContainerState, RuntimeEvent } from "#agent/runtime/container-runtime.ts";
+
+interface EventSource {
+  readonly channel: GrpcChannel;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly containerState: (id: string) => Promise<ContainerState | undefined>;
+}
+
+export interface RuntimeEvents extends AsyncDisposable {
+  onEvent(listener: (event: RuntimeEvent) => void): Disposable;
+}
+
+interface Envelope {
+  readonly namespace: string;
+  readonly topic: string;
+  readonly event: { readonly value: Uint8Array } | null;
+}
+
+const reconnectMs = 500;
+const settleAttempts = 8;
+const settleFirstMs = 10;
+
+/** Turns containerd's event stream into ours, and keeps it open: losing it is an event, and so is its return. */
+export function runtimeEvents(source: EventSource): RuntimeEvents {
+  const listeners = new Set<(event: RuntimeEvent) => void>();
+  const closing = new AbortController();
+  const emit = (event: RuntimeEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const done = follow(source, emit, closing.signal);
+  return {
+    onEvent(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      listeners.clear();
+      await done;
+    },
+  };
+}
+
+type Emit = (event: RuntimeEvent) => void;
+
+async function follow(source: EventSource, emit: Emit, signal: AbortSignal): Promise<void> {
+  const filters = [
+    'topic~="/tasks/(start|exit)",namespace==k8s.io',
+    'topic=="/containers/delete",namespace==k8s.io',
+  ];
+  let lost = false;
+  while (!signal.aborted) {
+    try {
+      const stream = source.channel.stream<Envelope>(
+        "containerd.services.events.v1.Events/Subscribe",
+        { filters },
+        signal,
+      );
+      if (lost) await source.channel.ready(farTimeoutMs);
+      if (lost && !signal.aborted) emit({ kind: "runtime-back" });
+      lost = false;
+      for await (const envelope of stream) {
+        translate(source, envelope, emit).catch((error: unknown) =>
+          source.log.warn("container event not understood", { reason: messageOf(error) }),
+        );
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!lost) {
+        source.log.warn("connection to containerd lost", { reason: messageOf(error) });
+        emit({ kind: "runtime-lost" });
+      }
+      lost = true;
+    }
+    await sleep(source.clock, reconnectMs, signal).catch(() => {});
+  }
+}
+
+const farTimeoutMs = 60_000;
+
+async function translate(source: EventSource, envelope: Envelope, emit: Emit): Promise<void> {
+  const { containerId, processId } = readEventIds(envelope.event?.value ?? new Uint8Array());
+  if (containerId === "") return;
+  if (envelope.topic === "/containers/delete") {
+    return emit({ kind: "container-removed", containerId });
+  }
+  if (envelope.topic === "/tasks/start") return emit({ kind: "container-started", containerId });
+  // The end of a process that was started by exec names the container, but has an id of its own.
+  if (processId !== containerId) return;
+  const state = await settled(source, containerId);
+  if (state === undefined) emit({ kind: "sandbox-stopped", sandboxId: containerId });
+  else emit({ kind: "container-exited", containerId });
+}
+
+/** CRI learns of an end from the same event as we do, a moment later: waits until it has, for about two seconds. */
+async function settled(source: EventSource, id: string): Promise<ContainerState | undefined> {
+  let state = await source.containerState(id);
+  for (let attempt = 0; state?.state === "running" && attempt < settleAttempts; attempt += 1) {
+    await sleep(source.clock, settleFirstMs * 2 ** attempt);
+    state = await source.containerState(id);
+  }
+  return state;
+}

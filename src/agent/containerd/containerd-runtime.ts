@@ -1,0 +1,311 @@
+import type { Duplex } from "node:stream";
+import { status as grpcStatus } from "@grpc/grpc-js";
+import { type Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import { runtimeEvents } from "#agent/containerd/containerd-events.ts";
+import type {
+  CriContainer,
+  CriContainerStatus,
+  CriImage,
+  CriPodSandbox,
+  CriSandboxStatus,
+} from "#agent/containerd/cri-answers.ts";
+import {
+  containerStateOf,
+  criContainerConfig,
+  criSandboxConfig,
+  imageInfoOf,
+  sandboxOf,
+} from "#agent/containerd/cri-convert.ts";
+import { criTable } from "#agent/containerd/cri-messages.ts";
+import { eventTable } from "#agent/containerd/event-messages.ts";
+import { type GrpcChannel, GrpcError, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
+import { normaliseImage } from "#agent/images/image-name.ts";
+import type {
+  ContainerRuntime,
+  ContainerState,
+  ImageInfo,
+  Sandbox,
+  SandboxConfig,
+} from "#agent/runtime/container-runtime.ts";
+import type { AttachOptions, ExecOptions, ProcessStreams } from "#agent/streams/process-streams.ts";
+
+export interface ConnectOptions {
+  readonly socket: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly streamClient: StreamClient;
+}
+
+/** Opens the streaming URLs that CRI hands out for exec, attach and port-forward. */
+export interface StreamClient {
+  connectExec(url: string, options: ExecOptions): Promise<ProcessStreams>;
+  connectAttach(
+    url: string,
+    options: AttachOptions & { readonly tty: boolean },
+  ): Promise<ProcessStreams>;
+  connectPortForward(url: string, port: number): Promise<Duplex>;
+}
+
+const connectTimeoutMs = 10_000;
+const pullTimeoutMs = 30 * 60_000;
+const stopMarginMs = 30_000;
+
+/** The runtime behind a CRI socket of containerd. Disposing of it only ends the connection. */
+export async function connectContainerd(options: ConnectOptions): Promise<ContainerRuntime> {
+  const channel = openGrpcChannel(options.socket, [criTable, eventTable]);
+  try {
+    await channel.ready(connectTimeoutMs);
+  } catch (cause) {
+    channel[Symbol.dispose]();
+    throw new Error(`Cannot reach containerd at "${options.socket}"`, { cause });
+  }
+  const { runtimeName, runtimeVersion } = await channel.call<{
+    runtimeName: string;
+    runtimeVersion: string;
+  }>("runtime.v1.RuntimeService/Version", {});
+  const cri = new Cri(channel, options.streamClient);
+  const events = runtimeEvents({ ...options, channel, containerState: cri.containerState });
+  return {
+    version: `${runtimeName}://${runtimeVersion.replace(/^v|~.*$/g, "")}`,
+    ...cri,
+    onEvent: events.onEvent,
+    async [Symbol.asyncDispose]() {
+      await events[Symbol.asyncDispose]();
+      channel[Symbol.dispose]();
+    },
+  };
+}
+
+type Calls = Omit<ContainerRuntime, "version" | "onEvent" | typeof Symbol.asyncDispose>;
+
+/** The unary calls. The configurations of sandboxes are kept because each container of one must repeat them. */
+class Cri implements Calls {
+  readonly #channel: GrpcChannel;
+  readonly #streamClient: StreamClient;
+  readonly #sandboxConfigs = new Map<string, SandboxConfig>();
+
+  constructor(channel: GrpcChannel, streamClient: StreamClient) {
+    this.#channel = channel;
+    this.#streamClient = streamClient;
+  }
+
+  runSandbox = async (config: SandboxConfig, signal: AbortSignal): Promise<Sandbox> => {
+    const { podSandboxId } = await this.#runtime<{ podSandboxId: string }>(
+      "RunPodSandbox",
+      { config: criSandboxConfig(config) },
+      { signal, timeoutMs: 4 * 60_000 },
+    );
+    this.#sandboxConfigs.set(podSandboxId, config);
+    return this.#sandbox(podSandboxId);
+  };
+
+  stopSandbox = async (id: string): Promise<void> => {
+    await unlessGone(this.#runtime("StopPodSandbox", { podSandboxId: id }));
+  };
+
+  removeSandbox = async (id: string): Promise<void> => {
+    await unlessGone(this.#runtime("RemovePodSandbox", { podSandboxId: id }));
+    this.#sandboxConfigs.delete(id);
+  };
+
+  listSandboxes = async (): Promise<readonly Sandbox[]> => {
+    const { items } = await this.#runtime<{ items: CriPodSandbox[] }>("ListPodSandbox", {});
+    const sandboxes = await Promise.all(
+      items.map((item) => (item.state === 0 ? this.#sandboxIfThere(item.id) : sandboxOf(item, []))),
+    );
+    return sandboxes.filter((sandbox) => sandbox !== undefined);
+  };
+
+  createContainer: ContainerRuntime["createContainer"] = async (sandboxId, config) => {
+    const sandbox = this.#sandboxConfigs.get(sandboxId) ?? (await this.#recall(sandboxId));
+    const { containerId } = await this.#runtime<{ containerId: string }>("CreateContainer", {
+      podSandboxId: sandboxId,
+      config: criContainerConfig(config, sandbox),
+      sandboxConfig: criSandboxConfig(sandbox),
+    });
+    return containerId;
+  };
+
+  startContainer = async (id: string): Promise<void> => {
+    await this.#runtime("StartContainer", { containerId: id });
+  };
+
+  stopContainer = async (id: string, graceSeconds: number): Promise<void> => {
+    await unlessGone(
+      this.#runtime(
+        "StopContainer",
+        { containerId: id, timeout: graceSeconds },
+        { timeoutMs: graceSeconds * 1000 + stopMarginMs },
+      ),
+    );
+  };
+
+  removeContainer = async (id: string): Promise<void> => {
+    await unlessGone(this.#runtime("RemoveContainer", { containerId: id }));
+  };
+
+  listContainers = async (): Promise<readonly ContainerState[]> => {
+    const { containers } = await this.#runtime<{ containers: CriContainer[] }>(
+      "ListContainers",
+      {},
+    );
+    const states = await Promise.all(containers.map(({ id }) => this.containerState(id)));
+    return states.filter((state) => state !== undefined);
+  };
+
+  containerState = async (id: string): Promise<ContainerState | undefined> => {
+    const request = { containerId: id, verbose: true };
+    const answer = await unlessGone(
+      this.#runtime<{ status: CriContainerStatus; info: Record<string, string> }>(
+        "ContainerStatus",
+        request,
+      ),
+    );
+    if (answer === undefined) return undefined;
+    const info = JSON.parse(answer.info["info"] ?? "{}") as { sandboxID?: string };
+    return containerStateOf(answer.status, info.sandboxID ?? "");
+  };
+
+  exec: ContainerRuntime["exec"] = async (containerId, options) => {
+    const { command, ...streams } = options;
+    const { url } = await this.#runtime<{ url: string }>("Exec", {
+      containerId,
+      cmd: command,
+      ...streams,
+    });
+    return this.#streamClient.connectExec(url, options);
+  };
+
+  attach: ContainerRuntime["attach"] = async (containerId, options) => {
+    const { url } = await this.#runtime<{ url: string }>("Attach", { containerId, ...options });
+    return this.#streamClient.connectAttach(url, options);
+  };
+
+  portForward: ContainerRuntime["portForward"] = async (sandboxId, port) => {
+    const request = { podSandboxId: sandboxId, port: [port] };
+    const { url } = await this.#runtime<{ url: string }>("PortForward", request);
+    return this.#streamClient.connectPortForward(url, port);
+  };
+
+  imageStatus = async (image: string): Promise<ImageInfo | undefined> => {
+    const answer = await this.#image<{ image: CriImage | null }>("ImageStatus", {
+      image: { image: normaliseImage(image) },
+    });
+    return answer.image ? imageInfoOf(answer.image) : undefined;
+  };
+
+  pullImage: ContainerRuntime["pullImage"] = async (image, credentials, signal) => {
+    await this.#image(
+      "PullImage",
+      { image: { image: normaliseImage(image) }, ...(credentials && { auth: credentials }) },
+      { signal, timeoutMs: pullTimeoutMs },
+    );
+    const found = await this.imageStatus(image);
+    if (found === undefined) throw new Error(`Cannot find image "${image}" after pulling it`);
+    return found;
+  };
+
+  listImages = async (): Promise<readonly ImageInfo[]> => {
+    const { images } = await this.#image<{ images: CriImage[] }>("ListImages", {});
+    return images.map(imageInfoOf);
+  };
+
+  removeImage = async (image: string): Promise<void> => {
+    await this.#image("RemoveImage", { image: { image: normaliseImage(image) } });
+  };
+
+  async #sandbox(id: string): Promise<Sandbox> {
+    const { status } = await this.#runtime<{ status: CriSandboxStatus }>("PodSandboxStatus", {
+      podSandboxId: id,
+    });
+    const { network } = status;
+    const ips = [network?.ip ?? "", ...(network?.additionalIps ?? []).map(({ ip }) => ip)];
+    return sandboxOf(status, ips.filter(Boolean));
+  }
+
+  #sandboxIfThere(id: string): Promise<Sandbox | undefined> {
+    return unlessGone(this.#sandbox(id));
+  }
+
+  /** After a restart of the agent: containerd remembers the configuration it was given. */
+  async #recall(sandboxId: string): Promise<SandboxConfig> {
+    const { info } = await this.#runtime<{ info: Record<string, string> }>("PodSandboxStatus", {
+      podSandboxId: sandboxId,
+      verbose: true,
+    });
+    const { config } = JSON.parse(info["info"] ?? "{}") as { config?: RememberedConfig };
+    if (config === undefined) throw new Error(`Cannot read the sandbox "${sandboxId}"`);
+    const recalled = recalledConfig(config);
+    this.#sandboxConfigs.set(sandboxId, recalled);
+    return recalled;
+  }
+
+  #runtime<Answer>(method: string, request: object, options?: Call): Promise<Answer> {
+    return this.#channel.call(`runtime.v1.RuntimeService/${method}`, request, options);
+  }
+
+  #image<Answer>(method: string, request: object, options?: Call): Promise<Answer> {
+    return this.#channel.call(`runtime.v1.ImageService/${method}`, request, options);
+  }
+}
+
+interface Call {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+}
+
+/** `PodSandboxConfig` as containerd prints it: field names of the protocol, absent where zero. */
+interface RememberedConfig {
+  readonly metadata?: Partial<Pick<SandboxConfig, "name" | "namespace" | "uid" | "attempt">>;
+  readonly hostname?: string;
+  readonly log_directory?: string;
+  readonly dns_config?: Partial<SandboxConfig["dns"]>;
+  readonly labels?: Record<string, string>;
+  readonly annotations?: Record<string, string>;
+  readonly linux?: {
+    readonly cgroup_parent?: string;
+    readonly sysctls?: Record<string, string>;
+    readonly security_context?: {
+      readonly namespace_options?: { network?: number; pid?: number; ipc?: number };
+    };
+  };
+}
+
+const nodeMode = 2;
+
+function recalledConfig(config: RememberedConfig): SandboxConfig {
+  const namespaces = config.linux?.security_context?.namespace_options ?? {};
+  return {
+    name: config.metadata?.name ?? "",
+    namespace: config.metadata?.namespace ?? "",
+    uid: config.metadata?.uid ?? "",
+    attempt: config.metadata?.attempt ?? 0,
+    hostname: config.hostname ?? "",
+    logDirectory: config.log_directory ?? "",
+    dns: {
+      servers: config.dns_config?.servers ?? [],
+      searches: config.dns_config?.searches ?? [],
+      options: config.dns_config?.options ?? [],
+    },
+    hostNetwork: namespaces.network === nodeMode,
+    hostPid: namespaces.pid === nodeMode,
+    hostIpc: namespaces.ipc === nodeMode,
+    // Zero, which is left out, means that the pod's containers share one.
+    shareProcessNamespace: (namespaces.pid ?? 0) === 0,
+    labels: config.labels ?? {},
+    annotations: config.annotations ?? {},
+    portMappings: [],
+    sysctls: config.linux?.sysctls ?? {},
+    cgroupParent: config.linux?.cgroup_parent ?? "",
+  };
+}
+
+async function unlessGone<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof GrpcError && error.code === grpcStatus.NOT_FOUND) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,54 @@
+/** The answers of CRI that are read, as the channel decodes them: every scalar is set, enumerations are numbers. */
+
+export interface CriPodSandbox {
+  readonly id: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly uid: string;
+    readonly attempt: number;
+  } | null;
+  /** 0 is ready. */
+  readonly state: number;
+  /** Nanoseconds since the epoch, rounded to what a double holds. */
+  readonly createdAt: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface CriSandboxStatus extends CriPodSandbox {
+  readonly network: {
+    readonly ip: string;
+    readonly additionalIps: readonly { ip: string }[];
+  } | null;
+}
+
+export interface CriContainerStatus {
+  readonly id: string;
+  readonly metadata: { readonly name: string; readonly attempt: number } | null;
+  readonly state: number;
+  readonly createdAt: number;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly exitCode: number;
+  readonly image: { readonly image: string } | null;
+  readonly imageRef: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly logPath: string;
+}
+
+export interface CriContainer {
+  readonly id: string;
+  readonly podSandboxId: string;
+}
+
+export interface CriImage {
+  readonly id: string;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  readonly size: number;
+  readonly uid: { readonly value: number } | null;
+  readonly username: string;
+}
