@@ -1,0 +1,116 @@
+import type { OwnerReference } from "#api/generated/types.ts";
+import { nameOf, uidOf, type KubeObject } from "#api/meta.ts";
+import { apiVersionOf, type Resource } from "#api/resource.ts";
+import { hasReason, isNotFound } from "#api/status.ts";
+import type { Client } from "#client/client.ts";
+
+/** The reference of the one owner that controls the object. */
+export function controllerRefOf(object: KubeObject): OwnerReference | undefined {
+  return object.metadata.ownerReferences?.find((reference) => reference.controller === true);
+}
+
+export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
+  return controllerRefOf(object)?.uid === uidOf(owner);
+}
+
+/** The reference by which `owner` controls what it makes. */
+export function controllerRefTo(resource: Resource, owner: KubeObject): OwnerReference {
+  return {
+    apiVersion: apiVersionOf(resource),
+    kind: resource.kind,
+    name: nameOf(owner),
+    uid: uidOf(owner),
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+/** The index under which children are found by their controller. */
+export function controllerUidOf(object: KubeObject): readonly string[] {
+  const uid = controllerRefOf(object)?.uid;
+  return uid === undefined ? [] : [uid];
+}
+
+export interface Claim<T> {
+  /** What the owner controls after adopting and releasing. */
+  readonly owned: readonly T[];
+  readonly adopt: readonly T[];
+  readonly release: readonly T[];
+}
+
+/**
+ * What an owner controls, as upstream's `ControllerRefManager`: it adopts orphans that match its selector and
+ * releases children that no longer do. An owner being deleted does neither; children being deleted are not adopted.
+ */
+export function planClaim<T extends KubeObject>(
+  owner: KubeObject,
+  candidates: Iterable<T>,
+  matches: (candidate: T) => boolean,
+): Claim<T> {
+  const leaving = owner.metadata.deletionTimestamp !== undefined;
+  const claim = { owned: [] as T[], adopt: [] as T[], release: [] as T[] };
+  for (const candidate of candidates) {
+    const controller = controllerRefOf(candidate);
+    if (controller !== undefined && controller.uid !== owner.metadata.uid) continue;
+    const matching = matches(candidate);
+    if (controller !== undefined) {
+      if (matching) claim.owned.push(candidate);
+      else if (!leaving) claim.release.push(candidate);
+    } else if (matching && !leaving && candidate.metadata.deletionTimestamp === undefined) {
+      claim.adopt.push(candidate);
+    }
+  }
+  return { ...claim, owned: [...claim.owned, ...claim.adopt] };
+}
+
+export interface ClaimParts<T extends KubeObject> {
+  readonly client: Client;
+  readonly owner: KubeObject;
+  readonly ownerResource: Resource;
+  readonly resource: Resource<T>;
+  readonly signal: AbortSignal;
+}
+
+/** Carries a claim out. Before adopting, the owner is read anew: a cache may not yet show that it is being deleted. */
+export async function applyClaim<T extends KubeObject>(
+  claim: Claim<T>,
+  parts: ClaimParts<T>,
+): Promise<readonly T[]> {
+  const { client, owner, ownerResource, signal } = parts;
+  if (claim.adopt.length > 0) {
+    const fresh = await client.get(ownerResource, placeOf(owner), { signal });
+    if (fresh.metadata.uid !== owner.metadata.uid || fresh.metadata.deletionTimestamp) {
+      throw new Error(`Cannot adopt for ${ownerResource.kind} "${nameOf(owner)}": it is gone`);
+    }
+  }
+  const gone = new Set<T>();
+  for (const child of claim.adopt) {
+    const reference = controllerRefTo(ownerResource, owner);
+    if (!(await patchOwners(child, [reference], parts))) gone.add(child);
+  }
+  for (const child of claim.release) {
+    await patchOwners(child, [{ $patch: "delete", uid: uidOf(owner) }], parts);
+  }
+  return claim.owned.filter((child) => !gone.has(child));
+}
+
+/** False when the child is gone, or is another one by now. */
+async function patchOwners<T extends KubeObject>(
+  child: T,
+  ownerReferences: readonly unknown[],
+  { client, resource, signal }: ClaimParts<T>,
+): Promise<boolean> {
+  const value = { metadata: { ownerReferences, uid: uidOf(child) } };
+  try {
+    await client.patch(resource, placeOf(child), { kind: "strategic", value }, { signal });
+    return true;
+  } catch (error) {
+    if (isNotFound(error) || hasReason(error, "Invalid")) return false;
+    throw error;
+  }
+}
+
+function placeOf(object: KubeObject): { name: string; namespace?: string } {
+  const { namespace } = object.metadata;
+  return { name: nameOf(object), ...(namespace && { namespace }) };
+}
