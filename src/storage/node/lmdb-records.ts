@@ -1,0 +1,108 @@
+import { Buffer } from "node:buffer";
+import { invariant } from "#base/invariant.ts";
+
+/**
+ * Keys as bytes: each UTF-16 code unit encoded on its own the way UTF-8 does (CESU-8). The order of such bytes is
+ * the order of the code units, which plain UTF-8 breaks between surrogate pairs and U+E000–U+FFFF. For keys
+ * without surrogates, that is nearly all, the two are the same bytes.
+ */
+export function encodeKey(key: string): Buffer {
+  if (!surrogate.test(key)) return Buffer.from(key, "utf8");
+  const bytes: number[] = [];
+  for (let at = 0; at < key.length; at++) bytes.push(...encodeUnit(key.charCodeAt(at)));
+  return Buffer.from(bytes);
+}
+
+export function decodeKey(bytes: Buffer): string {
+  // The first byte of every encoded surrogate is 0xed.
+  if (!bytes.includes(0xed)) return bytes.toString("utf8");
+  let key = "";
+  for (let at = 0; at < bytes.length; ) {
+    const first = bytes[at] ?? 0;
+    const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : 3;
+    let unit = length === 1 ? first : length === 2 ? first & 0x1f : first & 0x0f;
+    for (let next = 1; next < length; next++) unit = (unit << 6) | ((bytes[at + next] ?? 0) & 0x3f);
+    key += String.fromCharCode(unit);
+    at += length;
+  }
+  return key;
+}
+
+/** Big-endian, so that byte order is the order of revisions. */
+export function encodeRevision(revision: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeUInt16BE(0, 0);
+  bytes.writeUIntBE(revision, 2, 6);
+  return bytes;
+}
+
+export function decodeRevision(bytes: Buffer): number {
+  return bytes.readUIntBE(2, 6);
+}
+
+/** What one write left in the log: 1 byte kind, 6 bytes previous revision, 2 bytes key length, key, value. */
+export interface LogRecord {
+  readonly kind: "put" | "delete";
+  readonly key: string;
+  /** The revision the key had before; 0 when it did not exist. */
+  readonly previousRevision: number;
+  /** Empty for a delete. */
+  readonly value: Uint8Array;
+}
+
+export function encodeRecord(record: LogRecord, key: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(headBytes + key.length + record.value.length);
+  bytes[0] = record.kind === "put" ? 1 : 2;
+  bytes.writeUIntBE(record.previousRevision, 1, 6);
+  bytes.writeUInt16BE(key.length, 7);
+  key.copy(bytes, headBytes);
+  bytes.set(record.value, headBytes + key.length);
+  return bytes;
+}
+
+export function decodeRecord(bytes: Buffer): LogRecord {
+  const valueStart = headBytes + bytes.readUInt16BE(7);
+  return {
+    kind: bytes[0] === 1 ? "put" : "delete",
+    key: decodeKey(bytes.subarray(headBytes, valueStart)),
+    previousRevision: bytes.readUIntBE(1, 6),
+    value: bytes.subarray(valueStart),
+  };
+}
+
+/** The value of a record alone. */
+export function decodeValue(bytes: Buffer): Uint8Array {
+  return bytes.subarray(headBytes + bytes.readUInt16BE(7));
+}
+
+/** How far the store has come. */
+export interface Progress {
+  readonly revision: number;
+  /** The oldest revision that can be read at. */
+  readonly compacted: number;
+  /** Up to where superseded records are removed from the disk; runs after `compacted`. */
+  readonly cleaned: number;
+}
+
+export function encodeProgress({ revision, compacted, cleaned }: Progress): Buffer {
+  return Buffer.concat([revision, compacted, cleaned].map(encodeRevision));
+}
+
+export function decodeProgress(bytes: Buffer | undefined): Progress {
+  if (bytes === undefined) return { revision: 0, compacted: 0, cleaned: 0 };
+  invariant(bytes.length === 24, "progress is three revisions");
+  return {
+    revision: decodeRevision(bytes),
+    compacted: decodeRevision(bytes.subarray(8)),
+    cleaned: decodeRevision(bytes.subarray(16)),
+  };
+}
+
+const headBytes = 9;
+const surrogate = /[\ud800-\udfff]/;
+
+function encodeUnit(unit: number): readonly number[] {
+  if (unit < 0x80) return [unit];
+  if (unit < 0x800) return [0xc0 | (unit >> 6), 0x80 | (unit & 0x3f)];
+  return [0xe0 | (unit >> 12), 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f)];
+}

@@ -1,0 +1,112 @@
+import type { Buffer } from "node:buffer";
+import { open } from "lmdb";
+import type { Database, RootDatabase, Transaction } from "lmdb";
+import { invariant } from "#base/invariant.ts";
+import {
+  decodeKey,
+  decodeProgress,
+  decodeRecord,
+  decodeRevision,
+  decodeValue,
+  encodeKey,
+  encodeRevision,
+} from "#storage/node/lmdb-records.ts";
+import type { LogRecord, Progress } from "#storage/node/lmdb-records.ts";
+import type { Entry, Range, StoreEvent } from "#storage/store.ts";
+
+/**
+ * The three tables: `log` has every write by revision, with its bytes; `keys` has the present revision of each key;
+ * `meta` has the progress. Values lie once on the disk, and new ones at the log's end.
+ */
+export interface Tables {
+  readonly root: RootDatabase<Buffer, Buffer>;
+  readonly log: Database<Buffer, Buffer>;
+  readonly keys: Database<Buffer, Buffer>;
+  readonly meta: Database<Buffer, Buffer>;
+}
+
+export type Snapshot = Transaction | undefined;
+
+export function openTables(directory: string): Tables {
+  const form = { keyEncoding: "binary", encoding: "binary", cache: false } as const;
+  const root = open<Buffer, Buffer>({
+    ...form,
+    path: directory,
+    noSubdir: false,
+    maxDbs: 4,
+    maxReaders: 16,
+    // A commit counts only once it is on the disk: `put` promises that.
+    overlappingSync: false,
+  });
+  return {
+    root,
+    log: root.openDB<Buffer, Buffer>("log", form),
+    keys: root.openDB<Buffer, Buffer>("keys", form),
+    meta: root.openDB<Buffer, Buffer>("meta", form),
+  };
+}
+
+export const progressKey = encodeKey("progress");
+
+export function readProgress({ meta }: Tables, snapshot?: Snapshot): Progress {
+  return decodeProgress(meta.get(progressKey, { transaction: snapshot as Transaction }));
+}
+
+export function readEntry(tables: Tables, key: string): Entry | undefined {
+  const revision = tables.keys.get(encodeKey(key));
+  return revision && entryAt(tables, key, decodeRevision(revision));
+}
+
+export function entryAt(
+  { log }: Tables,
+  key: string,
+  revision: number,
+  snapshot?: Snapshot,
+): Entry {
+  const record = log.get(encodeRevision(revision), { transaction: snapshot as Transaction });
+  invariant(record !== undefined, "the log has every value that can be read");
+  return { key, value: decodeValue(record), revision };
+}
+
+export function readRecord({ log }: Tables, revision: number, snapshot?: Snapshot): LogRecord {
+  const record = log.get(encodeRevision(revision), { transaction: snapshot as Transaction });
+  invariant(record !== undefined, "the log has every write since the compacted revision");
+  return decodeRecord(record);
+}
+
+/** Keys of the range with their present revision, in key order. */
+export function* presentRevisions(
+  { keys }: Tables,
+  range: Range,
+  snapshot: Transaction,
+): Generator<readonly [string, number]> {
+  const bounds = {
+    ...(range.start === "" ? {} : { start: encodeKey(range.start) }),
+    ...(range.end === "" ? {} : { end: encodeKey(range.end) }),
+  };
+  for (const { key, value } of keys.getRange({ ...bounds, transaction: snapshot })) {
+    yield [decodeKey(key), decodeRevision(value)];
+  }
+}
+
+/** The writes in `(fromRevision, toRevision]`, which must not be compacted. */
+export function readEvents(
+  tables: Tables,
+  fromRevision: number,
+  toRevision: number,
+): readonly StoreEvent[] {
+  const events: StoreEvent[] = [];
+  for (let revision = fromRevision + 1; revision <= toRevision; revision++) {
+    events.push(readEvent(tables, revision));
+  }
+  return events;
+}
+
+function readEvent(tables: Tables, revision: number): StoreEvent {
+  const { kind, key, previousRevision, value } = readRecord(tables, revision);
+  const previous =
+    previousRevision === 0 ? undefined : entryAt(tables, key, previousRevision);
+  if (kind === "put") return { kind, key, value, previous, revision };
+  invariant(previous !== undefined, "a delete has something to delete");
+  return { kind, key, previous, revision };
+}

@@ -1,0 +1,247 @@
+import { encodeKey, encodeProgress, encodeRecord } from "#storage/node/lmdb-records.ts";
+import { encodeRevision } from "#storage/node/lmdb-records.ts";
+import type { Progress } from "#storage/node/lmdb-records.ts";
+import { progressKey, readEntry, readEvents, readProgress } from "#storage/node/lmdb-tables.ts";
+import { readRecord } from "#storage/node/lmdb-tables.ts";
+import type { Tables } from "#storage/node/lmdb-tables.ts";
+import { FutureRevisionError } from "#storage/store.ts";
+import type { Entry, StoreEvent, WriteResult } from "#storage/store.ts";
+
+export type Write =
+  | {
+      readonly kind: "put";
+      readonly key: string;
+      readonly value: Uint8Array;
+      readonly expected: number;
+    }
+  | { readonly kind: "delete"; readonly key: string; readonly expected: number };
+
+/**
+ * The one writer of the tables. Writes queue up while a commit is on its way to the disk; the next commit takes
+ * them together. Each is decided against what the ones before it leave, so compare-and-swap needs no lock.
+ */
+export class LmdbWriter {
+  readonly #tables: Tables;
+  readonly #publish: (events: readonly StoreEvent[]) => void;
+  #progress: Progress;
+  #queue: Queued[] = [];
+  #running: Promise<void> | undefined;
+  #compacting: Promise<void> = Promise.resolve();
+  #closing = false;
+
+  constructor(tables: Tables, publish: (events: readonly StoreEvent[]) => void) {
+    this.#tables = tables;
+    this.#publish = publish;
+    this.#progress = readProgress(tables);
+  }
+
+  write(write: Write): Promise<WriteResult> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ write, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves once the disk space is free for new writes; reads refuse the past from the first step on. */
+  async compact(revision: number): Promise<void> {
+    if (revision > this.#progress.revision) {
+      throw new FutureRevisionError(revision, this.#progress.revision);
+    }
+    const before = this.#compacting;
+    this.#compacting = (async () => {
+      await before.catch(() => undefined);
+      await this.#clean(revision);
+    })();
+    await this.#compacting;
+  }
+
+  /** Finishes what was asked for; a compaction stops after its present step and goes on with the next one. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#running;
+    await this.#compacting.catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    // Gathers the writes of this turn.
+    await Promise.resolve();
+    while (this.#queue.length > 0) await this.#commit(takeBatch(this.#queue));
+    this.#running = undefined;
+  }
+
+  async #commit(batch: readonly Queued[]): Promise<void> {
+    try {
+      const decided = decide(this.#tables, this.#progress.revision, batch);
+      if (decided.events.length > 0) await this.#save(decided.events);
+      batch.forEach(({ resolve }, at) => resolve(decided.results[at] as WriteResult));
+    } catch (error) {
+      for (const { write, reject } of batch) reject(writeError(write, error));
+    }
+  }
+
+  async #save(events: readonly StoreEvent[]): Promise<void> {
+    const { log, keys } = this.#tables;
+    const revision = events.at(-1)?.revision ?? 0;
+    await this.#transact({ revision }, () => {
+      for (const event of events) {
+        const key = encodeKey(event.key);
+        const at = encodeRevision(event.revision);
+        void log.put(at, encodeRecord(recordOf(event), key));
+        if (event.kind === "put") void keys.put(key, at);
+        else void keys.remove(key);
+      }
+    });
+    this.#publish(events);
+  }
+
+  /** Removes, step by step, what the writes up to `revision` superseded. A step is a commit of its own. */
+  async #clean(revision: number): Promise<void> {
+    const compacted = Math.max(revision, this.#progress.compacted);
+    while (this.#progress.cleaned < compacted && !this.#closing) {
+      await this.#running;
+      const cleaned = Math.min(this.#progress.cleaned + cleanMax, compacted);
+      const superseded = this.#superseded(this.#progress.cleaned, cleaned);
+      const step = this.#transact({ compacted, cleaned }, () => {
+        for (const old of superseded) void this.#tables.log.remove(encodeRevision(old));
+      });
+      // Writes wait for this step as they would for another commit.
+      this.#running = step.then(
+        () => this.#run(),
+        () => this.#run(),
+      );
+      await step;
+    }
+  }
+
+  #superseded(from: number, to: number): readonly number[] {
+    const superseded: number[] = [];
+    for (let revision = from + 1; revision <= to; revision++) {
+      const { kind, previousRevision } = readRecord(this.#tables, revision);
+      if (previousRevision > 0) superseded.push(previousRevision);
+      if (kind === "delete") superseded.push(revision);
+    }
+    return superseded;
+  }
+
+  async #transact(change: Partial<Progress>, act: () => void): Promise<void> {
+    const { root, meta } = this.#tables;
+    const progress = { ...this.#progress, ...change };
+    try {
+      await root.batch(() => {
+        act();
+        void meta.put(progressKey, encodeProgress(progress));
+      });
+    } catch (error) {
+      throw await this.#failure(error);
+    } finally {
+      root.resetReadTxn();
+    }
+    this.#progress = progress;
+  }
+
+  /** A commit that failed late may be on the disk all the same: then watchers must learn of it. */
+  async #failure(error: unknown): Promise<unknown> {
+    const cause = await causeOf(error);
+    this.#tables.root.resetReadTxn();
+    const before = this.#progress.revision;
+    this.#progress = readProgress(this.#tables);
+    if (this.#progress.revision > before) {
+      this.#publish(readEvents(this.#tables, before, this.#progress.revision));
+    }
+    return cause;
+  }
+}
+
+interface Queued {
+  readonly write: Write;
+  readonly resolve: (result: WriteResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** How many writes share a commit, and how many bytes; bounds the time spent deciding them. */
+const batchMax = 256;
+const batchBytesMax = 8 << 20;
+
+/** How many revisions one step of a compaction looks at. */
+const cleanMax = 200;
+
+function takeBatch(queue: Queued[]): readonly Queued[] {
+  let bytes = 0;
+  let count = 0;
+  while (count < Math.min(queue.length, batchMax) && bytes < batchBytesMax) {
+    const write = queue[count++]?.write;
+    if (write?.kind === "put") bytes += write.value.length;
+  }
+  return queue.splice(0, count);
+}
+
+interface Decided {
+  readonly results: readonly WriteResult[];
+  readonly events: readonly StoreEvent[];
+}
+
+function decide(tables: Tables, revision: number, batch: readonly Queued[]): Decided {
+  const results: WriteResult[] = [];
+  const events: StoreEvent[] = [];
+  const changed = new Map<string, Entry | undefined>();
+  for (const { write } of batch) {
+    const { key, expected } = write;
+    const previous = changed.has(key) ? changed.get(key) : readEntry(tables, key);
+    const event =
+      (previous?.revision ?? 0) === expected
+        ? eventOf(write, previous, revision + events.length + 1)
+        : undefined;
+    if (event === undefined) {
+      results.push({ ok: false, current: previous });
+      continue;
+    }
+    events.push(event);
+    const { revision: at } = event;
+    changed.set(
+      key,
+      event.kind === "put" ? { key, value: event.value, revision: at } : undefined,
+    );
+    results.push({ ok: true, revision: at });
+  }
+  return { results, events };
+}
+
+/** Undefined for a delete of what is not there. */
+function eventOf(
+  write: Write,
+  previous: Entry | undefined,
+  revision: number,
+): StoreEvent | undefined {
+  const { kind, key } = write;
+  if (kind === "put") return { kind, key, value: write.value, previous, revision };
+  return previous && { kind, key, previous, revision };
+}
+
+function recordOf(event: StoreEvent) {
+  return {
+    kind: event.kind,
+    key: event.key,
+    previousRevision: event.previous?.revision ?? 0,
+    value: event.kind === "put" ? event.value : noBytes,
+  };
+}
+
+const noBytes = new Uint8Array();
+
+/** lmdb hides the reason of a failed commit in a promise that rejects with it. */
+async function causeOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && "commitError" in error)) return error;
+  try {
+    await error.commitError;
+  } catch (cause) {
+    return cause;
+  }
+  return error;
+}
+
+function writeError({ key }: Write, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const full = /no space left|MDB_MAP_FULL|quota/i.test(reason);
+  const why = full ? "the disk is full" : reason;
+  return new Error(`Cannot write "${key}": ${why}`, { cause });
+}
