@@ -1,0 +1,70 @@
+import type { TLSSocket } from "node:tls";
+import { anonymous } from "#apiserver/request.ts";
+import type { UserInfo } from "#apiserver/request.ts";
+
+/** Says who a bearer token belongs to; undefined when it is nobody's. */
+export type TokenAuthenticator = (token: string) => Promise<UserInfo | undefined>;
+
+/** What is known of a caller before anything of the request is believed. */
+export interface Credentials {
+  readonly socket: TLSSocket;
+  readonly authorization: string | undefined;
+}
+
+/**
+ * The user behind a connection or a bearer token, with `system:authenticated` among the groups; the anonymous user
+ * when nothing was shown; undefined when what was shown is not valid (401).
+ */
+export async function authenticate(
+  credentials: Credentials,
+  tokens: readonly TokenAuthenticator[],
+): Promise<UserInfo | undefined> {
+  const certified = userOfCertificate(credentials.socket);
+  if (certified !== undefined) return certified;
+  const token = bearerToken(credentials.authorization);
+  if (token === undefined) return anonymous;
+  for (const authenticator of tokens) {
+    const user = await authenticator(token);
+    if (user !== undefined) return withGroup(user);
+  }
+  return undefined;
+}
+
+const known = new WeakMap<TLSSocket, UserInfo | "none">();
+
+/** Read once a connection: a certificate cannot change during one. */
+function userOfCertificate(socket: TLSSocket): UserInfo | undefined {
+  let user = known.get(socket);
+  if (user === undefined) {
+    user = readCertificate(socket) ?? "none";
+    known.set(socket, user);
+  }
+  return user === "none" ? undefined : user;
+}
+
+function readCertificate(socket: TLSSocket): UserInfo | undefined {
+  if (!socket.authorized) return undefined;
+  const { subject } = socket.getPeerCertificate();
+  const name = oneOf(subject?.CN);
+  if (name === undefined) return undefined;
+  return withGroup({ name, groups: listOf(subject.O) });
+}
+
+function withGroup(user: UserInfo): UserInfo {
+  const group = "system:authenticated";
+  return user.groups.includes(group) ? user : { ...user, groups: [...user.groups, group] };
+}
+
+function bearerToken(authorization: string | undefined): string | undefined {
+  const match = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? "");
+  return match?.[1];
+}
+
+function oneOf(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === "string" ? value : value?.[0];
+}
+
+function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  if (value === undefined) return [];
+  return typeof value === "string" ? [value] : value;
+}

@@ -1,0 +1,43 @@
+import type { JsonObject } from "#api/kind.ts";
+import type { Exchange } from "#apiserver/node/http-exchange.ts";
+import type { Upgrade } from "#apiserver/node/https-server.ts";
+import { forwardRequest, forwardUpgrade } from "#apiserver/node/connect/forward.ts";
+import type { Destination } from "#apiserver/node/connect/forward.ts";
+import { nodeDestination, podPath } from "#apiserver/node/connect/node-destination.ts";
+import { proxyDestination } from "#apiserver/node/connect/proxy-destination.ts";
+import type { ConnectTarget } from "#apiserver/request.ts";
+
+/** Joins a client with a node, a pod or a service: the part of the API that only passes bytes on. */
+export interface Connector {
+  request(exchange: Exchange, target: ConnectTarget, signal: AbortSignal): Promise<void>;
+  upgrade(upgrade: Upgrade, target: ConnectTarget): Promise<void>;
+}
+
+export interface ConnectorParts {
+  /** The certificate with which the API server speaks to nodes, and what it trusts there. */
+  readonly key: string;
+  readonly certificate: string;
+  readonly authority: string;
+  /** A node by its name, as the API has it. */
+  readonly node: (name: string) => JsonObject | undefined;
+  /** A ready endpoint of a service's port; undefined when it has none. */
+  readonly endpoint: (
+    service: JsonObject,
+    port: string | undefined,
+  ) => { readonly ip: string; readonly port: number } | undefined;
+}
+
+export function createConnector(parts: ConnectorParts): Connector {
+  const destinationOf = (target: ConnectTarget): Destination =>
+    target.kind === "pod"
+      ? nodeDestination(parts, target.nodeName, podPath(target))
+      : proxyDestination(parts, target);
+  return {
+    async request(exchange, target, signal) {
+      await forwardRequest(exchange, destinationOf(target), signal);
+    },
+    async upgrade(upgrade, target) {
+      await forwardUpgrade(upgrade, destinationOf(target));
+    },
+  };
+}

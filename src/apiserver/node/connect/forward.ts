@@ -1,0 +1,178 @@
+import { request as httpRequest } from "node:http";
+import type {
+  ClientRequest,
+  IncomingHttpHeaders,
+  IncomingMessage,
+  RequestOptions,
+} from "node:http";
+import { request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { StatusError, badRequest } from "#api/status.ts";
+import { flushHeaders } from "#apiserver/node/http-exchange.ts";
+import type { Exchange } from "#apiserver/node/http-exchange.ts";
+import type { Upgrade } from "#apiserver/node/https-server.ts";
+
+/** Where bytes are passed on to. */
+export interface Destination {
+  readonly scheme: "http" | "https";
+  readonly host: string;
+  readonly port: number;
+  /** With the query. */
+  readonly path: string;
+  /** How to speak TLS there; absent: the other side is not checked, as upstream's proxies do for pods. */
+  readonly tls?: {
+    readonly key: string;
+    readonly cert: string;
+    readonly ca: string;
+    readonly servername: string;
+  };
+}
+
+const connectTimeoutMs = 30_000;
+
+/** Sends a plain request on and streams the answer back. */
+export async function forwardRequest(
+  exchange: Exchange,
+  to: Destination,
+  signal: AbortSignal,
+): Promise<void> {
+  const { request, response } = exchange;
+  const outgoing = open(to, request.method ?? "GET", plainHeaders(request.headers));
+  signal.addEventListener("abort", () => outgoing.destroy(), { once: true });
+  const answered = answerTo(outgoing, to);
+  if (request.method === "GET" || request.method === "HEAD") outgoing.end();
+  else pipeline(request, outgoing).catch(() => outgoing.destroy());
+  const answer = await answered;
+  response.statusCode = answer.statusCode ?? 502;
+  for (const [name, value] of Object.entries(plainHeaders(answer.headers))) {
+    if (value !== undefined) response.setHeader(name, value);
+  }
+  flushHeaders(response);
+  await pipeline(answer, response as NodeJS.WritableStream);
+}
+
+/** Passes an upgrade on and, once both sides agreed, every byte in both directions. */
+export async function forwardUpgrade(upgrade: Upgrade, to: Destination): Promise<void> {
+  const outgoing = open(to, upgrade.request.method ?? "GET", upgrade.request.headers);
+  upgrade.socket.once("close", () => outgoing.destroy());
+  outgoing.end();
+  const outcome = await upgradeOf(outgoing, to);
+  if (outcome.kind === "refused") return passRefusal(upgrade.socket, outcome.answer);
+  upgrade.socket.write(headOf(101, outcome.answer));
+  join(upgrade, outcome);
+}
+
+function open(to: Destination, method: string, headers: IncomingHttpHeaders): ClientRequest {
+  const options: RequestOptions = {
+    host: to.host,
+    port: to.port,
+    path: to.path,
+    method,
+    headers: withoutCredentials(headers),
+    agent: false,
+    timeout: connectTimeoutMs,
+  };
+  if (to.scheme === "http") return httpRequest(options);
+  // A node is who the cluster's authority says; its certificate names the node, not each of its addresses.
+  return httpsRequest({ ...options, ...to.tls, rejectUnauthorized: to.tls !== undefined });
+}
+
+/** The user's own token or cookie never travels on to a pod or a node. */
+function withoutCredentials(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { authorization: _authorization, cookie: _cookie, ...rest } = headers;
+  return Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith(":")));
+}
+
+/** Headers that belong to one connection and are not passed on. */
+const connectionHeaders = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "host",
+  "http2-settings",
+]);
+
+function plainHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(
+    Object.entries(headers).filter(
+      ([name]) => !connectionHeaders.has(name) && !name.startsWith(":"),
+    ),
+  );
+}
+
+function answerTo(outgoing: ClientRequest, to: Destination): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    outgoing.once("response", (answer) => {
+      outgoing.setTimeout(0);
+      resolve(answer);
+    });
+    failWith(outgoing, to, reject);
+  });
+}
+
+type Outcome =
+  | {
+      readonly kind: "upgraded";
+      readonly answer: IncomingMessage;
+      readonly socket: Socket;
+      readonly head: Buffer;
+    }
+  | { readonly kind: "refused"; readonly answer: IncomingMessage };
+
+function upgradeOf(outgoing: ClientRequest, to: Destination): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    outgoing.once("upgrade", (answer, socket, head) => {
+      socket.setTimeout(0);
+      resolve({ kind: "upgraded", answer, socket: socket as Socket, head });
+    });
+    outgoing.once("response", (answer) => resolve({ kind: "refused", answer }));
+    failWith(outgoing, to, reject);
+  });
+}
+
+function failWith(outgoing: ClientRequest, to: Destination, reject: (error: Error) => void): void {
+  outgoing.once("timeout", () => outgoing.destroy(new Error("timed out")));
+  outgoing.on("error", (cause) => {
+    const message = `error trying to reach ${to.scheme}://${to.host}:${to.port}: ${cause.message}`;
+    reject(new StatusError({ code: 503, reason: "ServiceUnavailable", message }));
+  });
+}
+
+async function passRefusal(socket: Duplex, answer: IncomingMessage): Promise<void> {
+  if (answer.statusCode === undefined) throw badRequest("the other side did not answer");
+  socket.write(headOf(answer.statusCode, answer));
+  await pipeline(answer, socket);
+}
+
+function headOf(status: number, answer: IncomingMessage): string {
+  const lines: string[] = [];
+  for (let index = 0; index < answer.rawHeaders.length; index += 2) {
+    const name = answer.rawHeaders[index] ?? "";
+    const skipped = status !== 101 && /^(transfer-encoding|connection|keep-alive)$/i.test(name);
+    if (!skipped) lines.push(`${name}: ${answer.rawHeaders[index + 1]}\r\n`);
+  }
+  const closing = status === 101 ? "" : "connection: close\r\n";
+  return `HTTP/1.1 ${status} ${answer.statusMessage}\r\n${lines.join("")}${closing}\r\n`;
+}
+
+function join(upgrade: Upgrade, other: { readonly socket: Socket; readonly head: Buffer }): void {
+  if (other.head.length > 0) upgrade.socket.write(other.head);
+  if (upgrade.head.length > 0) other.socket.write(upgrade.head);
+  const end = (): void => {
+    upgrade.socket.destroy();
+    other.socket.destroy();
+  };
+  for (const socket of [upgrade.socket, other.socket]) {
+    socket.on("error", end);
+    socket.once("close", end);
+  }
+  upgrade.socket.pipe(other.socket);
+  other.socket.pipe(upgrade.socket);
+}

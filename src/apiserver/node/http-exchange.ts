@@ -1,0 +1,184 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { promisify } from "node:util";
+import { constants, gzip } from "node:zlib";
+import type {
+  ApiRequest,
+  ApiResponse,
+  BytesResponse,
+  Headers,
+  RequestBody,
+  UserInfo,
+} from "#apiserver/request.ts";
+
+/** A request and its answer as Node's HTTP/1.1 and HTTP/2 servers hand them over alike. */
+export interface Exchange {
+  readonly request: IncomingMessage | Http2ServerRequest;
+  readonly response: ServerResponse | Http2ServerResponse;
+}
+
+/** The request as the pipeline reads it. `signal` is aborted when the client goes away. */
+export function readRequest(
+  request: Exchange["request"],
+  user: UserInfo,
+  signal: AbortSignal,
+): ApiRequest {
+  const target = request.url ?? "/";
+  const question = target.indexOf("?");
+  return {
+    method: request.method ?? "GET",
+    path: question < 0 ? target : target.slice(0, question),
+    query: new URLSearchParams(question < 0 ? "" : target.slice(question + 1)),
+    header: (name) => headerOf(request, name),
+    body: bodyOf(request),
+    user,
+    signal,
+    answer: "bytes",
+  };
+}
+
+export function headerOf(request: Exchange["request"], name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
+function bodyOf(request: Exchange["request"]): RequestBody {
+  const method = request.method;
+  if (method === "GET" || method === "HEAD") return { kind: "none" };
+  if (request.headers["content-length"] === "0") return { kind: "none" };
+  return { kind: "bytes", read: (limitBytes) => readBody(request, limitBytes) };
+}
+
+async function readBody(
+  request: Exchange["request"],
+  limitBytes: number,
+): Promise<Uint8Array | undefined> {
+  if (Number(headerOf(request, "content-length") ?? 0) > limitBytes) return undefined;
+  const chunks: Buffer[] = [];
+  let lengthBytes = 0;
+  for await (const chunk of request) {
+    const bytes = chunk as Buffer;
+    lengthBytes += bytes.length;
+    if (lengthBytes > limitBytes) return undefined;
+    chunks.push(bytes);
+  }
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** Answers this long are compressed for clients that take gzip, as upstream's are. */
+const compressFromBytes = 128 * 1024;
+const compress = promisify(gzip);
+
+/** Writes an answer, no faster than the client reads. Resolves when all was handed to the connection. */
+export async function writeResponse(
+  exchange: Exchange,
+  answer: Exclude<ApiResponse, { kind: "connect" | "events" }>,
+): Promise<void> {
+  switch (answer.kind) {
+    case "bytes":
+      return writeBytes(exchange, answer);
+    case "object":
+      return writeObject(exchange, answer);
+    case "stream":
+      return writeStream(exchange, answer);
+  }
+}
+
+async function writeBytes(exchange: Exchange, answer: BytesResponse): Promise<void> {
+  const acceptsGzip = headerOf(exchange.request, "accept-encoding")?.includes("gzip") ?? false;
+  if (acceptsGzip && answer.lengthBytes >= compressFromBytes)
+    return writeCompressed(exchange, answer);
+  const { response } = exchange;
+  writeHead(response, answer.status, [
+    ...answer.headers,
+    ["content-length", String(answer.lengthBytes)],
+  ]);
+  if (exchange.request.method === "HEAD") return void response.end();
+  if (answer.lengthBytes <= joinUpToBytes) return void response.end(join(answer.chunks));
+  for (const chunk of answer.chunks) {
+    if (!write(response, chunk) && !(await drained(response))) return;
+  }
+  response.end();
+}
+
+/** Small answers go out in one write: a record, a system call. */
+const joinUpToBytes = 64 * 1024;
+
+function join(chunks: Iterable<Uint8Array>): Uint8Array {
+  const list = [...chunks];
+  return list.length === 1 && list[0] ? list[0] : Buffer.concat(list);
+}
+
+async function writeCompressed({ response }: Exchange, answer: BytesResponse): Promise<void> {
+  const bytes = await compress(join(answer.chunks), { level: constants.Z_BEST_SPEED });
+  writeHead(response, answer.status, [
+    ...answer.headers,
+    ["content-encoding", "gzip"],
+    ["vary", "Accept-Encoding"],
+    ["content-length", String(bytes.length)],
+  ]);
+  response.end(bytes);
+}
+
+function writeObject(
+  { response }: Exchange,
+  answer: { readonly status: number; readonly headers: Headers; readonly value: unknown },
+): void {
+  const bytes = Buffer.from(JSON.stringify(answer.value));
+  writeHead(response, answer.status, [
+    ["content-type", "application/json"],
+    ...answer.headers,
+    ["content-length", String(bytes.length)],
+  ]);
+  response.end(bytes);
+}
+
+async function writeStream(
+  { response }: Exchange,
+  answer: {
+    readonly status: number;
+    readonly headers: Headers;
+    readonly frames: AsyncIterable<Uint8Array>;
+  },
+): Promise<void> {
+  writeHead(response, answer.status, answer.headers);
+  flushHeaders(response);
+  for await (const frame of answer.frames) {
+    if (response.destroyed) return;
+    if (!write(response, frame) && !(await drained(response))) return;
+  }
+  response.end();
+}
+
+function writeHead(response: Exchange["response"], status: number, headers: Headers): void {
+  response.statusCode = status;
+  const warnings = headers.filter(([name]) => name === "warning").map(([, value]) => value);
+  for (const [name, value] of headers) if (name !== "warning") response.setHeader(name, value);
+  if (warnings.length > 0) response.setHeader("warning", warnings);
+}
+
+/** Sends the head at once. The HTTP/2 response has this function too; its declaration lacks it. */
+export function flushHeaders(response: Exchange["response"]): void {
+  (response as ServerResponse).flushHeaders();
+}
+
+function write(response: Exchange["response"], chunk: Uint8Array): boolean {
+  return (response as ServerResponse).write(chunk);
+}
+
+/** True once the connection takes more; false when it is gone. */
+async function drained(response: Exchange["response"]): Promise<boolean> {
+  if (response.destroyed) return false;
+  const gone = new AbortController();
+  const stop = (): void => gone.abort();
+  response.once("close", stop);
+  try {
+    await once(response, "drain", { signal: gone.signal });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    response.off("close", stop);
+  }
+}

@@ -1,0 +1,200 @@
+import { once } from "node:events";
+import { createSecureServer } from "node:http2";
+import type { Http2ServerRequest, Http2Session } from "node:http2";
+import type { IncomingMessage } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import { StatusError, badRequest, internalError, unauthorized } from "#api/status.ts";
+import type { Log } from "#base/log.ts";
+import { authenticate } from "#apiserver/node/authenticate.ts";
+import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
+import { headerOf, readRequest, writeResponse } from "#apiserver/node/http-exchange.ts";
+import type { Exchange } from "#apiserver/node/http-exchange.ts";
+import type { Connector } from "#apiserver/node/connect/connector.ts";
+import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
+
+export interface HttpsServerParts {
+  readonly handle: (request: ApiRequest) => Promise<ApiResponse>;
+  readonly key: string;
+  readonly certificate: string;
+  /** Clients that show a certificate of this authority are who it says. */
+  readonly clientAuthority: string;
+  readonly tokens: readonly TokenAuthenticator[];
+  /** Carries out `exec`, `log`, `proxy` and the like. */
+  readonly connector: Connector;
+  readonly host: string;
+  /** 0: the kernel chooses. */
+  readonly port: number;
+  readonly log: Log;
+}
+
+export interface HttpsServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+const headerLimitBytes = 256 * 1024;
+/** Upstream's default for HTTP/2 is 100 to 250; one client-go process shares one connection for all its watches. */
+const streamsPerConnectionMax = 1000;
+
+/** The API on a socket: TLS, HTTP/1.1 and HTTP/2 on one port, upgrades for streams. */
+export async function startHttpsServer(parts: HttpsServerParts): Promise<HttpsServer> {
+  const server = createSecureServer({
+    key: parts.key,
+    cert: parts.certificate,
+    ca: parts.clientAuthority,
+    requestCert: true,
+    rejectUnauthorized: false,
+    allowHTTP1: true,
+    maxHeaderSize: headerLimitBytes,
+    keepAliveTimeout: 180_000,
+    settings: { maxConcurrentStreams: streamsPerConnectionMax },
+    // A TLS 1.3 session ticket costs two more writes a connection and clients rarely come back with one.
+    sessionTimeout: 300,
+  } as Parameters<typeof createSecureServer>[0]);
+  const connections = new Set<Socket>();
+  const sessions = new Set<Http2Session>();
+  server.on("secureConnection", (socket: Socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+    socket.on("error", () => socket.destroy());
+  });
+  server.on("session", (session: Http2Session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
+  server.on("request", (request, response) => {
+    void answerRequest(parts, { request, response } as Exchange);
+  });
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    void answerUpgrade(parts, { request, socket, head });
+  });
+  server.on("tlsClientError", (error: Error) => parts.log.debug("TLS handshake failed", { error }));
+  server.on("sessionError", (error: Error) => parts.log.debug("HTTP/2 session failed", { error }));
+  server.listen(parts.port, parts.host);
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, "close");
+      server.close();
+      for (const session of sessions) session.destroy();
+      for (const socket of connections) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+async function answerRequest(parts: HttpsServerParts, exchange: Exchange): Promise<void> {
+  const { request, response } = exchange;
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  response.on("error", () => gone.abort());
+  try {
+    const user = await userOf(parts, request);
+    if (user === undefined) return await writeStatus(exchange, unauthorized());
+    const answer = await parts.handle(readRequest(request, user, gone.signal));
+    if (answer.kind === "connect")
+      return await parts.connector.request(exchange, answer.target, gone.signal);
+    if (answer.kind === "events")
+      throw new Error("an answer for the same process went to the edge");
+    await writeResponse(exchange, answer);
+  } catch (error) {
+    if (gone.signal.aborted) return;
+    await writeStatus(exchange, refusalOf(error, parts.log)).catch(() => response.destroy());
+  } finally {
+    discardRest(request);
+  }
+}
+
+/** An upgrade's request with the raw connection and what was read past the request's head. */
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+async function answerUpgrade(parts: HttpsServerParts, upgrade: Upgrade): Promise<void> {
+  const gone = new AbortController();
+  upgrade.socket.once("close", () => gone.abort());
+  upgrade.socket.on("error", () => gone.abort());
+  try {
+    const user = await userOf(parts, upgrade.request);
+    if (user === undefined) throw unauthorized();
+    const answer = await parts.handle(readRequest(upgrade.request, user, gone.signal));
+    if (answer.kind === "connect") return await parts.connector.upgrade(upgrade, answer.target);
+    await refuseUpgrade(upgrade, answer);
+  } catch (error) {
+    writePlainStatus(upgrade.socket, refusalOf(error, parts.log));
+  }
+}
+
+/** A request that asked for an upgrade where there is none to have: it gets its plain answer, a watch among them. */
+async function refuseUpgrade(upgrade: Upgrade, answer: ApiResponse): Promise<void> {
+  if (answer.kind === "bytes") {
+    const head = [...answer.headers, ["content-length", String(answer.lengthBytes)]];
+    writeRaw(upgrade.socket, answer.status, head as [string, string][]);
+    for (const chunk of answer.chunks) upgrade.socket.write(chunk);
+    upgrade.socket.end();
+    return;
+  }
+  throw badRequest("this request cannot be upgraded");
+}
+
+async function userOf(
+  parts: HttpsServerParts,
+  request: IncomingMessage | Http2ServerRequest,
+): Promise<UserInfo | undefined> {
+  const socket = "stream" in request ? request.stream.session?.socket : request.socket;
+  const authorization = headerOf(request, "authorization") ?? protocolToken(request);
+  return authenticate({ socket: socket as TLSSocket, authorization }, parts.tokens);
+}
+
+/** Browsers cannot set headers on a WebSocket: upstream takes the token from a subprotocol. */
+function protocolToken(request: IncomingMessage | Http2ServerRequest): string | undefined {
+  const protocols = headerOf(request, "sec-websocket-protocol") ?? "";
+  const match = /base64url\.bearer\.authorization\.k8s\.io\.([\w-]+)/.exec(protocols);
+  return match?.[1] && `Bearer ${Buffer.from(match[1], "base64url").toString()}`;
+}
+
+function refusalOf(error: unknown, log: Log): StatusError {
+  if (error instanceof StatusError) return error;
+  log.error("request failed", { error });
+  return internalError(error instanceof Error ? error.message : String(error));
+}
+
+async function writeStatus(exchange: Exchange, refusal: StatusError): Promise<void> {
+  if (exchange.response.headersSent) return void exchange.response.destroy();
+  await writeResponse(exchange, {
+    kind: "object",
+    status: refusal.status.code,
+    headers: [["content-type", "application/json"]],
+    value: refusal.status,
+  });
+}
+
+function writePlainStatus(socket: Duplex, refusal: StatusError): void {
+  const body = JSON.stringify(refusal.status);
+  writeRaw(socket, refusal.status.code, [
+    ["content-type", "application/json"],
+    ["content-length", String(Buffer.byteLength(body))],
+  ]);
+  socket.end(body);
+}
+
+function writeRaw(
+  socket: Duplex,
+  status: number,
+  headers: readonly (readonly [string, string])[],
+): void {
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  socket.write(
+    `HTTP/1.1 ${status} ${status < 400 ? "OK" : "Refused"}\r\n${lines}connection: close\r\n\r\n`,
+  );
+}
+
+/** A body nobody read would block the connection's next request; a long one is not worth reading. */
+function discardRest(request: Exchange["request"]): void {
+  if (request.readableEnded || request.destroyed) return;
+  request.resume();
+}
