@@ -1,0 +1,202 @@
+import { createPrivateKey, createPublicKey } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import type { Clock } from "#base/clock.ts";
+import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
+import type { UserInfo } from "#apiserver/request.ts";
+
+/** What a token is bound to: it stops working when that object is gone. */
+export interface BoundObject {
+  readonly kind: "Pod" | "Secret" | "Node";
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface TokenRequest {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly serviceAccountUid: string;
+  /** Empty: the API server itself. */
+  readonly audiences: readonly string[];
+  readonly lifetimeSeconds: number;
+  readonly bound?: BoundObject;
+  /** The node a pod runs on, which its token then names too. */
+  readonly node?: { readonly name: string; readonly uid: string };
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresMs: number;
+}
+
+/** Signs service-account tokens as upstream's do (KEP-1205): ES256 JWTs with a `kubernetes.io` claim. */
+export interface TokenSigner {
+  issue(request: TokenRequest): Promise<IssuedToken>;
+  /** The public keys for `/openid/v1/jwks`. */
+  jwks(): Promise<unknown>;
+}
+
+export interface SignerParts {
+  /** PKCS #8 in PEM, P-256. */
+  readonly key: string;
+  /** The `iss` claim: `https://kubernetes.default.svc.cluster.local`. */
+  readonly issuer: string;
+  readonly clock: Clock;
+}
+
+export function createTokenSigner(parts: SignerParts): TokenSigner {
+  const key = createPrivateKey(parts.key);
+  const publicKey = createPublicKey(key);
+  return {
+    async issue(request) {
+      const { SignJWT } = await import("jose");
+      const issuedSeconds = Math.floor(parts.clock.now() / 1000);
+      const expiresSeconds = issuedSeconds + request.lifetimeSeconds;
+      const token = await new SignJWT({ "kubernetes.io": claimOf(request) })
+        .setProtectedHeader({ alg: "ES256", kid: await keyId(publicKey) })
+        .setIssuer(parts.issuer)
+        .setSubject(`system:serviceaccount:${request.namespace}:${request.serviceAccount}`)
+        .setAudience(request.audiences.length > 0 ? [...request.audiences] : [parts.issuer])
+        .setIssuedAt(issuedSeconds)
+        .setNotBefore(issuedSeconds)
+        .setExpirationTime(expiresSeconds)
+        .setJti(crypto.randomUUID())
+        .sign(key);
+      return { token, expiresMs: expiresSeconds * 1000 };
+    },
+    async jwks() {
+      const { exportJWK } = await import("jose");
+      const jwk = await exportJWK(publicKey);
+      return { keys: [{ ...jwk, use: "sig", alg: "ES256", kid: await keyId(publicKey) }] };
+    },
+  };
+}
+
+interface KubernetesClaim {
+  readonly namespace: string;
+  readonly serviceaccount: { readonly name: string; readonly uid: string };
+  readonly pod?: { readonly name: string; readonly uid: string };
+  readonly secret?: { readonly name: string; readonly uid: string };
+  readonly node?: { readonly name: string; readonly uid: string };
+}
+
+function claimOf(request: TokenRequest): KubernetesClaim {
+  const { bound } = request;
+  return {
+    namespace: request.namespace,
+    serviceaccount: { name: request.serviceAccount, uid: request.serviceAccountUid },
+    ...(bound && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+    ...(request.node && { node: request.node }),
+  };
+}
+
+export interface VerifierParts extends SignerParts {
+  /** The uid of an object that exists now, by its kind. */
+  readonly uidOf: (
+    kind: "ServiceAccount" | BoundObject["kind"],
+    namespace: string,
+    name: string,
+  ) => string | undefined;
+}
+
+/** A token as checked against its signature: kept so that the next request with it costs no signature check. */
+interface Checked {
+  readonly claim: KubernetesClaim;
+  readonly tokenId: string;
+  readonly expiresMs: number;
+  readonly audiences: readonly string[];
+}
+
+const checkedMax = 10_000;
+
+/** Accepts what the signer with the same key issued, while the account and the bound object exist. */
+export function createTokenVerifier(parts: VerifierParts): TokenAuthenticator {
+  const publicKey = createPublicKey(createPrivateKey(parts.key));
+  const checked = new Map<string, Checked>();
+  return async (token) => {
+    const found = checked.get(token) ?? (await check(token, parts, publicKey));
+    if (found === undefined) return undefined;
+    if (found.expiresMs <= parts.clock.now()) {
+      checked.delete(token);
+      return undefined;
+    }
+    remember(checked, token, found);
+    if (!found.audiences.includes(parts.issuer)) return undefined;
+    return stillExists(found.claim, parts) ? userOf(found) : undefined;
+  };
+}
+
+function remember(checked: Map<string, Checked>, token: string, found: Checked): void {
+  checked.delete(token);
+  checked.set(token, found);
+  if (checked.size <= checkedMax) return;
+  const oldest = checked.keys().next();
+  if (!oldest.done) checked.delete(oldest.value);
+}
+
+async function check(
+  token: string,
+  parts: VerifierParts,
+  publicKey: KeyObject,
+): Promise<Checked | undefined> {
+  const { errors, jwtVerify } = await import("jose");
+  try {
+    const { payload } = await jwtVerify(token, publicKey, {
+      issuer: parts.issuer,
+      algorithms: ["ES256"],
+      currentDate: new Date(parts.clock.now()),
+      requiredClaims: ["exp", "aud", "sub"],
+    });
+    const claim = payload["kubernetes.io"] as KubernetesClaim | undefined;
+    if (claim === undefined) return undefined;
+    return {
+      claim,
+      tokenId: payload.jti ?? "",
+      expiresMs: (payload.exp ?? 0) * 1000,
+      audiences: [payload.aud ?? []].flat(),
+    };
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return undefined;
+    throw error;
+  }
+}
+
+function stillExists(claim: KubernetesClaim, parts: VerifierParts): boolean {
+  const { namespace, serviceaccount, pod, secret } = claim;
+  if (parts.uidOf("ServiceAccount", namespace, serviceaccount.name) !== serviceaccount.uid)
+    return false;
+  if (pod && parts.uidOf("Pod", namespace, pod.name) !== pod.uid) return false;
+  if (secret && parts.uidOf("Secret", namespace, secret.name) !== secret.uid) return false;
+  return (
+    claim.node === undefined ||
+    pod !== undefined ||
+    parts.uidOf("Node", "", claim.node.name) === claim.node.uid
+  );
+}
+
+function userOf({ claim, tokenId }: Checked): UserInfo {
+  const { namespace, serviceaccount, pod, node } = claim;
+  return {
+    name: `system:serviceaccount:${namespace}:${serviceaccount.name}`,
+    uid: serviceaccount.uid,
+    groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`],
+    extra: {
+      "authentication.kubernetes.io/credential-id": [`JTI=${tokenId}`],
+      ...(pod && {
+        "authentication.kubernetes.io/pod-name": [pod.name],
+        "authentication.kubernetes.io/pod-uid": [pod.uid],
+      }),
+      ...(node && {
+        "authentication.kubernetes.io/node-name": [node.name],
+        "authentication.kubernetes.io/node-uid": [node.uid],
+      }),
+    },
+  };
+}
+
+async function keyId(publicKey: KeyObject): Promise<string> {
+  const digest = await crypto.subtle.digest(
+    "SHA-256",
+    publicKey.export({ type: "spki", format: "der" }),
+  );
+  return Buffer.from(digest).toString("base64url");
+}
