@@ -16,7 +16,7 @@ test("a token names its account until it expires or what it is bound to is gone"
     ["ServiceAccount/dev/robot", "u1"],
     ["Pod/dev/web", "u2"],
   ]);
-  const verify = createTokenVerifier({
+  const { authenticate: verify } = createTokenVerifier({
     key,
     issuer,
     clock,
@@ -25,14 +25,13 @@ test("a token names its account until it expires or what it is bound to is gone"
   const signer = createTokenSigner({ key, issuer, clock });
   const request = {
     namespace: "dev",
-    serviceAccount: "robot",
-    serviceAccountUid: "u1",
+    serviceAccount: { name: "robot", uid: "u1" },
     audiences: [],
-    lifetimeSeconds: 600,
-    bound: { kind: "Pod", name: "web", uid: "u2" },
+    expirationSeconds: 600,
+    boundTo: { kind: "Pod", name: "web", uid: "u2" },
   } as const;
-  const { token, expiresMs } = await signer.issue(request);
-  equal(expiresMs, Math.floor(nowMs / 1000) * 1000 + 600_000);
+  const { token, expiresAtMs } = await signer.issue(request);
+  equal(expiresAtMs, Math.floor(nowMs / 1000) * 1000 + 600_000);
   const user = await verify(token);
   deepEqual(
     [user?.name, user?.uid, user?.groups],
@@ -53,13 +52,12 @@ test("a token names its account until it expires or what it is bound to is gone"
 test("foreign, damaged and other audiences' tokens are nobody's", async () => {
   const { serviceAccountKey: key } = createMemoryPki(Date.now());
   const clock = { now: () => Date.now(), after: () => () => {} };
-  const verify = createTokenVerifier({ key, issuer, clock, uidOf: () => "u1" });
+  const { authenticate: verify } = createTokenVerifier({ key, issuer, clock, uidOf: () => "u1" });
   const request = {
     namespace: "dev",
-    serviceAccount: "robot",
-    serviceAccountUid: "u1",
+    serviceAccount: { name: "robot", uid: "u1" },
     audiences: [],
-    lifetimeSeconds: 600,
+    expirationSeconds: 600,
   };
   const own = await createTokenSigner({ key, issuer, clock }).issue(request);
   const vault = await createTokenSigner({ key, issuer, clock }).issue({

@@ -2,35 +2,11 @@ import { createPrivateKey, createPublicKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { Clock } from "#base/clock.ts";
 import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
+import type { TokenClaims, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
-/** What a token is bound to: it stops working when that object is gone. */
-export interface BoundObject {
-  readonly kind: "Pod" | "Secret" | "Node";
-  readonly name: string;
-  readonly uid: string;
-}
-
-export interface TokenRequest {
-  readonly namespace: string;
-  readonly serviceAccount: string;
-  readonly serviceAccountUid: string;
-  /** Empty: the API server itself. */
-  readonly audiences: readonly string[];
-  readonly lifetimeSeconds: number;
-  readonly bound?: BoundObject;
-  /** The node a pod runs on, which its token then names too. */
-  readonly node?: { readonly name: string; readonly uid: string };
-}
-
-export interface IssuedToken {
-  readonly token: string;
-  readonly expiresMs: number;
-}
-
 /** Signs service-account tokens as upstream's do (KEP-1205): ES256 JWTs with a `kubernetes.io` claim. */
-export interface TokenSigner {
-  issue(request: TokenRequest): Promise<IssuedToken>;
+export interface TokenSigner extends TokenIssuer {
   /** The public keys for `/openid/v1/jwks`. */
   jwks(): Promise<unknown>;
 }
@@ -50,18 +26,18 @@ export function createTokenSigner(parts: SignerParts): TokenSigner {
     async issue(request) {
       const { SignJWT } = await import("jose");
       const issuedSeconds = Math.floor(parts.clock.now() / 1000);
-      const expiresSeconds = issuedSeconds + request.lifetimeSeconds;
+      const expiresSeconds = issuedSeconds + request.expirationSeconds;
       const token = await new SignJWT({ "kubernetes.io": claimOf(request) })
         .setProtectedHeader({ alg: "ES256", kid: await keyId(publicKey) })
         .setIssuer(parts.issuer)
-        .setSubject(`system:serviceaccount:${request.namespace}:${request.serviceAccount}`)
+        .setSubject(`system:serviceaccount:${request.namespace}:${request.serviceAccount.name}`)
         .setAudience(request.audiences.length > 0 ? [...request.audiences] : [parts.issuer])
         .setIssuedAt(issuedSeconds)
         .setNotBefore(issuedSeconds)
         .setExpirationTime(expiresSeconds)
         .setJti(crypto.randomUUID())
         .sign(key);
-      return { token, expiresMs: expiresSeconds * 1000 };
+      return { token, expiresAtMs: expiresSeconds * 1000 };
     },
     async jwks() {
       const { exportJWK } = await import("jose");
@@ -79,12 +55,12 @@ interface KubernetesClaim {
   readonly node?: { readonly name: string; readonly uid: string };
 }
 
-function claimOf(request: TokenRequest): KubernetesClaim {
-  const { bound } = request;
+function claimOf(request: TokenClaims): KubernetesClaim {
+  const { boundTo } = request;
   return {
     namespace: request.namespace,
-    serviceaccount: { name: request.serviceAccount, uid: request.serviceAccountUid },
-    ...(bound && { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+    serviceaccount: request.serviceAccount,
+    ...(boundTo && { [boundTo.kind.toLowerCase()]: { name: boundTo.name, uid: boundTo.uid } }),
     ...(request.node && { node: request.node }),
   };
 }
@@ -92,7 +68,7 @@ function claimOf(request: TokenRequest): KubernetesClaim {
 export interface VerifierParts extends SignerParts {
   /** The uid of an object that exists now, by its kind. */
   readonly uidOf: (
-    kind: "ServiceAccount" | BoundObject["kind"],
+    kind: "ServiceAccount" | "Pod" | "Secret" | "Node",
     namespace: string,
     name: string,
   ) => string | undefined;
@@ -109,24 +85,31 @@ interface Checked {
 const checkedMax = 10_000;
 
 /** Accepts what the signer with the same key issued, while the account and the bound object exist. */
-export function createTokenVerifier(parts: VerifierParts): TokenAuthenticator {
+export interface TokenVerifier extends TokenReviewer {
+  /** For requests: the token must be meant for the API server itself. */
+  readonly authenticate: TokenAuthenticator;
+}
+
+export function createTokenVerifier(parts: VerifierParts): TokenVerifier {
   const publicKey = createPublicKey(createPrivateKey(parts.key));
   const checked = new Map<string, Checked>();
-  return async (token) => {
+  const valid = async (token: string): Promise<Checked | undefined> => {
     const found = checked.get(token) ?? (await check(token, parts, publicKey));
-    if (found === undefined) return undefined;
-    if (found.expiresMs <= parts.clock.now()) {
-      checked.delete(token);
-      return undefined;
-    }
+    checked.delete(token);
+    if (found === undefined || found.expiresMs <= parts.clock.now()) return undefined;
     remember(checked, token, found);
-    if (!found.audiences.includes(parts.issuer)) return undefined;
-    return stillExists(found.claim, parts) ? userOf(found) : undefined;
+    return stillExists(found.claim, parts) ? found : undefined;
   };
+  const review: TokenReviewer["review"] = async (token, wanted) => {
+    const found = await valid(token);
+    const audiences = wanted.length > 0 ? wanted : [parts.issuer];
+    const shared = audiences.filter((audience) => found?.audiences.includes(audience));
+    return found && shared.length > 0 ? { user: userOf(found), audiences: shared } : undefined;
+  };
+  return { review, authenticate: async (token) => (await review(token, []))?.user };
 }
 
 function remember(checked: Map<string, Checked>, token: string, found: Checked): void {
-  checked.delete(token);
   checked.set(token, found);
   if (checked.size <= checkedMax) return;
   const oldest = checked.keys().next();
