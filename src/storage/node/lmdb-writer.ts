@@ -26,7 +26,7 @@ export class LmdbWriter {
   #progress: Progress;
   #queue: Queued[] = [];
   #running: Promise<void> | undefined;
-  #compacting: Promise<void> = Promise.resolve();
+  readonly #compactions: Compaction[] = [];
   #closing = false;
 
   constructor(tables: Tables, publish: (events: readonly StoreEvent[]) => void) {
@@ -47,25 +47,25 @@ export class LmdbWriter {
     if (revision > this.#progress.revision) {
       throw new FutureRevisionError(revision, this.#progress.revision);
     }
-    const before = this.#compacting;
-    this.#compacting = (async () => {
-      await before.catch(() => undefined);
-      await this.#clean(revision);
-    })();
-    await this.#compacting;
+    await new Promise<void>((resolve, reject) => {
+      this.#compactions.push({ revision, resolve, reject });
+      this.#running ??= this.#run();
+    });
   }
 
-  /** Finishes what was asked for; a compaction stops after its present step and goes on with the next one. */
+  /** Finishes the writes asked for; a compaction stops after its present step and goes on with the next one. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#running;
-    await this.#compacting.catch(() => undefined);
   }
 
   async #run(): Promise<void> {
     // Gathers the writes of this turn.
     await Promise.resolve();
-    while (this.#queue.length > 0) await this.#commit(takeBatch(this.#queue));
+    while (this.#queue.length > 0 || this.#compactions.length > 0) {
+      if (this.#queue.length > 0) await this.#commit(takeBatch(this.#queue));
+      await this.#compactStep();
+    }
     this.#running = undefined;
   }
 
@@ -94,23 +94,28 @@ export class LmdbWriter {
     this.#publish(events);
   }
 
-  /** Removes, step by step, what the writes up to `revision` superseded. A step is a commit of its own. */
-  async #clean(revision: number): Promise<void> {
-    const compacted = Math.max(revision, this.#progress.compacted);
-    while (this.#progress.cleaned < compacted && !this.#closing) {
-      await this.#running;
-      const cleaned = Math.min(this.#progress.cleaned + cleanMax, compacted);
-      const superseded = this.#superseded(this.#progress.cleaned, cleaned);
-      const step = this.#transact({ compacted, cleaned }, () => {
-        for (const old of superseded) void this.#tables.log.remove(encodeRevision(old));
-      });
-      // Writes wait for this step as they would for another commit.
-      this.#running = step.then(
-        () => this.#run(),
-        () => this.#run(),
-      );
-      await step;
+  /** One commit's worth of the oldest compaction asked for; writes take turns with it. */
+  async #compactStep(): Promise<void> {
+    const [first] = this.#compactions;
+    if (first === undefined) return;
+    const compacted = Math.max(first.revision, this.#progress.compacted);
+    try {
+      if (!this.#closing && this.#progress.cleaned < compacted) await this.#clean(compacted);
+      if (!this.#closing && this.#progress.cleaned < compacted) return;
+      first.resolve();
+    } catch (error) {
+      first.reject(new Error(`Cannot compact to revision ${compacted}`, { cause: error }));
     }
+    this.#compactions.shift();
+  }
+
+  /** Removes what the next writes up to `compacted` superseded. */
+  async #clean(compacted: number): Promise<void> {
+    const cleaned = Math.min(this.#progress.cleaned + cleanMax, compacted);
+    const superseded = this.#superseded(this.#progress.cleaned, cleaned);
+    await this.#transact({ compacted, cleaned }, () => {
+      for (const old of superseded) void this.#tables.log.remove(encodeRevision(old));
+    });
   }
 
   #superseded(from: number, to: number): readonly number[] {
@@ -155,6 +160,12 @@ export class LmdbWriter {
 interface Queued {
   readonly write: Write;
   readonly resolve: (result: WriteResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Compaction {
+  readonly revision: number;
+  readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
