@@ -165,7 +165,8 @@ function decodeControl(frame: Buffer): Frame {
   const flags = frame.readUInt8(4);
   const body = frame.subarray(frameHeaderBytes);
   const word = (index: number): number => {
-    if (body.length < 4 * index + 4) throw new SpdyError(`Cannot read a short frame of type ${type}`);
+    if (body.length < 4 * index + 4)
+      throw new SpdyError(`Cannot read a short frame of type ${type}`);
     return body.readUInt32BE(4 * index);
   };
   const fin = (flags & finFlag) !== 0;

@@ -71,7 +71,8 @@ function withoutZlibHeader(block: Buffer): Buffer {
     block.readUInt16BE(0) % 31 === 0 &&
     (block.readUInt8(1) & presetDictionaryFlag) !== 0 &&
     block.readUInt32BE(2) === headerDictionaryId;
-  if (!isValid) throw new SpdyError("Cannot read headers: not a zlib stream over SPDY's dictionary");
+  if (!isValid)
+    throw new SpdyError("Cannot read headers: not a zlib stream over SPDY's dictionary");
   return block.subarray(zlibHeaderBytes);
 }
 
@@ -107,7 +108,8 @@ function uint32(value: number): Buffer {
 function decodeHeaders(plain: Buffer): SpdyHeaders {
   let offset = 0;
   const number = (): number => {
-    if (offset + 4 > plain.length) throw new SpdyError("Cannot read headers: the block is cut short");
+    if (offset + 4 > plain.length)
+      throw new SpdyError("Cannot read headers: the block is cut short");
     offset += 4;
     return plain.readUInt32BE(offset - 4);
   };

@@ -43,6 +43,7 @@ export class SpdyStream extends Duplex {
     if (this.#remoteClosed || this.destroyed || data.length === 0) return;
     this.#receivedBytes += data.length;
     if (!this.push(data)) this.#carrier.full(this);
+    this.#accountForReading();
   }
 
   /** The peer ended its direction; called by the session. */
@@ -63,13 +64,17 @@ export class SpdyStream extends Duplex {
     this.emit("reset");
   }
 
-  override _read(): void {
-    const consumedBytes = this.#receivedBytes - this.readableLength;
-    if (consumedBytes >= windowUpdateBytes && !this.#remoteClosed) {
-      this.#receivedBytes -= consumedBytes;
-      this.#carrier.consumed(this, consumedBytes);
-    }
-    this.#carrier.drained(this);
+  /** Nothing is fetched: data comes as the peer sends it. */
+  override _read(): void {}
+
+  get wasReset(): boolean {
+    return this.#isReset;
+  }
+
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size);
+    this.#accountForReading();
+    return chunk;
   }
 
   override _write(
@@ -93,6 +98,14 @@ export class SpdyStream extends Duplex {
     this.#carrier.drained(this);
     this.#carrier.forget(this);
     done(error);
+  }
+
+  #accountForReading(): void {
+    if (this.readableLength < this.readableHighWaterMark) this.#carrier.drained(this);
+    const consumedBytes = this.#receivedBytes - this.readableLength;
+    if (consumedBytes < windowUpdateBytes || this.#remoteClosed) return;
+    this.#receivedBytes -= consumedBytes;
+    this.#carrier.consumed(this, consumedBytes);
   }
 
   #forgetWhenOver(): void {

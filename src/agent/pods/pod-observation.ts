@@ -1,0 +1,62 @@
+import type { Pod } from "#api/generated/types.ts";
+import type { ContainerState, Sandbox } from "#agent/runtime/container-runtime.ts";
+
+/** All that a plan and a status are made from: what is wanted, what runs, and what was learnt by trying. */
+export interface PodObservation {
+  readonly pod: Pod;
+  readonly nowMs: number;
+  /** The pod's sandboxes, the newest first. */
+  readonly sandboxes: readonly Sandbox[];
+  /** The pod's containers, the newest start of each name first. */
+  readonly containers: readonly ContainerState[];
+  /** The last attempt to start, by container name, where it failed and was not overtaken by a success. */
+  readonly failures: ReadonlyMap<string, StartFailure>;
+  /** How long a container that ended must wait after its end, by name. Absent: not at all. */
+  readonly crashDelaysMs: ReadonlyMap<string, number>;
+  /** What probes found, by container id. */
+  readonly health: ReadonlyMap<string, ContainerHealth>;
+  /** Why the pod must end although its object stays: eviction, a deadline, a refused admission. */
+  readonly ended?: PodEnd;
+}
+
+export interface StartFailure {
+  /** As `state.waiting` shows it: `ImagePullBackOff`. */
+  readonly reason: string;
+  readonly message: string;
+  readonly retryMs: number;
+}
+
+export interface ContainerHealth {
+  /** Passed its startup probe, or has none. */
+  readonly started: boolean;
+  readonly ready: boolean;
+  /** The probe that failed for good: the container must be restarted. */
+  readonly failed?: "Liveness" | "Startup";
+}
+
+export interface PodEnd {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export const healthyContainer: ContainerHealth = { started: true, ready: true };
+
+export function newestOf(
+  observed: Pick<PodObservation, "containers">,
+  name: string,
+): ContainerState | undefined {
+  return observed.containers.find((container) => container.name === name);
+}
+
+export function healthOf(observed: PodObservation, container: ContainerState): ContainerHealth {
+  return observed.health.get(container.id) ?? healthyContainer;
+}
+
+export function isTerminating(pod: Pod): boolean {
+  return pod.metadata.deletionTimestamp !== undefined;
+}
+
+/** Whether the pod's last word was said: such a pod never runs again. */
+export function isTerminal(pod: Pod): boolean {
+  return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+}
