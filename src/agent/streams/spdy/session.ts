@@ -274,7 +274,7 @@ export class SpdySession {
   #finish(failure?: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const cut = new Error("Cannot go on: the connection was lost", { cause: failure });
+    const cut = new Error("Cannot go on: the connection was lost", failure && { cause: failure });
     for (const opening of this.#opening.values()) opening.reject(cut);
     this.#opening.clear();
     for (const stream of this.#streams.values()) {

@@ -199,7 +199,7 @@ test("SpdySession cuts its streams off with an error when the connection is lost
     return undefined;
   });
   const stream = await client.open(headersOf("stdin"));
-  const failed = once(stream, "close");
+  const failed = new Promise((resolve) => stream.once("close", resolve));
   taken?.on("error", () => {});
   server.destroy();
   await failed;
