@@ -20,6 +20,14 @@ export const age: Column = {
   cell: (object, nowMs) => since(at(object, "metadata", "creationTimestamp"), nowMs),
 };
 
+export const createdAt: Column = {
+  name: "Created At",
+  type: "date",
+  description: "When the object was created",
+  priority: 0,
+  cell: (object) => at(object, "metadata", "creationTimestamp") ?? null,
+};
+
 type Cell = Column["cell"];
 
 export function column(
