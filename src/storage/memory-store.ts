@@ -56,8 +56,7 @@ class MemoryStore implements Store {
   async list(range: Range, options: ListOptions = {}): Promise<Listing> {
     this.#checkOpen();
     const revision = options.atRevision ?? this.#revision;
-    const states =
-      revision === this.#revision ? this.#present(range) : this.#past(range, revision);
+    const states = revision === this.#revision ? this.#present(range) : this.#past(range, revision);
     const entries: Entry[] = [];
     for (const [, entry] of states) {
       if (entries.length === options.limit) return { entries, revision, more: true };

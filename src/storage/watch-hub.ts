@@ -54,10 +54,18 @@ export class WatchHub {
     signal: AbortSignal,
   ): AsyncGenerator<readonly StoreEvent[]> {
     if (fromRevision > this.#revision) throw new FutureRevisionError(fromRevision, this.#revision);
-    yield* this.#replay(range, fromRevision, signal);
+    let position = fromRevision;
+    while (position < this.#revision && !signal.aborted && !this.#closed) {
+      const until = Math.min(position + replayMax, this.#revision);
+      const wanted = within(range, this.#options.history(position, until));
+      position = until;
+      if (wanted.length > 0) yield wanted;
+      if (position < this.#revision) await nextTurn();
+    }
     if (signal.aborted || this.#closed) return;
+    // Nothing is awaited between having the newest and going live, so there is no gap.
     const backlog = new Backlog(range, this.#options.backlogMax);
-    const end = (): void => backlog.end();
+    const end = (): void => backlog.stop("aborted");
     this.#backlogs.add(backlog);
     signal.addEventListener("abort", end, { once: true });
     try {
@@ -68,27 +76,11 @@ export class WatchHub {
     }
   }
 
-  /** Ends every watch. */
+  /** Ends every watch, after the events that wait to be read. */
   close(): void {
     this.#closed = true;
-    for (const backlog of this.#backlogs) backlog.end();
+    for (const backlog of this.#backlogs) backlog.stop("ended");
     this.#listeners.clear();
-  }
-
-  /** Returns in the very turn in which it has reached the newest, so that going live leaves no gap. */
-  async *#replay(
-    range: Range,
-    fromRevision: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<readonly StoreEvent[], void> {
-    let position = fromRevision;
-    while (position < this.#revision && !signal.aborted && !this.#closed) {
-      const until = Math.min(position + replayMax, this.#revision);
-      const wanted = within(range, this.#options.history(position, until));
-      position = until;
-      if (wanted.length > 0) yield wanted;
-      if (position < this.#revision) await nextTurn();
-    }
   }
 
   #handOver(events: readonly StoreEvent[]): void {
@@ -105,7 +97,7 @@ class Backlog {
   readonly #range: Range;
   readonly #max: number;
   #events: StoreEvent[] = [];
-  #state: "live" | "slow" | "ended" = "live";
+  #state: "live" | "slow" | "ended" | "aborted" = "live";
   #wake: (() => void) | undefined;
 
   constructor(range: Range, max: number) {
@@ -116,12 +108,15 @@ class Backlog {
   add(events: readonly StoreEvent[]): void {
     if (this.#state !== "live") return;
     for (const event of events) if (inRange(this.#range, event.key)) this.#events.push(event);
-    if (this.#events.length > this.#max) this.#stop("slow");
+    if (this.#events.length > this.#max) this.stop("slow");
     if (this.#events.length > 0) this.#wake?.();
   }
 
-  end(): void {
-    this.#stop("ended");
+  /** An end of the store leaves what has gathered to be read. */
+  stop(state: "slow" | "ended" | "aborted"): void {
+    this.#state = state;
+    if (state !== "ended") this.#events = [];
+    this.#wake?.();
   }
 
   /** What has gathered, as soon as there is something; undefined at the end. */
@@ -130,19 +125,12 @@ class Backlog {
       await new Promise<void>((resolve) => (this.#wake = resolve));
       this.#wake = undefined;
     }
-    if (this.#state === "ended") return undefined;
     if (this.#state === "slow") {
       throw new SlowWatcherError(`Cannot watch on: more than ${this.#max} events wait to be read`);
     }
     const events = this.#events;
     this.#events = [];
-    return events;
-  }
-
-  #stop(state: "slow" | "ended"): void {
-    this.#state = state;
-    this.#events = [];
-    this.#wake?.();
+    return events.length > 0 ? events : undefined;
   }
 }
 

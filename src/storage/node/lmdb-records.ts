@@ -17,7 +17,7 @@ export function decodeKey(bytes: Buffer): string {
   // The first byte of every encoded surrogate is 0xed.
   if (!bytes.includes(0xed)) return bytes.toString("utf8");
   let key = "";
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const first = bytes[at] ?? 0;
     const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : 3;
     let unit = length === 1 ? first : length === 2 ? first & 0x1f : first & 0x0f;

@@ -58,7 +58,7 @@ class LmdbStore implements Store {
       backlogMax: options.backlogMax ?? backlogMaxDefault,
       history: (from, to) => this.#history(from, to),
     });
-    this.#writer = new LmdbWriter(tables, (events) => this.#hub.publish(events));
+    this.#writer = new LmdbWriter(options.directory, tables, (events) => this.#hub.publish(events));
   }
 
   async revision(): Promise<number> {

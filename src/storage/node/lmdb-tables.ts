@@ -104,8 +104,7 @@ export function readEvents(
 
 function readEvent(tables: Tables, revision: number): StoreEvent {
   const { kind, key, previousRevision, value } = readRecord(tables, revision);
-  const previous =
-    previousRevision === 0 ? undefined : entryAt(tables, key, previousRevision);
+  const previous = previousRevision === 0 ? undefined : entryAt(tables, key, previousRevision);
   if (kind === "put") return { kind, key, value, previous, revision };
   invariant(previous !== undefined, "a delete has something to delete");
   return { kind, key, previous, revision };

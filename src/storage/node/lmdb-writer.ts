@@ -5,6 +5,7 @@ import { progressKey, readEntry, readEvents, readProgress } from "#storage/node/
 import { readRecord } from "#storage/node/lmdb-tables.ts";
 import type { Tables } from "#storage/node/lmdb-tables.ts";
 import { FutureRevisionError } from "#storage/store.ts";
+import { writeError } from "#storage/node/write-error.ts";
 import type { Entry, StoreEvent, WriteResult } from "#storage/store.ts";
 
 export type Write =
@@ -21,6 +22,7 @@ export type Write =
  * them together. Each is decided against what the ones before it leave, so compare-and-swap needs no lock.
  */
 export class LmdbWriter {
+  readonly #directory: string;
   readonly #tables: Tables;
   readonly #publish: (events: readonly StoreEvent[]) => void;
   #progress: Progress;
@@ -29,7 +31,8 @@ export class LmdbWriter {
   readonly #compactions: Compaction[] = [];
   #closing = false;
 
-  constructor(tables: Tables, publish: (events: readonly StoreEvent[]) => void) {
+  constructor(directory: string, tables: Tables, publish: (events: readonly StoreEvent[]) => void) {
+    this.#directory = directory;
     this.#tables = tables;
     this.#publish = publish;
     this.#progress = readProgress(tables);
@@ -75,7 +78,9 @@ export class LmdbWriter {
       if (decided.events.length > 0) await this.#save(decided.events);
       batch.forEach(({ resolve }, at) => resolve(decided.results[at] as WriteResult));
     } catch (error) {
-      for (const { write, reject } of batch) reject(writeError(write, error));
+      for (const { write, reject } of batch) {
+        reject(await writeError(`write "${write.key}"`, this.#directory, error));
+      }
     }
   }
 
@@ -86,9 +91,9 @@ export class LmdbWriter {
       for (const event of events) {
         const key = encodeKey(event.key);
         const at = encodeRevision(event.revision);
-        void log.put(at, encodeRecord(recordOf(event), key));
-        if (event.kind === "put") void keys.put(key, at);
-        else void keys.remove(key);
+        quiet(log.put(at, encodeRecord(recordOf(event), key)));
+        if (event.kind === "put") quiet(keys.put(key, at));
+        else quiet(keys.remove(key));
       }
     });
     this.#publish(events);
@@ -104,7 +109,7 @@ export class LmdbWriter {
       if (!this.#closing && this.#progress.cleaned < compacted) return;
       first.resolve();
     } catch (error) {
-      first.reject(new Error(`Cannot compact to revision ${compacted}`, { cause: error }));
+      first.reject(await writeError(`compact to revision ${compacted}`, this.#directory, error));
     }
     this.#compactions.shift();
   }
@@ -114,7 +119,7 @@ export class LmdbWriter {
     const cleaned = Math.min(this.#progress.cleaned + cleanMax, compacted);
     const superseded = this.#superseded(this.#progress.cleaned, cleaned);
     await this.#transact({ compacted, cleaned }, () => {
-      for (const old of superseded) void this.#tables.log.remove(encodeRevision(old));
+      for (const old of superseded) quiet(this.#tables.log.remove(encodeRevision(old)));
     });
   }
 
@@ -134,10 +139,11 @@ export class LmdbWriter {
     try {
       await root.batch(() => {
         act();
-        void meta.put(progressKey, encodeProgress(progress));
+        quiet(meta.put(progressKey, encodeProgress(progress)));
       });
     } catch (error) {
-      throw await this.#failure(error);
+      this.#resume();
+      throw error;
     } finally {
       root.resetReadTxn();
     }
@@ -145,15 +151,13 @@ export class LmdbWriter {
   }
 
   /** A commit that failed late may be on the disk all the same: then watchers must learn of it. */
-  async #failure(error: unknown): Promise<unknown> {
-    const cause = await causeOf(error);
+  #resume(): void {
     this.#tables.root.resetReadTxn();
     const before = this.#progress.revision;
     this.#progress = readProgress(this.#tables);
     if (this.#progress.revision > before) {
       this.#publish(readEvents(this.#tables, before, this.#progress.revision));
     }
-    return cause;
   }
 }
 
@@ -208,10 +212,7 @@ function decide(tables: Tables, revision: number, batch: readonly Queued[]): Dec
     }
     events.push(event);
     const { revision: at } = event;
-    changed.set(
-      key,
-      event.kind === "put" ? { key, value: event.value, revision: at } : undefined,
-    );
+    changed.set(key, event.kind === "put" ? { key, value: event.value, revision: at } : undefined);
     results.push({ ok: true, revision: at });
   }
   return { results, events };
@@ -239,20 +240,12 @@ function recordOf(event: StoreEvent) {
 
 const noBytes = new Uint8Array();
 
-/** lmdb hides the reason of a failed commit in a promise that rejects with it. */
-async function causeOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error && "commitError" in error)) return error;
-  try {
-    await error.commitError;
-  } catch (cause) {
-    return cause;
-  }
-  return error;
+/** The batch around a write tells its failure; the write's own promise would only add an unhandled rejection. */
+function quiet(part: Promise<boolean>): void {
+  if (part === lastQuiet) return;
+  lastQuiet = part;
+  part.catch(() => undefined);
 }
 
-function writeError({ key }: Write, cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  const full = /no space left|MDB_MAP_FULL|quota/i.test(reason);
-  const why = full ? "the disk is full" : reason;
-  return new Error(`Cannot write "${key}": ${why}`, { cause });
-}
+/** lmdb hands out one promise for many writes. */
+let lastQuiet: Promise<boolean> | undefined;
