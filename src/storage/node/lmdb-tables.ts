@@ -37,6 +37,8 @@ export function openTables(directory: string): Tables {
     maxReaders: 16,
     // A commit counts only once it is on the disk: `put` promises that.
     overlappingSync: false,
+    // The writer batches itself; lmdb's own batch would leave a promise nobody holds to reject on a full disk.
+    eventTurnBatching: false,
   });
   return {
     root,
