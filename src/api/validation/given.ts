@@ -5,14 +5,18 @@
 export type Given<T> = T extends readonly (infer Item)[]
   ? readonly Given<Item>[]
   : T extends object
-    ? { readonly [Name in keyof T]?: Given<T[Name]> | null }
+    ? string extends keyof T
+      ? { readonly [key: string]: Given<T[keyof T]> }
+      : { readonly [Name in keyof T]?: Given<T[Name]> | null }
     : T;
 
 /** The same while it is filled in: fields may be set. */
 export type Filling<T> = T extends readonly (infer Item)[]
   ? Filling<Item>[]
   : T extends object
-    ? { -readonly [Name in keyof T]?: Filling<T[Name]> | null }
+    ? string extends keyof T
+      ? { [key: string]: Filling<T[keyof T]> }
+      : { -readonly [Name in keyof T]?: Filling<T[Name]> | null }
     : T;
 
 /** The items of a list that may be absent; an item that is null counts as one without fields. */
