@@ -1,8 +1,9 @@
 import type { OwnerReference } from "#api/generated/types.ts";
-import { nameOf, uidOf, type KubeObject } from "#api/meta.ts";
+import { nameOf, namespaceOf, uidOf, type KubeObject } from "#api/meta.ts";
 import { apiVersionOf, type Resource } from "#api/resource.ts";
 import { hasReason, isNotFound } from "#api/status.ts";
 import type { Client } from "#client/client.ts";
+import type { Informer } from "#client/informer.ts";
 
 /** The reference of the one owner that controls the object. */
 export function controllerRefOf(object: KubeObject): OwnerReference | undefined {
@@ -29,6 +30,22 @@ export function controllerRefTo(resource: Resource, owner: KubeObject): OwnerRef
 export function controllerUidOf(object: KubeObject): readonly string[] {
   const uid = controllerRefOf(object)?.uid;
   return uid === undefined ? [] : [uid];
+}
+
+/** Indexes that give an owner its candidates for a claim without a walk over all objects. */
+export const claimIndexes = {
+  controllerUid: controllerUidOf,
+  orphans: (object: KubeObject): readonly string[] =>
+    controllerRefOf(object) === undefined ? [namespaceOf(object)] : [],
+};
+
+/** What an owner may claim: its children, and the orphans of its namespace. Needs `claimIndexes`. */
+export function* claimCandidates<T extends KubeObject>(
+  informer: Informer<T>,
+  owner: KubeObject,
+): Generator<T> {
+  yield* informer.byIndex("controllerUid", uidOf(owner));
+  yield* informer.byIndex("orphans", namespaceOf(owner));
 }
 
 export interface Claim<T> {

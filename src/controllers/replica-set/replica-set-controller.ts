@@ -1,0 +1,161 @@
+import type { Pod, ReplicaSet } from "#api/generated/types.ts";
+import { keyOf, namespaceOf, parseKey, type KubeObject } from "#api/meta.ts";
+import { pods, replicaSets } from "#api/resources.ts";
+import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
+import type { Change } from "#client/informer.ts";
+import type { ControllerKit } from "#controllers/parts.ts";
+import {
+  createPod,
+  deletePod,
+  isNamespaceTerminating,
+  slowStart,
+} from "#controllers/pods/pod-control.ts";
+import { isPodActive, isPodTerminating, nextAvailableInMs } from "#controllers/pods/pod-state.ts";
+import {
+  planReplicas,
+  planReplicaSetStatus,
+  type ReplicaAction,
+} from "#controllers/replica-set/plan-replica-set.ts";
+import { sameJson } from "#controllers/same-json.ts";
+import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
+import {
+  applyClaim,
+  claimCandidates,
+  claimIndexes,
+  controllerRefOf,
+  controllerRefTo,
+  planClaim,
+} from "#reconcile/owners.ts";
+
+/** Keeps as many pods of a template running as a ReplicaSet wants. */
+export function createReplicaSetController(kit: ControllerKit): Controller {
+  const { client, informers, clock, log } = kit;
+  const podInformer = informers.of(pods, claimIndexes);
+  const setInformer = informers.of(replicaSets, claimIndexes);
+  const control = { client, recorder: kit.recorder("replicaset-controller") };
+
+  const reconcile = async (key: string, run: Run): Promise<void> => {
+    const replicaSet = setInformer.get(parseKey(key));
+    if (replicaSet === undefined) return;
+    const owned = await claim(replicaSet, run.signal);
+    const active = owned.filter(isPodActive);
+    const terminatingCount = owned.filter(isPodTerminating).length;
+    const action = planReplicas({
+      replicaSet,
+      active,
+      related: relatedPods(replicaSet),
+      nowMs: clock.now(),
+    });
+    const failure = await carryOut(replicaSet, action, run.signal);
+    await writeStatus(replicaSet, { active, terminatingCount, action, failure }, run);
+    if (failure !== undefined) throw failure;
+  };
+
+  const claim = async (replicaSet: ReplicaSet, signal: AbortSignal): Promise<readonly Pod[]> => {
+    const matcher = labelSelectorMatcher(replicaSet.spec?.selector);
+    const candidates = claimCandidates(podInformer, replicaSet);
+    const plan = planClaim(replicaSet, candidates, (pod) => matcher.matches(pod.metadata.labels));
+    return applyClaim(
+      { ...plan, adopt: plan.adopt.filter(isPodActive) },
+      { client, owner: replicaSet, ownerResource: replicaSets, resource: pods, signal },
+    );
+  };
+
+  const relatedPods = function* (replicaSet: ReplicaSet): Generator<Pod> {
+    const parent = controllerRefOf(replicaSet)?.uid;
+    const family =
+      parent === undefined ? [replicaSet] : setInformer.byIndex("controllerUid", parent);
+    for (const { metadata } of family) {
+      for (const pod of podInformer.byIndex("controllerUid", metadata.uid ?? "")) {
+        if (isPodActive(pod)) yield pod;
+      }
+    }
+  };
+
+  const carryOut = async (
+    replicaSet: ReplicaSet,
+    action: ReplicaAction,
+    signal: AbortSignal,
+  ): Promise<unknown> => {
+    if (action.kind === "create") {
+      const template = replicaSet.spec?.template ?? {};
+      const ownerReference = controllerRefTo(replicaSets, replicaSet);
+      const wanted = { owner: replicaSet, ownerReference, template };
+      const { failure } = await slowStart(action.count, () => createPod(control, wanted, signal));
+      return isNamespaceTerminating(failure) ? undefined : failure;
+    }
+    if (action.kind === "nothing") return undefined;
+    const results = await Promise.allSettled(
+      action.pods.map((pod) => deletePod(control, { owner: replicaSet, pod }, signal)),
+    );
+    return results.find((result) => result.status === "rejected")?.reason;
+  };
+
+  const writeStatus = async (replicaSet: ReplicaSet, pass: Pass, run: Run): Promise<void> => {
+    const nowMs = clock.now();
+    const { active, terminatingCount, action, failure } = pass;
+    const status = planReplicaSetStatus({
+      replicaSet,
+      active,
+      terminatingCount,
+      ...(failure !== undefined && {
+        failure: { action: action.kind, message: failureText(failure) },
+      }),
+      nowMs,
+    });
+    const waitMs = nextAvailableInMs(active, replicaSet.spec?.minReadySeconds ?? 0, nowMs);
+    if (waitMs !== undefined) run.requeue(waitMs);
+    if (sameJson(status, replicaSet.status)) return;
+    const options = { subresource: "status", signal: run.signal };
+    await client.update(replicaSets, { ...replicaSet, status }, options);
+  };
+
+  /** A pod concerns its controller, or, while it has none, every ReplicaSet that would take it. */
+  const ownersOf = function* (pod: Pod): Generator<string> {
+    const reference = controllerRefOf(pod);
+    if (reference?.kind === "ReplicaSet") yield `${namespaceOf(pod)}/${reference.name}`;
+    if (reference !== undefined) return;
+    for (const replicaSet of setInformer.list(namespaceOf(pod))) {
+      const matcher = labelSelectorMatcher(replicaSet.spec?.selector);
+      if (matcher.matches(pod.metadata.labels)) yield keyOf(replicaSet);
+    }
+  };
+
+  return createController({
+    name: "replicaset",
+    reads: ["pods", "replicasets.apps"],
+    writes: [
+      { resource: "replicasets.apps", fields: "status" },
+      { resource: "pods", fields: "metadata.ownerReferences", of: "matched by ReplicaSets" },
+      { resource: "pods", fields: "*", of: "new, of ReplicaSets" },
+      { resource: "pods", fields: "deletion", of: "of ReplicaSets" },
+    ],
+    sources: [
+      keysFrom(setInformer, ({ object }) => [keyOf(object)]),
+      keysFrom(podInformer, (change) => keysOfChange(change, ownersOf)),
+    ],
+    reconcile,
+    clock,
+    log,
+  });
+}
+
+/** The keys that both the object as it is and as it was concern. */
+export function keysOfChange<T extends KubeObject>(
+  change: Change<T>,
+  keysOf: (object: T) => Iterable<string>,
+): Iterable<string> {
+  if (change.kind !== "modified") return keysOf(change.object);
+  return new Set([...keysOf(change.object), ...keysOf(change.old)]);
+}
+
+interface Pass {
+  readonly active: readonly Pod[];
+  readonly terminatingCount: number;
+  readonly action: ReplicaAction;
+  readonly failure: unknown;
+}
+
+function failureText(failure: unknown): string {
+  return failure instanceof Error ? failure.message : String(failure);
+}
