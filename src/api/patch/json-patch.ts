@@ -206,7 +206,9 @@ function openParent(
   state.root = parent;
   for (const key of keys) {
     const holder: JsonObject | Json[] = parent;
-    const place = Array.isArray(holder) ? indexOf(key, holder.length - 1, kind, path) : key;
+    const place: string | number = Array.isArray(holder)
+      ? indexOf(key, holder.length - 1, kind, path)
+      : key;
     const child: Json | undefined = Array.isArray(holder)
       ? holder[Number(place)]
       : fieldOf(holder, key);
