@@ -1,0 +1,46 @@
+import { StatusError } from "#api/status.ts";
+import type { Attributes, Authorizer } from "./authorizer.ts";
+import type { UserInfo } from "./request.ts";
+import type { RequestInfo } from "./request-info.ts";
+
+export function attributesOf(user: UserInfo, info: RequestInfo): Attributes {
+  const { verb, isResource, group, version, resource, subresource, namespace, name, path } = info;
+  return { user, verb, isResource, group, version, resource, subresource, namespace, name, path };
+}
+
+/** Refuses with 403 what the authorizer does not allow. */
+export async function authorize(authorizer: Authorizer, attributes: Attributes): Promise<void> {
+  const decision = await authorizer.authorize(attributes);
+  if (!decision.allowed) throw refusalOf(attributes, decision.reason);
+}
+
+function refusalOf(attributes: Attributes, reason: string): StatusError {
+  const { user, verb, isResource, group, name } = attributes;
+  const because = reason === "" ? "" : `: ${reason}`;
+  if (!isResource) {
+    return new StatusError({
+      code: 403,
+      reason: "Forbidden",
+      message: `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(attributes.path)}${because}`,
+      details: {},
+    });
+  }
+  const resource = attributes.subresource
+    ? `${attributes.resource}/${attributes.subresource}`
+    : attributes.resource;
+  const scope = attributes.namespace
+    ? ` in the namespace ${JSON.stringify(attributes.namespace)}`
+    : " at the cluster scope";
+  const qualified = group === "" ? attributes.resource : `${attributes.resource}.${group}`;
+  const subject = name === "" ? qualified : `${qualified} ${JSON.stringify(name)}`;
+  return new StatusError({
+    code: 403,
+    reason: "Forbidden",
+    message: `${subject} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(group)}${scope}${because}`,
+    details: {
+      ...(name !== "" && { name }),
+      ...(group !== "" && { group }),
+      kind: attributes.resource,
+    },
+  });
+}

@@ -1,0 +1,177 @@
+import type { Log } from "#base/log.ts";
+import { CompactedError, prefixRange, after, type Store, type StoreEvent } from "#storage/store.ts";
+import { ResourceCache } from "./resource-cache.ts";
+import { fromStoredBytes } from "./stored-object.ts";
+
+/**
+ * The one cache above the store: every stored object by resource. Reads are answered from it; watches hang on it;
+ * informers in the same process are views of it. Over an embedded store it is always current, because the store
+ * hands over events within the write; over a remote one `current()` waits until it has caught up.
+ */
+export interface StoreCache extends AsyncDisposable {
+  /** The revision of the newest write the cache has seen. */
+  readonly revision: number;
+  /** `prefix` as `resourcePrefix` makes it. */
+  resource(prefix: string): ResourceCache;
+  resources(): Iterable<ResourceCache>;
+  /** Resolves once everything that was written before the call is in the cache. */
+  current(): Promise<void>;
+  /** Resolves to false when `revision` was not reached before the signal. */
+  reached(revision: number, signal: AbortSignal): Promise<boolean>;
+  /** Called after the cache has taken each write in. */
+  onRevision(listener: () => void): Disposable;
+}
+
+export const registryPrefix = "/registry/";
+
+export async function createStoreCache(store: Store, log: Log): Promise<StoreCache> {
+  const cache = new LoadedCache(store, log);
+  await cache.start();
+  return cache;
+}
+
+class LoadedCache implements StoreCache {
+  revision = 0;
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #resources = new Map<string, ResourceCache>();
+  readonly #listeners = new Set<() => void>();
+  readonly #stop = new AbortController();
+  #subscription: Disposable | undefined;
+  #loadedRevision = 0;
+  /** Events that come while the first listing is read. */
+  #early: StoreEvent[] | undefined = [];
+
+  constructor(store: Store, log: Log) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    this.#subscription = this.#store.subscribe?.(prefixRange(registryPrefix), (events) => {
+      if (this.#early) this.#early.push(...events);
+      else this.#applyAll(events);
+    });
+    await this.#load();
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    this.#applyAll(early);
+    if (this.#subscription === undefined) void this.#follow();
+  }
+
+  resource(prefix: string): ResourceCache {
+    let resource = this.#resources.get(prefix);
+    if (resource === undefined) {
+      resource = new ResourceCache(prefix, this.#loadedRevision);
+      this.#resources.set(prefix, resource);
+    }
+    return resource;
+  }
+
+  resources(): Iterable<ResourceCache> {
+    return this.#resources.values();
+  }
+
+  async current(): Promise<void> {
+    if (this.#subscription !== undefined) return;
+    await this.reached(await this.#store.revision(), this.#stop.signal);
+  }
+
+  reached(revision: number, signal: AbortSignal): Promise<boolean> {
+    if (this.revision >= revision) return Promise.resolve(true);
+    if (signal.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const settle = (result: boolean): void => {
+        listening[Symbol.dispose]();
+        signal.removeEventListener("abort", giveUp);
+        resolve(result);
+      };
+      const giveUp = (): void => settle(false);
+      const listening = this.onRevision(() => this.revision >= revision && settle(true));
+      signal.addEventListener("abort", giveUp, { once: true });
+    });
+  }
+
+  onRevision(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#subscription?.[Symbol.dispose]();
+    return Promise.resolve();
+  }
+
+  async #load(): Promise<void> {
+    const range = prefixRange(registryPrefix);
+    let start = range.start;
+    for (;;) {
+      const page = await this.#store.list(
+        { start, end: range.end },
+        { limit: pageSize, ...(this.#loadedRevision > 0 && { atRevision: this.#loadedRevision }) },
+      );
+      this.#loadedRevision = page.revision;
+      for (const entry of page.entries) {
+        this.resource(resourcePrefixOf(entry.key)).load(fromStoredBytes(entry));
+      }
+      const last = page.entries.at(-1);
+      if (!page.more || last === undefined) break;
+      start = after(last.key);
+    }
+    this.revision = this.#loadedRevision;
+    this.#rebase();
+  }
+
+  /** Resources made before the revision was known begin their history at it. */
+  #rebase(): void {
+    for (const [prefix, resource] of this.#resources) {
+      if (resource.historyStart === this.#loadedRevision) continue;
+      const based = new ResourceCache(prefix, this.#loadedRevision);
+      for (const object of resource.list(prefix)) based.load(object);
+      this.#resources.set(prefix, based);
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        const range = prefixRange(registryPrefix);
+        for await (const events of this.#store.watch(range, this.revision, signal)) {
+          this.#applyAll(events);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof CompactedError) throw error;
+        this.#log.warn("watch of the store broke and begins again", { error });
+      }
+    }
+  }
+
+  #applyAll(events: readonly StoreEvent[]): void {
+    for (const event of events) {
+      if (event.revision <= this.#loadedRevision) continue;
+      this.revision = event.revision;
+      this.resource(resourcePrefixOf(event.key)).apply(event);
+    }
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+const pageSize = 1_000;
+
+/** `/registry/GROUP/RESOURCE/` of a key that begins so. */
+function resourcePrefixOf(key: string): string {
+  const group = key.indexOf("/", registryPrefix.length);
+  const resource = key.indexOf("/", group + 1);
+  return key.slice(0, resource + 1);
+}
+
+/** `/registry/GROUP/RESOURCE/`; the core group is written `core`. */
+export function resourcePrefix(stored: {
+  readonly group: string;
+  readonly resource: string;
+}): string {
+  return `${registryPrefix}${stored.group === "" ? "core" : stored.group}/${stored.resource}/`;
+}

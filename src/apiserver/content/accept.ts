@@ -1,0 +1,97 @@
+import { StatusError } from "#api/status.ts";
+import type { ApiRequest } from "../request.ts";
+
+/** The form of an answer that the caller accepts. */
+export interface Form {
+  readonly media: "json" | "yaml" | "protobuf";
+  readonly as: "object" | "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
+  readonly pretty: boolean;
+}
+
+/** Which of the meta forms an answer could take. */
+export interface Offer {
+  readonly as: readonly Form["as"][];
+}
+
+/** Chooses as upstream does: the caller's order counts; JSON is preferred to protobuf wherever both will do. */
+export function formOf(request: ApiRequest, offer: Offer): Form {
+  const header = request.header("accept") ?? "";
+  const pretty = wantsPretty(request);
+  if (header === "") return { media: "json", as: "object", pretty };
+  if (header === "application/json") return { media: "json", as: "object", pretty };
+  const wishes = parseAccept(header);
+  const possible = wishes.flatMap((wish) => formFor(wish, offer) ?? []);
+  const best = possible[0];
+  if (best === undefined) throw notAcceptable();
+  const json = possible.find((form) => form.media === "json" && form.as === best.as);
+  return { ...(best.media === "protobuf" && json ? json : best), pretty };
+}
+
+interface Wish {
+  readonly type: string;
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly quality: number;
+}
+
+export function parseAccept(header: string): readonly Wish[] {
+  const wishes = header.split(",").flatMap((part) => {
+    const [type = "", ...parameters] = part.split(";").map((text) => text.trim());
+    if (type === "") return [];
+    const pairs = parameters.map((text) => {
+      const equals = text.indexOf("=");
+      return [text.slice(0, equals).trim().toLowerCase(), text.slice(equals + 1).trim()] as const;
+    });
+    const map = new Map(pairs);
+    const quality = Number(map.get("q") ?? "1");
+    return [
+      { type: type.toLowerCase(), parameters: map, quality: Number.isNaN(quality) ? 0 : quality },
+    ];
+  });
+  return wishes.filter((wish) => wish.quality > 0).toSorted((a, b) => b.quality - a.quality);
+}
+
+function formFor(wish: Wish, offer: Offer): Omit<Form, "pretty"> | undefined {
+  const media = mediaOf(wish.type);
+  const as = wish.parameters.get("as") ?? "object";
+  if (media === undefined || !offer.as.includes(as as Form["as"])) return undefined;
+  const version = wish.parameters.get("v");
+  if (as !== "object" && (version !== "v1" || wish.parameters.get("g") !== "meta.k8s.io"))
+    return undefined;
+  return { media, as: as as Form["as"] };
+}
+
+function mediaOf(type: string): Form["media"] | undefined {
+  switch (type) {
+    case "application/json":
+    case "application/*":
+    case "*/*":
+      return "json";
+    case "application/yaml":
+      return "yaml";
+    case "application/vnd.kubernetes.protobuf":
+      return "protobuf";
+    default:
+      return undefined;
+  }
+}
+
+export function notAcceptable(): StatusError {
+  return new StatusError({
+    code: 406,
+    reason: "NotAcceptable",
+    message: `only the following media types are accepted: ${mediaTypes.join(", ")}`,
+  });
+}
+
+export const mediaTypes: readonly string[] = [
+  "application/json",
+  "application/yaml",
+  "application/vnd.kubernetes.protobuf",
+];
+
+/** As upstream: when asked, or when a person's tool asks without saying. */
+function wantsPretty(request: ApiRequest): boolean {
+  const asked = request.query.get("pretty");
+  if (asked !== null) return asked !== "0" && asked !== "false";
+  return /^(?:curl|Wget|Mozilla\/5\.0)/.test(request.header("user-agent") ?? "");
+}

@@ -1,0 +1,43 @@
+import type { JsonObject, Kind } from "#api/kind.ts";
+import { partialMetadata, tableOf, type IncludeObject } from "#api/table/table.ts";
+import { badRequest } from "#api/status.ts";
+import type { Call } from "../call.ts";
+import { objectAt } from "../objects/json.ts";
+import type { ApiRequest } from "../request.ts";
+import { notAcceptable, type Form } from "./accept.ts";
+
+/** A `Status` is answered as it is, whatever form the object would have had. */
+export function objectInForm(call: Call, object: JsonObject, form: Form): JsonObject {
+  if (form.as === "object" || object.kind === "Status") return object;
+  if (form.as !== "Table") return partialMetadata(object);
+  return tableRow(call, object, false);
+}
+
+export function tableRow(call: Call, object: JsonObject, noHeaders: boolean): JsonObject {
+  const { resourceVersion } = objectAt(object, "metadata");
+  return tableOf({
+    kind: kindOfAnswer(call, object),
+    objects: [object],
+    nowMs: call.server.clock.now(),
+    includeObject: includeObject(call.request),
+    listMeta: resourceVersion === undefined ? {} : { resourceVersion },
+    noHeaders,
+  });
+}
+
+/** A subresource may answer another kind than its parent's. */
+function kindOfAnswer(call: Call, object: JsonObject): Pick<Kind, "columns"> {
+  if (object.kind === call.kind.kind) return call.kind;
+  const { group, version } = call.subresource ?? call.kind;
+  const other = call.server.kinds.ofKind(group, version, String(object.kind));
+  if (other === undefined) throw notAcceptable();
+  return other;
+}
+
+/** What the rows of a table carry besides their cells. */
+export function includeObject(request: ApiRequest): IncludeObject {
+  const asked = request.query.get("includeObject") ?? "";
+  if (asked === "") return "Metadata";
+  if (asked === "None" || asked === "Metadata" || asked === "Object") return asked;
+  throw badRequest(`unrecognized includeObject value: ${JSON.stringify(asked)}`);
+}

@@ -1,0 +1,85 @@
+import type { Kind, Subresource, Verb } from "#api/kind.ts";
+import type { Answer } from "./answer.ts";
+import { callOf, type Call } from "./call.ts";
+import { encodeAnswer, formOfCall } from "./content/encode.ts";
+import { methodNotAllowed, unknownResource } from "./refusals.ts";
+import type { ApiRequest, ApiResponse, UserInfo } from "./request.ts";
+import type { RequestInfo } from "./request-info.ts";
+import type { ServerState } from "./server-state.ts";
+import { subresourceVerb } from "./subresources/subresources.ts";
+import { reviewVerb } from "./reviews/reviews.ts";
+import { create } from "./verbs/create.ts";
+import { remove, removeCollection } from "./verbs/delete.ts";
+import { get } from "./verbs/get.ts";
+import { list } from "./verbs/list.ts";
+import { patch } from "./verbs/patch.ts";
+import { update } from "./verbs/update.ts";
+import { watch } from "./verbs/watch.ts";
+
+export interface Incoming {
+  readonly request: ApiRequest;
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
+}
+
+/** Carries out a request to a resource. */
+export async function dispatch(server: ServerState, incoming: Incoming): Promise<ApiResponse> {
+  const { info } = incoming;
+  const kind = server.kinds.find(info.group, info.version, info.resource);
+  if (kind === undefined) throw unknownResource();
+  const subresource = subresourceOf(kind, info);
+  assertScope(kind, info);
+  const verb = verbFor(kind, subresource, info);
+  const call = callOf(server, { ...incoming, kind, subresource });
+  const form = formOfCall(call);
+  return encodeAnswer(call, await verb(call), form);
+}
+
+type VerbFunction = (call: Call) => Promise<Answer>;
+
+const verbs: Readonly<Record<Verb, VerbFunction>> = {
+  create,
+  delete: remove,
+  deletecollection: removeCollection,
+  get,
+  list,
+  patch,
+  update,
+  watch,
+};
+
+function subresourceOf(kind: Kind, info: RequestInfo): Subresource | undefined {
+  if (info.subresource === "") return undefined;
+  const found = kind.subresources.find((subresource) => subresource.name === info.subresource);
+  if (found === undefined) throw unknownResource();
+  if (info.rest.length > 0 && info.subresource !== "proxy") throw unknownResource();
+  return found;
+}
+
+/** A namespaced kind is listed across namespaces, but its objects are in one; others are in none. */
+function assertScope(kind: Kind, info: RequestInfo): void {
+  const inNamespace = info.namespace !== "" && info.resource !== "namespaces";
+  if (!kind.namespaced && inNamespace) throw unknownResource();
+  const across = info.verb === "list" || info.verb === "watch";
+  if (kind.namespaced && !inNamespace && !across) throw methodOrResource(info);
+}
+
+function methodOrResource(info: RequestInfo): Error {
+  return info.name === "" ? methodNotAllowed() : unknownResource();
+}
+
+function verbFor(
+  kind: Kind,
+  subresource: Subresource | undefined,
+  info: RequestInfo,
+): VerbFunction {
+  const verb = info.verb as Verb;
+  if (subresource !== undefined) {
+    if (!subresource.verbs.includes(verb)) throw methodNotAllowed();
+    return subresourceVerb(subresource, verb) ?? verbs[verb];
+  }
+  if (verb === "create" && info.name !== "") throw methodNotAllowed();
+  if ((verb === "update" || verb === "patch") && info.name === "") throw methodNotAllowed();
+  if (!kind.verbs.includes(verb)) throw methodNotAllowed();
+  return reviewVerb(kind) ?? verbs[verb];
+}

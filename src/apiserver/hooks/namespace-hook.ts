@@ -1,0 +1,13 @@
+import { ensureObject, objectAt, stringsAt } from "../objects/json.ts";
+import type { ResourceHook } from "./resource-hooks.ts";
+
+/**
+ * A namespace has finalizers of its own in its spec: it goes when the namespace controller has emptied it and taken
+ * them away through the `finalize` subresource.
+ */
+export const namespaceHook: ResourceHook = {
+  mayRemove: (object) => stringsAt(objectAt(object, "spec"), "finalizers").length === 0,
+  markDeleting: (object) => {
+    ensureObject(object, "status").phase = "Terminating";
+  },
+};

@@ -1,0 +1,48 @@
+import { tooManyRequests } from "./refusals.ts";
+import type { ServerMetrics } from "./metrics.ts";
+import type { UserInfo } from "./request.ts";
+import type { RequestInfo } from "./request-info.ts";
+
+/**
+ * Keeps the number of requests that are being answered within upstream's default limits. Watches and connections
+ * do not count, nor does the administrator, who must be able to mend an overloaded cluster.
+ */
+export class InFlightLimit {
+  readonly #metrics: ServerMetrics;
+  readonly #counts = { readOnly: 0, mutating: 0 };
+
+  constructor(metrics: ServerMetrics) {
+    this.#metrics = metrics;
+  }
+
+  /** Throws 429 when there are too many already; otherwise what to call when the request is answered. */
+  enter(user: UserInfo, info: RequestInfo): () => void {
+    if (isLongRunning(info)) return () => {};
+    const kind = readOnlyVerbs.has(info.verb) ? "readOnly" : "mutating";
+    if (this.#counts[kind] >= limits[kind] && !user.groups.includes("system:masters")) {
+      throw tooManyRequests();
+    }
+    this.#count(kind, 1);
+    return () => this.#count(kind, -1);
+  }
+
+  #count(kind: keyof typeof limits, change: number): void {
+    this.#counts[kind] += change;
+    this.#metrics.inFlight.set({ request_kind: kind }, this.#counts[kind]);
+  }
+}
+
+const limits = { readOnly: 400, mutating: 200 };
+const readOnlyVerbs: ReadonlySet<string> = new Set(["get", "list", "head", "options"]);
+
+export function isLongRunning(info: RequestInfo): boolean {
+  return info.verb === "watch" || longRunningSubresources.has(info.subresource);
+}
+
+const longRunningSubresources: ReadonlySet<string> = new Set([
+  "attach",
+  "exec",
+  "log",
+  "portforward",
+  "proxy",
+]);

@@ -1,0 +1,109 @@
+import type { JsonObject } from "#api/kind.ts";
+import { alreadyExists, invalid, StatusError, badRequest } from "#api/status.ts";
+import { validateObjectMeta } from "#api/validation/object-meta.ts";
+import { admit } from "../admission/admission.ts";
+import type { Written } from "../answer.ts";
+import type { Call } from "../call.ts";
+import { hookOf } from "../hooks/resource-hooks.ts";
+import { noteManager } from "../managers.ts";
+import { ensureObject, objectAt, stringAt } from "./json.ts";
+import { objectKey } from "./keys.ts";
+import { generateName, hasStatus, identify, settleNamespace } from "./metadata.ts";
+import { persist } from "./persist.ts";
+import { stamp, viewOf } from "./view.ts";
+import { readStored } from "./read.ts";
+
+/** Takes a decoded, defaulted object that the caller gives away all the way into the store. */
+export async function createObject(call: Call, object: JsonObject): Promise<Written> {
+  stamp(object, call.kind);
+  settleNamespace(call, object);
+  const metadata = ensureObject(object, "metadata");
+  if (!stringAt(metadata, "name") && !stringAt(metadata, "generateName"))
+    refuseNameless(call, object);
+  noteManager(call, object, undefined);
+  await admit(call, { operation: "CREATE", object, old: undefined });
+  prepare(call, object);
+  for (let attempt = 1; ; attempt += 1) {
+    const generated = stringAt(metadata, "name") === "";
+    if (generated) metadata.name = generateName(call, stringAt(metadata, "generateName"));
+    const written = await insert(call, object);
+    if (written !== undefined) return written;
+    const name = stringAt(metadata, "name");
+    if (!generated || attempt === generateAttempts) throw existsAlready(call, name, generated);
+    delete metadata.name;
+  }
+}
+
+/** As often as upstream tries another random name. */
+const generateAttempts = 8;
+
+function prepare(call: Call, object: JsonObject): void {
+  const { strategy } = call.kind;
+  identify(call, object);
+  if (strategy.prepareForCreate) strategy.prepareForCreate(object);
+  else if (hasStatus(call.kind)) delete object.status;
+  for (const text of strategy.warnings?.(object) ?? []) call.warnings.add(text);
+}
+
+/** Undefined when the name is taken. */
+async function insert(call: Call, object: JsonObject): Promise<Written | undefined> {
+  const { server, kind } = call;
+  const name = stringAt(objectAt(object, "metadata"), "name");
+  assertValid(call, object, name);
+  const key = objectKey(kind, call.info.namespace, name);
+  if ((await readStored(call, name)) !== undefined) return undefined;
+  const undo = hookOf(server, kind).beforeWrite?.({
+    server,
+    object,
+    old: undefined,
+    dryRun: call.dryRun,
+  });
+  if (call.dryRun) {
+    undo?.();
+    return { kind: "value", value: object };
+  }
+  try {
+    const persisted = await persist(server, { kind, key, expected: 0 }, object);
+    if (persisted.ok) return { kind: "stored", object: viewOf(kind, persisted.object) };
+  } catch (error) {
+    undo?.();
+    throw error;
+  }
+  undo?.();
+  return undefined;
+}
+
+function assertValid(call: Call, object: JsonObject, name: string): void {
+  const { kind } = call;
+  const rules = {
+    namespaced: kind.namespaced,
+    nameRule: kind.strategy.nameRule ?? "dns1123Subdomain",
+  };
+  const causes = [
+    ...validateObjectMeta(object, rules),
+    ...(kind.strategy.validate?.(object) ?? []),
+  ];
+  if (causes.length > 0) throw invalid(kind, name, causes);
+}
+
+function refuseNameless(call: Call, object: JsonObject): never {
+  if (!call.kind.namespaced && objectAt(object, "metadata").namespace) {
+    throw badRequest("namespace is not allowed on this type");
+  }
+  throw invalid(call.kind, "", [
+    {
+      reason: "FieldValueRequired",
+      message: "Required value: name or generateName is required",
+      field: "metadata.name",
+    },
+  ]);
+}
+
+function existsAlready(call: Call, name: string, generated: boolean): StatusError {
+  const refusal = alreadyExists(call.kind, name);
+  if (!generated) return refusal;
+  return new StatusError({
+    ...refusal.status,
+    message: `${refusal.message}, the server was not able to generate a unique name for the object`,
+  });
+}

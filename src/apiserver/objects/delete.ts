@@ -1,0 +1,103 @@
+import type { JsonObject } from "#api/kind.ts";
+import { conflict, notFound } from "#api/status.ts";
+import { admit } from "../admission/admission.ts";
+import type { StoredObject } from "../cache/stored-object.ts";
+import type { Call } from "../call.ts";
+import { hookOf } from "../hooks/resource-hooks.ts";
+import { objectAt, stringAt } from "./json.ts";
+import { objectKey } from "./keys.ts";
+import { persist, unpersist, type Place } from "./persist.ts";
+import { planDeletion, type DeleteOptions, type Deletion } from "./plan-deletion.ts";
+import { readStored } from "./read.ts";
+import { modifiedText } from "./update.ts";
+import { viewOf } from "./view.ts";
+
+export interface Deleted {
+  /** False while finalizers or a grace period keep the object. */
+  readonly removed: boolean;
+  readonly object: JsonObject;
+  /** Undefined in a dry run. */
+  readonly stored: StoredObject | undefined;
+}
+
+/** Deletes the object that the call or `name` names, or begins to. */
+export async function deleteObject(
+  call: Call,
+  options: DeleteOptions,
+  name = call.info.name,
+): Promise<Deleted> {
+  let current = await readStored(call, name);
+  let admitted = false;
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    if (current === undefined) throw notFound(call.kind, name);
+    const old = viewOf(call.kind, current).object;
+    assertPreconditions(call, old, options);
+    if (!admitted) await admit(call, { operation: "DELETE", object: undefined, old });
+    admitted = true;
+    const outcome = await attemptDelete(call, { options, current, old, name });
+    if (outcome.ok) return outcome.deleted;
+    current = outcome.current;
+  }
+  throw conflict(call.kind, name, modifiedText);
+}
+
+const attemptsMax = 64;
+
+interface Deleting {
+  readonly options: DeleteOptions;
+  readonly current: StoredObject;
+  readonly old: JsonObject;
+  readonly name: string;
+}
+
+type Outcome =
+  | { readonly ok: true; readonly deleted: Deleted }
+  | { readonly ok: false; readonly current: StoredObject | undefined };
+
+async function attemptDelete(call: Call, deleting: Deleting): Promise<Outcome> {
+  const { server, kind } = call;
+  const { old, current } = deleting;
+  const hook = hookOf(server, kind);
+  const plan = planDeletion(old, deleting.options, { kind, hook, nowMs: server.clock.now() });
+  if (plan.kind === "wait") {
+    return { ok: true, deleted: { removed: false, object: old, stored: viewOf(kind, current) } };
+  }
+  if (call.dryRun) return { ok: true, deleted: dryResult(plan, old) };
+  const key = objectKey(kind, call.info.namespace, deleting.name);
+  const place: Place = { kind, key, expected: current.revision };
+  const removing = plan.kind === "remove";
+  const persisted = removing
+    ? await unpersist(server, place, current)
+    : await persist(server, place, plan.object);
+  if (!persisted.ok) return { ok: false, current: persisted.current };
+  if (removing) hook.afterRemove?.(server, old);
+  const stored = viewOf(kind, persisted.object);
+  return { ok: true, deleted: { removed: removing, object: stored.object, stored } };
+}
+
+function dryResult(plan: Deletion, old: JsonObject): Deleted {
+  if (plan.kind === "mark") return { removed: false, object: plan.object, stored: undefined };
+  return { removed: true, object: old, stored: undefined };
+}
+
+function assertPreconditions(call: Call, old: JsonObject, { preconditions }: DeleteOptions): void {
+  const metadata = objectAt(old, "metadata");
+  const name = stringAt(metadata, "name");
+  const resource = { group: call.kind.group, resource: call.kind.kind };
+  const uid = stringAt(metadata, "uid");
+  if (preconditions?.uid !== undefined && preconditions.uid !== uid) {
+    throw conflict(
+      resource,
+      name,
+      `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`,
+    );
+  }
+  const version = stringAt(metadata, "resourceVersion");
+  if (preconditions?.resourceVersion !== undefined && preconditions.resourceVersion !== version) {
+    throw conflict(
+      resource,
+      name,
+      `the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${version}). The object might have been modified`,
+    );
+  }
+}

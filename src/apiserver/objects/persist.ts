@@ -1,0 +1,47 @@
+import type { JsonObject, Kind } from "#api/kind.ts";
+import type { Entry } from "#storage/store.ts";
+import { fromStoredBytes, StoredObject } from "../cache/stored-object.ts";
+import { resourcePrefix } from "../cache/store-cache.ts";
+import type { ServerState } from "../server-state.ts";
+import { storedBytes } from "./view.ts";
+
+/** The outcome of a compare-and-swap: what is stored now. */
+export type Persisted =
+  | { readonly ok: true; readonly object: StoredObject }
+  | { readonly ok: false; readonly current: StoredObject | undefined };
+
+export interface Place {
+  readonly kind: Kind;
+  readonly key: string;
+  /** The revision that must be there; 0: nothing may be there. */
+  readonly expected: number;
+}
+
+export async function persist(
+  server: ServerState,
+  place: Place,
+  object: JsonObject,
+): Promise<Persisted> {
+  const value = storedBytes(place.kind, object);
+  const result = await server.store.put(place.key, value, place.expected);
+  if (!result.ok) return { ok: false, current: storedOf(result.current) };
+  const cached = server.cache.resource(resourcePrefix(place.kind.stored)).get(place.key);
+  if (cached?.revision === result.revision) return { ok: true, object: cached };
+  const entry = { key: place.key, value, revision: result.revision };
+  return { ok: true, object: fromStoredBytes(entry) };
+}
+
+/** Removes; answers the last content at the revision of the deletion. */
+export async function unpersist(
+  server: ServerState,
+  place: Place,
+  last: StoredObject,
+): Promise<Persisted> {
+  const result = await server.store.delete(place.key, place.expected);
+  if (result.ok) return { ok: true, object: last.at(result.revision) };
+  return { ok: false, current: storedOf(result.current) };
+}
+
+function storedOf(entry: Entry | undefined): StoredObject | undefined {
+  return entry && fromStoredBytes(entry);
+}

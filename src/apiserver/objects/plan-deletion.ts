@@ -1,0 +1,110 @@
+import type { JsonObject, Kind } from "#api/kind.ts";
+import { rfc3339 } from "#base/clock.ts";
+import type { ResourceHook } from "../hooks/resource-hooks.ts";
+import {
+  cloneJson,
+  ensureObject,
+  numberAt,
+  objectAt,
+  sameJson,
+  stringAt,
+  stringsAt,
+} from "./json.ts";
+
+export interface DeleteOptions {
+  readonly gracePeriodSeconds?: number;
+  readonly propagationPolicy?: string;
+  readonly orphanDependents?: boolean;
+  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
+}
+
+export type Deletion =
+  | { readonly kind: "remove" }
+  /** The object stays for now, with its deletion time or other finalizers. */
+  | { readonly kind: "mark"; readonly object: JsonObject }
+  /** It is being deleted already, and this request changes nothing. */
+  | { readonly kind: "wait" };
+
+interface Circumstances {
+  readonly kind: Kind;
+  readonly hook: ResourceHook;
+  readonly nowMs: number;
+}
+
+/** Decides what a DELETE does to an object, after upstream's `BeforeDelete` and garbage-collection finalizers. */
+export function planDeletion(
+  old: JsonObject,
+  options: DeleteOptions,
+  circumstances: Circumstances,
+): Deletion {
+  const { kind, hook, nowMs } = circumstances;
+  const object = cloneJson(old);
+  const metadata = ensureObject(object, "metadata");
+  const finalizers = finalizersAfter(stringsAt(metadata, "finalizers"), options);
+  if (finalizers.length === 0) delete metadata.finalizers;
+  else metadata.finalizers = finalizers;
+  const graceSeconds = setTimes(object, { kind, options, nowMs });
+  const removable = finalizers.length === 0 && (hook.mayRemove?.(object) ?? true);
+  if (removable && graceSeconds === 0) return { kind: "remove" };
+  hook.markDeleting?.(object);
+  if (sameJson(object, old)) return { kind: "wait" };
+  if (stringAt(objectAt(old, "metadata"), "deletionTimestamp") === "") countUp(metadata);
+  return { kind: "mark", object };
+}
+
+interface Timing {
+  readonly kind: Kind;
+  readonly options: DeleteOptions;
+  readonly nowMs: number;
+}
+
+/** In place: when the object is to be gone. Answers how many seconds of grace remain to it. */
+function setTimes(object: JsonObject, timing: Timing): number {
+  const metadata = ensureObject(object, "metadata");
+  const deletionTime = stringAt(metadata, "deletionTimestamp");
+  if (deletionTime !== "") return shorten(metadata, deletionTime, timing.options);
+  const seconds = graceOf(object, timing);
+  metadata.deletionTimestamp = rfc3339(timing.nowMs + seconds * 1_000);
+  metadata.deletionGracePeriodSeconds = seconds;
+  return seconds;
+}
+
+/** A second DELETE may only shorten what is left. */
+function shorten(metadata: JsonObject, deletionTime: string, options: DeleteOptions): number {
+  const before = numberAt(metadata, "deletionGracePeriodSeconds") ?? 0;
+  const asked = options.gracePeriodSeconds;
+  if (asked === undefined || asked >= before) return before;
+  metadata.deletionTimestamp = rfc3339(Date.parse(deletionTime) + (asked - before) * 1_000);
+  metadata.deletionGracePeriodSeconds = asked;
+  return asked;
+}
+
+/** Only kinds with a grace period of their own have one; 0 there means that nobody has to be waited for. */
+function graceOf(object: JsonObject, { kind, options }: Timing): number {
+  const own = kind.strategy.defaultGracePeriodSeconds?.(object);
+  if (own === undefined || own === 0) return 0;
+  const asked = options.gracePeriodSeconds ?? own;
+  return asked < 0 ? 1 : asked;
+}
+
+function finalizersAfter(present: readonly string[], options: DeleteOptions): string[] {
+  const policy = options.propagationPolicy ?? policyOfOrphanDependents(options.orphanDependents);
+  if (policy === undefined) return [...present];
+  const others = present.filter((name) => name !== orphanFinalizer && name !== foregroundFinalizer);
+  if (policy === "Orphan") return [...others, orphanFinalizer];
+  if (policy === "Foreground") return [...others, foregroundFinalizer];
+  return others;
+}
+
+function policyOfOrphanDependents(orphan: boolean | undefined): string | undefined {
+  if (orphan === undefined) return undefined;
+  return orphan ? "Orphan" : "Background";
+}
+
+const orphanFinalizer = "orphan";
+const foregroundFinalizer = "foregroundDeletion";
+
+function countUp(metadata: JsonObject): void {
+  const generation = numberAt(metadata, "generation") ?? 0;
+  if (generation > 0) metadata.generation = generation + 1;
+}

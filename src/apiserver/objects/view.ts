@@ -1,0 +1,46 @@
+import type { Kind } from "#api/kind.ts";
+import { apiVersionOf } from "#api/resource.ts";
+import { encodeStored, fromStoredBytes, type StoredObject } from "../cache/stored-object.ts";
+import type { JsonObject } from "#api/kind.ts";
+import { cloneJson } from "./json.ts";
+
+/**
+ * A stored object as a kind shows it. Where a kind shares its storage with another the converted form is kept as
+ * long as the stored one is.
+ */
+export function viewOf(kind: Kind, stored: StoredObject): StoredObject {
+  const { convert } = kind.stored;
+  if (convert === undefined) return stored;
+  let views = converted.get(stored);
+  if (views === undefined) {
+    views = new Map();
+    converted.set(stored, views);
+  }
+  let view = views.get(kind);
+  if (view === undefined) {
+    const object = convert.fromStored(stored.draft());
+    stamp(object, kind);
+    view = fromStoredBytes({
+      key: stored.key,
+      revision: stored.revision,
+      value: encodeStored(object),
+    });
+    views.set(kind, view);
+  }
+  return view;
+}
+
+const converted = new WeakMap<StoredObject, Map<Kind, StoredObject>>();
+
+/** The bytes under which an object of this kind is kept. `object` is not changed. */
+export function storedBytes(kind: Kind, object: JsonObject): Uint8Array {
+  const { stored } = kind;
+  const form = stored.convert ? stored.convert.toStored(cloneJson(object)) : object;
+  return encodeStored({ ...form, kind: stored.kind, apiVersion: apiVersionOf(stored) });
+}
+
+/** Names the kind in the object itself. */
+export function stamp(object: JsonObject, kind: Kind): void {
+  object.kind = kind.kind;
+  object.apiVersion = apiVersionOf(kind);
+}

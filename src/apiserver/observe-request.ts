@@ -1,0 +1,75 @@
+import { isLongRunning } from "./in-flight.ts";
+import { requestLabels, targetLabels } from "./metrics.ts";
+import type { ApiRequest, ApiResponse } from "./request.ts";
+import type { RequestInfo } from "./request-info.ts";
+import type { ServerState } from "./server-state.ts";
+
+/** Counts one request and measures how long its answer took. */
+export interface Observed {
+  named(info: RequestInfo): void;
+  /** Hands the response on; a stream is counted until it ends. */
+  answered(response: ApiResponse): ApiResponse;
+}
+
+export function observe(state: ServerState, request: ApiRequest): Observed {
+  const startMs = state.clock.now();
+  let info: RequestInfo | undefined;
+  return {
+    named: (named) => (info = knownTarget(state, named, request)),
+    answered: (response) => {
+      if (info === undefined) return response;
+      const { requests, durations } = state.metrics;
+      requests.add(requestLabels(info, statusOf(response)));
+      if (!isLongRunning(info))
+        durations.observe(targetLabels(info), (state.clock.now() - startMs) / 1_000);
+      return counted(state, info, response);
+    },
+  };
+}
+
+/** Names that are not served must not become labels: anybody could make up any number of them. */
+function knownTarget(state: ServerState, info: RequestInfo, request: ApiRequest): RequestInfo {
+  const kind = state.kinds.find(info.group, info.version, info.resource);
+  const known =
+    kind !== undefined &&
+    (info.subresource === "" || kind.subresources.some((one) => one.name === info.subresource));
+  if (known) return info;
+  const verb = request.method.toLowerCase();
+  return {
+    ...info,
+    isResource: false,
+    verb,
+    group: "",
+    version: "",
+    resource: "",
+    subresource: "",
+  };
+}
+
+function statusOf(response: ApiResponse): number {
+  if (response.kind === "connect") return 101;
+  return response.kind === "events" ? 200 : response.status;
+}
+
+function counted(state: ServerState, info: RequestInfo, response: ApiResponse): ApiResponse {
+  if (response.kind === "stream")
+    return { ...response, frames: whileOpen(state, info, response.frames) };
+  if (response.kind === "events")
+    return { ...response, events: whileOpen(state, info, response.events) };
+  return response;
+}
+
+async function* whileOpen<T>(
+  state: ServerState,
+  info: RequestInfo,
+  items: AsyncIterable<T>,
+): AsyncGenerator<T> {
+  const { longRunning } = state.metrics;
+  const labels = targetLabels(info);
+  longRunning.add(labels, 1);
+  try {
+    yield* items;
+  } finally {
+    longRunning.add(labels, -1);
+  }
+}

@@ -1,0 +1,77 @@
+import type { Clock } from "#base/clock.ts";
+import type { Kind } from "#api/kind.ts";
+import type { Log } from "#base/log.ts";
+import type { Random } from "#base/random.ts";
+import type { Store } from "#storage/store.ts";
+import type { MetricsRegistry } from "#base/metrics.ts";
+import type { Authorizer } from "./authorizer.ts";
+import type { UserInfo } from "./request.ts";
+
+/** What a server is made of. */
+export interface ApiServerParts {
+  readonly store: Store;
+  readonly kinds: readonly Kind[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Default: `allowAuthenticated`. */
+  readonly authorizer?: Authorizer;
+  readonly serviceNetwork: ServiceNetwork;
+  /** Absent: `serviceaccounts/token` says that no tokens are issued. */
+  readonly tokens?: TokenIssuer;
+  /** Absent: every `TokenReview` answers that the token is unknown. */
+  readonly tokenReviewer?: TokenReviewer;
+  /** Absent: `/openapi` answers 404. */
+  readonly openApi?: OpenApiFiles;
+  /** Where the server's metrics are kept; main adds those of the process. */
+  readonly metrics?: MetricsRegistry;
+  /** Content of `kube-system/extension-apiserver-authentication`; absent: it is not made. */
+  readonly clientAuthentication?: { readonly clientCaPem: string };
+}
+
+export interface ServiceNetwork {
+  /** Where ClusterIPs come from: `10.96.0.0/16`. The first address is the API server's own. */
+  readonly serviceCidr: string;
+  /** Both ends belong to it. Default 30000 to 32767. */
+  readonly nodePorts?: { readonly from: number; readonly to: number };
+  /** Where pods reach the API server: the endpoints of `default/kubernetes`. Absent: no endpoints are kept. */
+  readonly apiServerAddress?: { readonly ip: string; readonly port: number };
+}
+
+export interface TokenIssuer {
+  /** Answers a signed token for a service account. `expiresAt` in milliseconds. */
+  issue(claims: TokenClaims): Promise<{ readonly token: string; readonly expiresAtMs: number }>;
+}
+
+export interface TokenClaims {
+  readonly namespace: string;
+  readonly serviceAccount: { readonly name: string; readonly uid: string };
+  /** Empty: the API server's own audience. */
+  readonly audiences: readonly string[];
+  readonly expirationSeconds: number;
+  readonly boundTo?: { readonly kind: string; readonly name: string; readonly uid: string };
+  /** Set when the token is bound to a pod that is on a node. */
+  readonly node?: { readonly name: string; readonly uid: string };
+}
+
+export interface TokenReviewer {
+  review(
+    token: string,
+    audiences: readonly string[],
+  ): Promise<{ readonly user: UserInfo; readonly audiences: readonly string[] } | undefined>;
+}
+
+/** The OpenAPI documents that are built with the package. */
+export interface OpenApiFiles {
+  /** `/openapi/v2` as JSON. */
+  v2(): Promise<OpenApiDocument>;
+  /** The paths of version 3 (`api/v1`, `apis/apps/v1`) with the hash of each document. */
+  v3Index(): Promise<ReadonlyMap<string, string>>;
+  v3(path: string): Promise<OpenApiDocument | undefined>;
+}
+
+export interface OpenApiDocument {
+  readonly bytes: Uint8Array;
+  /** Changes with the content; without quotes. */
+  readonly hash: string;
+}

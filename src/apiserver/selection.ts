@@ -1,0 +1,34 @@
+import { parseFieldSelector } from "#api/selector/field-selector.ts";
+import { parseLabelSelector } from "#api/selector/parse-label-selector.ts";
+import type { Call } from "./call.ts";
+import type { StoredObject } from "./cache/stored-object.ts";
+import { objectAt, stringAt } from "./objects/json.ts";
+
+/** Which objects of a collection a request asks for. */
+export interface Selection {
+  readonly everything: boolean;
+  /** The one name that can match, where the field selector gives it. */
+  readonly exactName: string | undefined;
+  /** `object` is in the form of the call's kind. */
+  matches(object: StoredObject): boolean;
+}
+
+export function selectionOf(call: Call): Selection {
+  const { query } = call.request;
+  const own = call.kind.strategy.selectableFields ?? {};
+  const labels = parseLabelSelector(query.get("labelSelector") ?? "");
+  const fields = parseFieldSelector(query.get("fieldSelector") ?? "", new Set(Object.keys(own)));
+  const matchesFields = (object: StoredObject): boolean =>
+    fields.matches((field) => own[field]?.(object.object) ?? metadataField(object, field));
+  return {
+    everything: labels.matchesEverything && fields.matchesEverything,
+    exactName: fields.exactValue("metadata.name"),
+    matches: (object) =>
+      (labels.matchesEverything || labels.matches(object.labels)) &&
+      (fields.matchesEverything || matchesFields(object)),
+  };
+}
+
+function metadataField(object: StoredObject, field: string): string {
+  return stringAt(objectAt(object.object, "metadata"), field.slice("metadata.".length));
+}

@@ -1,0 +1,34 @@
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import type { Random } from "#base/random.ts";
+import type { Store } from "#storage/store.ts";
+import type { AdmissionFunction } from "./admission/admission.ts";
+import type { Authorizer } from "./authorizer.ts";
+import type { StoreCache } from "./cache/store-cache.ts";
+import type { ServerMetrics } from "./metrics.ts";
+import type { ResourceHooks } from "./hooks/resource-hooks.ts";
+import type { KindRegistry } from "./kind-registry.ts";
+import type { OpenApiFiles, TokenIssuer, TokenReviewer } from "./parts.ts";
+import type { FrameCache } from "./content/frames.ts";
+import type { BookmarkTicker } from "./verbs/watch-stream.ts";
+
+/** What every step of the pipeline may use. One for each server. */
+export interface ServerState {
+  readonly store: Store;
+  readonly cache: StoreCache;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly authorizer: Authorizer;
+  readonly admission: readonly AdmissionFunction[];
+  readonly hooks: ResourceHooks;
+  readonly metrics: ServerMetrics;
+  readonly bookmarks: BookmarkTicker;
+  readonly frames: FrameCache;
+  readonly tokens: TokenIssuer | undefined;
+  readonly tokenReviewer: TokenReviewer | undefined;
+  readonly openApi: OpenApiFiles | undefined;
+  /** Aborted when the server stops: ends watches. */
+  readonly stopped: AbortSignal;
+}

@@ -1,0 +1,116 @@
+import { StatusError, badRequest, internalError } from "#api/status.ts";
+import type { Kind } from "#api/kind.ts";
+import { builtinAdmission } from "./admission/builtin-admission.ts";
+import { attributesOf, authorize } from "./authorize.ts";
+import { allowAuthenticated } from "./authorizer.ts";
+import { bootstrap } from "./bootstrap/bootstrap.ts";
+import { createStoreCache } from "./cache/store-cache.ts";
+import { startCompaction } from "./compaction.ts";
+import { encodeRefusal } from "./content/refusal.ts";
+import { FrameCache } from "./content/frames.ts";
+import { dispatch } from "./dispatch.ts";
+import { answerPath } from "./endpoints/endpoints.ts";
+import { builtinHooks } from "./hooks/builtin-hooks.ts";
+import { impersonate } from "./impersonate.ts";
+import { InFlightLimit } from "./in-flight.ts";
+import { KindRegistry } from "./kind-registry.ts";
+import { createServerMetrics } from "./metrics.ts";
+import { observe, type Observed } from "./observe-request.ts";
+import type { ApiServerParts } from "./parts.ts";
+import type { ApiRequest, ApiResponse } from "./request.ts";
+import { requestInfo } from "./request-info.ts";
+import type { ServerState } from "./server-state.ts";
+import { BookmarkTicker } from "./verbs/watch-stream.ts";
+
+/** A whole API server without its sockets: a request in, an answer or a stream out. */
+export interface ApiServer extends AsyncDisposable {
+  /** Never rejects for what a request did wrong: that is a `Status` in the answer. */
+  handle(request: ApiRequest): Promise<ApiResponse>;
+  /** Serves another kind from now on: a custom resource that was defined. */
+  addKind(kind: Kind): void;
+  removeKind(kind: Kind): void;
+}
+
+/** Resolves when the cache is loaded and what every cluster has is there. */
+export async function createApiServer(parts: ApiServerParts): Promise<ApiServer> {
+  const stop = new AbortController();
+  const state = await createState(parts, stop.signal);
+  await bootstrap(state, parts);
+  const stopCompaction = startCompaction(state);
+  const limit = new InFlightLimit(state.metrics);
+  return {
+    handle: (request) => handle({ state, limit }, request),
+    addKind: (kind) => state.kinds.add(kind),
+    removeKind: (kind) => state.kinds.remove(kind),
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      stopCompaction();
+      await state.cache[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise<ServerState> {
+  const { store, clock, random, log } = parts;
+  const cache = await createStoreCache(store, log);
+  return {
+    store,
+    cache,
+    clock,
+    random,
+    log,
+    stopped,
+    kinds: new KindRegistry(parts.kinds),
+    authorizer: parts.authorizer ?? allowAuthenticated,
+    admission: builtinAdmission,
+    hooks: builtinHooks(parts.serviceNetwork, cache),
+    metrics: createServerMetrics(cache, parts.metrics),
+    bookmarks: new BookmarkTicker(clock),
+    frames: new FrameCache(),
+    tokens: parts.tokens,
+    tokenReviewer: parts.tokenReviewer,
+    openApi: parts.openApi,
+  };
+}
+
+interface Serving {
+  readonly state: ServerState;
+  readonly limit: InFlightLimit;
+}
+
+async function handle(serving: Serving, request: ApiRequest): Promise<ApiResponse> {
+  const observed = observe(serving.state, request);
+  try {
+    const response = await answer(serving, request, observed);
+    return observed.answered(response);
+  } catch (error) {
+    return observed.answered(encodeRefusal(request, refusalOf(serving.state, request, error)));
+  }
+}
+
+async function answer(
+  { state, limit }: Serving,
+  request: ApiRequest,
+  observed: Observed,
+): Promise<ApiResponse> {
+  const info = requestInfo(request.method, request.path, request.query);
+  if (info === undefined) throw badRequest("the path of the request cannot be decoded");
+  observed.named(info);
+  const user = await impersonate(state.authorizer, request);
+  const leave = limit.enter(user, info);
+  try {
+    await authorize(state.authorizer, attributesOf(user, info));
+    if (!info.isResource) return await answerPath(state, request);
+    return await dispatch(state, { request, info, user });
+  } finally {
+    leave();
+  }
+}
+
+/** What is no refusal is a bug or a failing store: the caller learns that, the log learns what. */
+function refusalOf(state: ServerState, request: ApiRequest, error: unknown): StatusError {
+  if (error instanceof StatusError) return error;
+  const { method, path } = request;
+  state.log.error("request failed", { method, path, error });
+  return internalError(error instanceof Error ? error.message : "unknown error");
+}

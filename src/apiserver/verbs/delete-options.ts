@@ -1,0 +1,74 @@
+import type { JsonObject } from "#api/kind.ts";
+import { badRequest, invalid } from "#api/status.ts";
+import type { Call } from "../call.ts";
+import { readOptionsBody } from "../content/decode.ts";
+import { numberAt, objectAt, stringAt } from "../objects/json.ts";
+import type { DeleteOptions } from "../objects/plan-deletion.ts";
+
+export interface ReadDeleteOptions extends DeleteOptions {
+  readonly dryRun: boolean;
+}
+
+/** The options of a DELETE, from its body or, without one, from its query. */
+export async function deleteOptionsOf(call: Call): Promise<ReadDeleteOptions> {
+  const body = await readOptionsBody(call);
+  const options = body === undefined ? fromQuery(call.request.query) : fromBody(body);
+  assertConsistent(options);
+  return options;
+}
+
+function fromBody(body: JsonObject): ReadDeleteOptions {
+  const grace = numberAt(body, "gracePeriodSeconds");
+  const policy = stringAt(body, "propagationPolicy");
+  const preconditions = objectAt(body, "preconditions");
+  const uid = stringAt(preconditions, "uid");
+  const resourceVersion = stringAt(preconditions, "resourceVersion");
+  return {
+    ...(grace !== undefined && { gracePeriodSeconds: grace }),
+    ...(policy !== "" && { propagationPolicy: policy }),
+    ...(typeof body.orphanDependents === "boolean" && { orphanDependents: body.orphanDependents }),
+    preconditions: {
+      ...(uid !== "" && { uid }),
+      ...(resourceVersion !== "" && { resourceVersion }),
+    },
+    dryRun: Array.isArray(body.dryRun) && body.dryRun.includes("All"),
+  };
+}
+
+function fromQuery(query: URLSearchParams): ReadDeleteOptions {
+  const grace = query.get("gracePeriodSeconds") ?? "";
+  const policy = query.get("propagationPolicy") ?? "";
+  const orphan = query.get("orphanDependents") ?? "";
+  const seconds = Number(grace);
+  if (!Number.isSafeInteger(seconds)) {
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`);
+  }
+  return {
+    ...(grace !== "" && { gracePeriodSeconds: seconds }),
+    ...(policy !== "" && { propagationPolicy: policy }),
+    ...(orphan !== "" && { orphanDependents: orphan === "true" }),
+    dryRun: false,
+  };
+}
+
+function assertConsistent(options: DeleteOptions): void {
+  const policy = options.propagationPolicy;
+  if (policy !== undefined && options.orphanDependents !== undefined) {
+    throw invalidOption(
+      "propagationPolicy",
+      `Invalid value: ${JSON.stringify(policy)}: orphanDependents and deletionPropagation cannot be both set`,
+    );
+  }
+  if (policy === undefined || policies.includes(policy)) return;
+  throw invalidOption(
+    "propagationPolicy",
+    `Unsupported value: ${JSON.stringify(policy)}: supported values: ${policies.map((name) => JSON.stringify(name)).join(", ")}`,
+  );
+}
+
+const policies = ["Foreground", "Background", "Orphan"];
+
+function invalidOption(field: string, message: string) {
+  const reason = message.startsWith("Unsupported") ? "FieldValueNotSupported" : "FieldValueInvalid";
+  return invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", [{ reason, message, field }]);
+}

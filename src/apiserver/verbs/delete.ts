@@ -1,0 +1,59 @@
+import type { JsonObject } from "#api/kind.ts";
+import type { Answer } from "../answer.ts";
+import type { Call } from "../call.ts";
+import { hookOf } from "../hooks/resource-hooks.ts";
+import { deleteObject, type Deleted } from "../objects/delete.ts";
+import { objectAt, stringAt } from "../objects/json.ts";
+import { isNotFound } from "#api/status.ts";
+import { deleteOptionsOf } from "./delete-options.ts";
+import { listObjects } from "./list.ts";
+
+export async function remove(call: Call): Promise<Answer> {
+  const options = await deleteOptionsOf(call);
+  const deleted = await deleteObject(withDryRun(call, options.dryRun), options);
+  if (deleted.removed && !hookOf(call.server, call.kind).returnsDeleted) {
+    return { kind: "value", status: 200, value: successOf(call, deleted) };
+  }
+  return deleted.stored
+    ? { kind: "stored", status: 200, object: deleted.stored }
+    : { kind: "value", status: 200, value: deleted.object };
+}
+
+/** Deletes all that the selectors match and answers what was there. */
+export async function removeCollection(call: Call): Promise<Answer> {
+  const options = await deleteOptionsOf(call);
+  const deleting = withDryRun(call, options.dryRun);
+  const list = await listObjects(call, 0);
+  for (const item of list.items) {
+    const metadata = objectAt(item.object, "metadata");
+    const namespace = stringAt(metadata, "namespace");
+    const one: Call = { ...deleting, info: { ...deleting.info, namespace } };
+    try {
+      await deleteObject(one, options, stringAt(metadata, "name"));
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+  return { kind: "list", list };
+}
+
+function withDryRun(call: Call, dryRun: boolean): Call {
+  return dryRun ? { ...call, dryRun } : call;
+}
+
+function successOf(call: Call, deleted: Deleted): JsonObject {
+  const metadata = objectAt(deleted.object, "metadata");
+  const { group, resource } = call.kind;
+  return {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Success",
+    details: {
+      name: stringAt(metadata, "name"),
+      ...(group !== "" && { group }),
+      kind: resource,
+      uid: stringAt(metadata, "uid"),
+    },
+  };
+}

@@ -1,0 +1,10 @@
+import type { Answer } from "../answer.ts";
+import type { Call } from "../call.ts";
+import { readObject } from "../objects/read.ts";
+import { awaitRevision, parseRevision } from "./resource-version.ts";
+
+export async function get(call: Call): Promise<Answer> {
+  const version = call.request.query.get("resourceVersion") ?? "";
+  if (version !== "") await awaitRevision(call, parseRevision(version));
+  return { kind: "stored", status: 200, object: await readObject(call) };
+}

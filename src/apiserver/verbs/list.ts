@@ -1,0 +1,165 @@
+import { badRequest } from "#api/status.ts";
+import { after, CompactedError, FutureRevisionError, prefixRange } from "#storage/store.ts";
+import type { Answer, ObjectList } from "../answer.ts";
+import { fromStoredBytes, type StoredObject } from "../cache/stored-object.ts";
+import { resourcePrefix } from "../cache/store-cache.ts";
+import type { Call } from "../call.ts";
+import { collectionPrefix } from "../objects/keys.ts";
+import { viewOf } from "../objects/view.ts";
+import { selectionOf, type Selection } from "../selection.ts";
+import {
+  decodeContinue,
+  encodeContinue,
+  expiredContinue,
+  type ContinueToken,
+} from "./continue-token.ts";
+import { awaitRevision, expired, listVersionWish } from "./resource-version.ts";
+
+export async function list(call: Call): Promise<Answer> {
+  return { kind: "list", list: await listObjects(call, limitOf(call)) };
+}
+
+/** The objects a list or deletecollection is about; `limit` 0 means all. */
+export async function listObjects(call: Call, limit: number): Promise<ObjectList> {
+  const wish = listVersionWish(call.request.query);
+  const token = call.request.query.get("continue") ?? "";
+  const listing: Listing = {
+    call,
+    selection: selectionOf(call),
+    prefix: collectionPrefix(call.kind, call.info.namespace),
+    limit,
+  };
+  if (token !== "") return goOn(listing, decodeContinue(token));
+  if (wish.kind === "exactly") return listExactly(listing, wish.revision);
+  if (wish.kind === "notOlderThan") await awaitRevision(call, wish.revision);
+  if (wish.kind === "newest") await call.server.cache.current();
+  return listCached(listing, "");
+}
+
+interface Listing {
+  readonly call: Call;
+  readonly selection: Selection;
+  readonly prefix: string;
+  readonly limit: number;
+}
+
+function limitOf(call: Call): number {
+  const text = call.request.query.get("limit") ?? "";
+  const limit = text === "" ? 0 : Number(text);
+  if (!Number.isSafeInteger(limit)) {
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  }
+  return Math.max(0, limit);
+}
+
+function listCached(listing: Listing, afterKey: string): ObjectList {
+  const { call, prefix } = listing;
+  const { cache } = call.server;
+  const revision = cache.revision;
+  const resource = cache.resource(resourcePrefix(call.kind.stored));
+  const all = candidates(listing, () => resource.list(prefix));
+  const startKey = afterKey === "" ? "" : prefix + afterKey;
+  const rest = startKey === "" ? all : all.filter((object) => object.key > startKey);
+  return page(listing, rest, revision);
+}
+
+/** A selector that names one object needs no walk over all. */
+function candidates(listing: Listing, all: () => readonly StoredObject[]): readonly StoredObject[] {
+  const { call, selection, prefix } = listing;
+  const single = selection.exactName;
+  if (single === undefined || (call.kind.namespaced && call.info.namespace === "")) return all();
+  const found = call.server.cache.resource(resourcePrefix(call.kind.stored)).get(prefix + single);
+  return found === undefined ? [] : [found];
+}
+
+function page(listing: Listing, candidates: readonly StoredObject[], revision: number): ObjectList {
+  const { call, selection, limit } = listing;
+  const items: StoredObject[] = [];
+  for (const [index, stored] of candidates.entries()) {
+    if (limit > 0 && items.length === limit) {
+      const last = candidates[index - 1]?.key ?? "";
+      return cut(listing, { items, revision, last, remaining: candidates.length - index });
+    }
+    const view = viewOf(call.kind, stored);
+    if (selection.everything || selection.matches(view)) items.push(view);
+  }
+  return { items, resourceVersion: String(revision) };
+}
+
+interface Cut {
+  readonly items: readonly StoredObject[];
+  readonly revision: number;
+  readonly last: string;
+  readonly remaining: number | undefined;
+}
+
+function cut(listing: Listing, { items, revision, last, remaining }: Cut): ObjectList {
+  const afterKey = last.slice(listing.prefix.length);
+  return {
+    items,
+    resourceVersion: String(revision),
+    continue: encodeContinue({ revision, afterKey }),
+    ...(listing.selection.everything &&
+      remaining !== undefined && { remainingItemCount: remaining }),
+  };
+}
+
+function goOn(listing: Listing, token: ContinueToken): ObjectList | Promise<ObjectList> {
+  if (token.revision < 0) return listCached(listing, token.afterKey);
+  return listSnapshot(listing, token);
+}
+
+async function listExactly(listing: Listing, revision: number): Promise<ObjectList> {
+  await awaitRevision(listing.call, revision);
+  try {
+    return await readSnapshot(listing, { revision, afterKey: "" });
+  } catch (error) {
+    if (!(error instanceof CompactedError)) throw error;
+    throw expired("The resourceVersion for the provided list is too old.");
+  }
+}
+
+async function listSnapshot(listing: Listing, token: ContinueToken): Promise<ObjectList> {
+  try {
+    return await readSnapshot(listing, token);
+  } catch (error) {
+    if (error instanceof CompactedError) throw expiredContinue(token);
+    if (error instanceof FutureRevisionError) throw badRequest("continue key is not valid");
+    throw error;
+  }
+}
+
+/** Reads the store's history page by page until the limit is full. */
+async function readSnapshot(listing: Listing, token: ContinueToken): Promise<ObjectList> {
+  const { call, selection, prefix, limit } = listing;
+  const range = prefixRange(prefix);
+  const items: StoredObject[] = [];
+  let start = token.afterKey === "" ? range.start : after(prefix + token.afterKey);
+  for (;;) {
+    const pageLimit =
+      limit > 0 ? Math.max(limit - items.length, selectedPageMin(selection)) : pageMax;
+    const read = await call.server.store.list(
+      { start, end: range.end },
+      { atRevision: token.revision, limit: Math.min(pageLimit, pageMax) },
+    );
+    for (const [index, entry] of read.entries.entries()) {
+      const view = viewOf(call.kind, fromStoredBytes(entry));
+      if (selection.everything || selection.matches(view)) items.push(view);
+      const rest = read.entries.length - index - 1;
+      if (limit > 0 && items.length === limit && (rest > 0 || read.more)) {
+        const remaining = read.remaining === undefined ? undefined : read.remaining + rest;
+        return cut(listing, { items, revision: token.revision, last: entry.key, remaining });
+      }
+    }
+    const last = read.entries.at(-1);
+    if (!read.more || last === undefined) return { items, resourceVersion: String(token.revision) };
+    start = after(last.key);
+  }
+}
+
+/** With a selector most entries may not match: small pages would make many trips. */
+function selectedPageMin(selection: Selection): number {
+  return selection.everything ? 1 : 500;
+}
+
+const pageMax = 1_000;

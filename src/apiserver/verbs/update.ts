@@ -1,0 +1,39 @@
+import type { JsonObject } from "#api/kind.ts";
+import { badRequest, invalid } from "#api/status.ts";
+import { answerWritten, type Answer } from "../answer.ts";
+import type { Call } from "../call.ts";
+import { readObjectBody } from "../content/decode.ts";
+import { createObject } from "../objects/create.ts";
+import { cloneJson, objectAt, stringAt } from "../objects/json.ts";
+import { settleName } from "../objects/metadata.ts";
+import { readStored } from "../objects/read.ts";
+import { updateObject } from "../objects/update.ts";
+
+export async function update(call: Call): Promise<Answer> {
+  const object = await readObjectBody(call, call.kind);
+  call.kind.strategy.fillDefaults?.(object);
+  if (stringAt(objectAt(object, "metadata"), "name") === "") {
+    throw badRequest("name must be provided");
+  }
+  settleName(call, object);
+  const isStatus = call.subresource?.name === "status";
+  if (!isStatus && call.kind.strategy.createOnUpdate && (await readStored(call)) === undefined) {
+    return answerWritten(await createObject(call, object), 201);
+  }
+  assertVersioned(call, object);
+  const change = (): JsonObject => cloneJson(object);
+  const written = await updateObject(call, { change, part: isStatus ? "status" : "main" });
+  return answerWritten(written, 200);
+}
+
+function assertVersioned(call: Call, object: JsonObject): void {
+  const version = stringAt(objectAt(object, "metadata"), "resourceVersion");
+  if (version !== "" || (call.kind.strategy.unconditionalUpdate ?? true)) return;
+  throw invalid(call.kind, call.info.name, [
+    {
+      reason: "FieldValueInvalid",
+      message: "Invalid value: 0x0: must be specified for an update",
+      field: "metadata.resourceVersion",
+    },
+  ]);
+}

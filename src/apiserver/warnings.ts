@@ -1,0 +1,27 @@
+import type { Headers } from "./request.ts";
+
+/** Texts for `Warning` headers: each once, in order, together not over upstream's limits. */
+export class Warnings {
+  readonly #texts = new Set<string>();
+  #lettersLeft = totalLettersMax;
+
+  add(text: string): void {
+    const cut = text.slice(0, textLettersMax);
+    if (this.#texts.has(cut) || cut.length > this.#lettersLeft) return;
+    this.#lettersLeft -= cut.length;
+    this.#texts.add(cut);
+  }
+
+  headers(): Headers {
+    return Array.from(this.#texts, (text) => ["warning", `299 - ${quoted(text)}`] as const);
+  }
+}
+
+const totalLettersMax = 4_096;
+const textLettersMax = 2_048;
+
+/** An HTTP quoted-string; control characters cannot stand in a header. */
+function quoted(text: string): string {
+  const printable = text.replace(/[\u0000-\u001f\u007f]/g, " ");
+  return `"${printable.replace(/["\\]/g, String.raw`\$&`)}"`;
+}

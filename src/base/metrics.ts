@@ -1,0 +1,209 @@
+/** Counters, gauges and histograms, and their text form for Prometheus (exposition format 0.0.4). */
+export class MetricsRegistry {
+  readonly #families = new Map<string, Family>();
+
+  counter(name: string, help: string): Counter {
+    return this.#register(name, new Counter(name, help));
+  }
+
+  gauge(name: string, help: string): Gauge {
+    return this.#register(name, new Gauge(name, help));
+  }
+
+  /** A gauge that is read when it is asked for. */
+  observedGauge(name: string, help: string, read: () => Iterable<Sample>): void {
+    this.#register(name, new ObservedGauge({ name, help, kind: "gauge", read }));
+  }
+
+  /** Like `observedGauge`, for what only grows. */
+  observedCounter(name: string, help: string, read: () => Iterable<Sample>): void {
+    this.#register(name, new ObservedGauge({ name, help, kind: "counter", read }));
+  }
+
+  /** `buckets`: upper bounds, rising. */
+  histogram(name: string, help: string, buckets: readonly number[]): Histogram {
+    return this.#register(name, new Histogram({ name, help, buckets }));
+  }
+
+  exposition(): string {
+    return Array.from(this.#families.values(), (family) => family.lines().join("\n"))
+      .join("\n")
+      .concat("\n");
+  }
+
+  #register<T extends Family>(name: string, family: T): T {
+    if (this.#families.has(name)) throw new Error(`Cannot register metric "${name}": it exists`);
+    this.#families.set(name, family);
+    return family;
+  }
+}
+
+export type MetricLabels = Readonly<Record<string, string>>;
+
+export interface Sample {
+  readonly labels: MetricLabels;
+  readonly value: number;
+}
+
+interface Family {
+  lines(): readonly string[];
+}
+
+export class Counter implements Family {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #values = new Map<string, number>();
+
+  constructor(name: string, help: string) {
+    this.#name = name;
+    this.#help = help;
+  }
+
+  add(labels: MetricLabels, amount = 1): void {
+    const key = printLabels(labels);
+    this.#values.set(key, (this.#values.get(key) ?? 0) + amount);
+  }
+
+  value(labels: MetricLabels): number {
+    return this.#values.get(printLabels(labels)) ?? 0;
+  }
+
+  lines(): readonly string[] {
+    const samples = Array.from(
+      this.#values,
+      ([labels, value]) => `${this.#name}${labels} ${value}`,
+    );
+    return [...head(this.#name, this.#help, "counter"), ...samples];
+  }
+}
+
+export class Gauge implements Family {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #values = new Map<string, number>();
+
+  constructor(name: string, help: string) {
+    this.#name = name;
+    this.#help = help;
+  }
+
+  add(labels: MetricLabels, amount: number): void {
+    const key = printLabels(labels);
+    this.#values.set(key, (this.#values.get(key) ?? 0) + amount);
+  }
+
+  set(labels: MetricLabels, value: number): void {
+    this.#values.set(printLabels(labels), value);
+  }
+
+  value(labels: MetricLabels): number {
+    return this.#values.get(printLabels(labels)) ?? 0;
+  }
+
+  lines(): readonly string[] {
+    const samples = Array.from(
+      this.#values,
+      ([labels, value]) => `${this.#name}${labels} ${value}`,
+    );
+    return [...head(this.#name, this.#help, "gauge"), ...samples];
+  }
+}
+
+interface Observed {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: "gauge" | "counter";
+  readonly read: () => Iterable<Sample>;
+}
+
+class ObservedGauge implements Family {
+  readonly #observed: Observed;
+
+  constructor(observed: Observed) {
+    this.#observed = observed;
+  }
+
+  lines(): readonly string[] {
+    const { name, help, kind, read } = this.#observed;
+    const samples = Array.from(
+      read(),
+      ({ labels, value }) => `${name}${printLabels(labels)} ${value}`,
+    );
+    return [...head(name, help, kind), ...samples];
+  }
+}
+
+interface HistogramOptions {
+  readonly name: string;
+  readonly help: string;
+  readonly buckets: readonly number[];
+}
+
+export class Histogram implements Family {
+  readonly #options: HistogramOptions;
+  readonly #series = new Map<string, Series>();
+
+  constructor(options: HistogramOptions) {
+    this.#options = options;
+  }
+
+  observe(labels: MetricLabels, value: number): void {
+    const key = printLabels(labels);
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      series = { labels, counts: this.#options.buckets.map(() => 0), count: 0, sum: 0 };
+      this.#series.set(key, series);
+    }
+    series.count += 1;
+    series.sum += value;
+    const bucket = this.#options.buckets.findIndex((bound) => value <= bound);
+    if (bucket >= 0) series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
+  }
+
+  lines(): readonly string[] {
+    const { name, help } = this.#options;
+    return [
+      ...head(name, help, "histogram"),
+      ...[...this.#series.values()].flatMap((series) => this.#seriesLines(series)),
+    ];
+  }
+
+  #seriesLines(series: Series): string[] {
+    const { name, buckets } = this.#options;
+    let total = 0;
+    const bounded = buckets.map((bound, index) => {
+      total += series.counts[index] ?? 0;
+      return `${name}_bucket${printLabels({ ...series.labels, le: String(bound) })} ${total}`;
+    });
+    return [
+      ...bounded,
+      `${name}_bucket${printLabels({ ...series.labels, le: "+Inf" })} ${series.count}`,
+      `${name}_sum${printLabels(series.labels)} ${series.sum}`,
+      `${name}_count${printLabels(series.labels)} ${series.count}`,
+    ];
+  }
+}
+
+interface Series {
+  readonly labels: MetricLabels;
+  /** Not cumulative: values in each bucket alone. */
+  readonly counts: number[];
+  count: number;
+  sum: number;
+}
+
+function head(name: string, help: string, kind: string): string[] {
+  return [`# HELP ${name} ${help.replaceAll("\n", " ")}`, `# TYPE ${name} ${kind}`];
+}
+
+function printLabels(labels: MetricLabels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function escaped(value: string): string {
+  return value
+    .replaceAll("\\", String.raw`\\`)
+    .replaceAll('"', String.raw`\"`)
+    .replaceAll("\n", String.raw`\n`);
+}
