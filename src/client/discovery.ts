@@ -1,0 +1,40 @@
+import type { APIGroupList, APIResourceList, APIVersions } from "#api/generated/types.ts";
+import { rootPath, type Resource } from "#api/resource.ts";
+import type { Client } from "#client/client.ts";
+
+/** A resource as the server offers it. */
+export interface ServedResource extends Resource {
+  readonly verbs: readonly string[];
+}
+
+/**
+ * All resources the server serves, custom ones included, each in the version its group prefers (or the only one that
+ * has it). Subresources are left out.
+ */
+export async function discoverResources(
+  client: Client,
+  signal?: AbortSignal,
+): Promise<readonly ServedResource[]> {
+  const options = signal ? { signal } : {};
+  const core = (await client.read("/api", options)) as APIVersions;
+  const groups = (await client.read("/apis", options)) as APIGroupList;
+  const coreVersions = (core.versions ?? []).map((version) => ({ group: "", version }));
+  const others = groups.groups.flatMap(({ name, versions, preferredVersion }) => {
+    const preferred = preferredVersion?.version;
+    const rest = versions.map(({ version }) => version).filter((version) => version !== preferred);
+    return [...(preferred ? [preferred] : []), ...rest].map((version) => ({
+      group: name,
+      version,
+    }));
+  });
+  const found = new Map<string, ServedResource>();
+  for (const at of [...coreVersions, ...others]) {
+    const list = (await client.read(rootPath(at), options)) as APIResourceList;
+    for (const { name, kind, namespaced, verbs } of list.resources) {
+      const key = `${at.group}/${name}`;
+      if (name.includes("/") || found.has(key)) continue;
+      found.set(key, { ...at, resource: name, kind, namespaced, verbs });
+    }
+  }
+  return [...found.values()];
+}

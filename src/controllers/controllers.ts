@@ -1,0 +1,58 @@
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import type { Random } from "#base/random.ts";
+import type { Client } from "#client/client.ts";
+import type { Informers } from "#client/informers.ts";
+import { createDeploymentController } from "#controllers/deployment/deployment-controller.ts";
+import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
+import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
+import { createNamespaceController } from "#controllers/namespace/namespace-controller.ts";
+import type { ControllerKit } from "#controllers/parts.ts";
+import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
+import { createRootCaController } from "#controllers/root-ca/root-ca-controller.ts";
+import { createServiceAccountController } from "#controllers/service-account/service-account-controller.ts";
+import { startControllers, type Controller } from "#reconcile/controller.ts";
+import { createEventRecorder } from "#reconcile/event-recorder.ts";
+import { createOwnWritesClient } from "#reconcile/own-writes.ts";
+
+export interface ControllersParts {
+  readonly client: Client;
+  /** Over the same client; shared with whoever else reads in this process. */
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
+  /** The cluster's CA certificate (PEM). */
+  readonly rootCa: string;
+}
+
+/** Starts all controllers. Disposing stops them and waits for what is under way. */
+export function createControllers(parts: ControllersParts): AsyncDisposable {
+  const { log, signal } = parts;
+  return startControllers(allControllers(parts), { log, signal });
+}
+
+/** All controllers, not yet started: also for the table of what each reads and writes. */
+export function allControllers(parts: ControllersParts): readonly Controller[] {
+  const kit = kitOf(parts);
+  return [
+    createDeploymentController(kit),
+    createReplicaSetController(kit),
+    createEndpointsController(kit),
+    createEndpointSliceController(kit),
+    createNamespaceController(kit),
+    createServiceAccountController(kit),
+    createRootCaController(kit, parts.rootCa),
+  ];
+}
+
+function kitOf(parts: ControllersParts): ControllerKit {
+  const { client, clock, log, signal } = parts;
+  return {
+    ...parts,
+    client: createOwnWritesClient(parts),
+    recorder: (component) => createEventRecorder({ client, clock, log, signal, component }),
+  };
+}

@@ -1,0 +1,72 @@
+import type { EndpointSlice } from "#api/generated/types.ts";
+import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
+import { endpointSlices, nodes, pods, services } from "#api/resources.ts";
+import { isNotFound } from "#api/status.ts";
+import {
+  managedBy,
+  managedByLabel,
+  planEndpointSlices,
+  serviceNameLabel,
+} from "#controllers/endpoint-slice/plan-endpoint-slices.ts";
+import type { ControllerKit } from "#controllers/parts.ts";
+import { isNamespaceTerminating } from "#controllers/pods/pod-control.ts";
+import { selectsPods, servicesTouchedBy } from "#controllers/service-pods/service-pods.ts";
+import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
+
+/** Keeps the endpoint slices of each service with a selector. */
+export function createEndpointSliceController(kit: ControllerKit): Controller {
+  const { client, informers, clock, log } = kit;
+  const serviceInformer = informers.of(services);
+  const podInformer = informers.of(pods);
+  const nodeInformer = informers.of(nodes);
+  const informer = informers.of(endpointSlices, { byService });
+
+  const reconcile = async (key: string, { signal }: Run): Promise<void> => {
+    const service = serviceInformer.get(parseKey(key));
+    // Slices of a service that is gone are garbage: they name it as their owner.
+    if (!service || service.metadata.deletionTimestamp || !selectsPods(service)) return;
+    const plan = planEndpointSlices({
+      service,
+      pods: podInformer.list(namespaceOf(service)),
+      slices: [...informer.byIndex("byService", key)],
+      zoneOf: (name) =>
+        nodeInformer.get({ name })?.metadata.labels?.["topology.kubernetes.io/zone"],
+    });
+    try {
+      for (const slice of plan.create) await client.create(endpointSlices, slice, { signal });
+      for (const slice of plan.update) await client.update(endpointSlices, slice, { signal });
+      for (const slice of plan.delete) await remove(slice, signal);
+    } catch (error) {
+      if (!isNamespaceTerminating(error)) throw error;
+    }
+  };
+
+  const remove = async (slice: EndpointSlice, signal: AbortSignal): Promise<void> => {
+    const at = { name: nameOf(slice), namespace: namespaceOf(slice) };
+    await client.delete(endpointSlices, at, { signal }).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+  };
+
+  return createController({
+    name: "endpointslice",
+    reads: ["services", "pods", "nodes", "endpointslices.discovery.k8s.io"],
+    writes: [{ resource: "endpointslices.discovery.k8s.io", fields: "*", of: "of Services" }],
+    sources: [
+      keysFrom(serviceInformer, ({ object }) => [keyOf(object)]),
+      keysFrom(podInformer, (change) => servicesTouchedBy(change, serviceInformer)),
+      keysFrom(informer, ({ object }) => byService(object)),
+      // Zones are read from nodes; only their being there first matters.
+      keysFrom(nodeInformer, () => []),
+    ],
+    reconcile,
+    clock,
+    log,
+  });
+}
+
+function byService(slice: EndpointSlice): readonly string[] {
+  const labels = slice.metadata.labels ?? {};
+  if (labels[managedByLabel] !== managedBy) return [];
+  return [`${namespaceOf(slice)}/${labels[serviceNameLabel] ?? ""}`];
+}
