@@ -24,6 +24,8 @@ export interface Field {
   /** A scalar (`string`, `bool`, `int32`, `int64`, `double`, `bytes`) or a definition's name. */
   readonly type: string;
   readonly required: boolean;
+  /** An empty value differs from none (`replicas: 0`): a wire form that has the field has it in JSON too. */
+  readonly optional: boolean;
   /** `atomic`, `set`, or `map`. */
   readonly listType?: "atomic" | "set" | "map";
   readonly listMapKeys?: readonly string[];
@@ -115,6 +117,7 @@ function parseField(text: string, packageName: string): Field {
     holds,
     type: resolve(holds === "one" ? type : type.slice(2), packageName),
     required: marks.includes("required"),
+    optional: marks.includes("optional"),
     ...Object.assign(
       {},
       ...marks.map((mark) => factOf(mark, holds === "list" || scalars.has(type))),
@@ -126,6 +129,7 @@ function factOf(mark: string, isList: boolean): Partial<Field> {
   const [word, value] = split(mark);
   switch (word) {
     case "required":
+    case "optional":
       return {};
     case "atomic":
       return isList ? { listType: "atomic" } : { mapType: "atomic" };

@@ -1,0 +1,142 @@
+import type { JsonObject } from "#api/kind.ts";
+import type { Json } from "#api/meta.ts";
+import { badRequest } from "#api/status.ts";
+import { decodeMessage, encodeMessage } from "#api/protobuf/messages.ts";
+import { decodeText, encodeText } from "#api/protobuf/special-messages.ts";
+import { malformed, wireBytes, WireReader, WireWriter } from "#api/protobuf/wire.ts";
+import { definitionNames, definitionOf, packageAliases } from "#api/schemas/definitions.ts";
+
+/**
+ * The JSON form of an object in `application/vnd.kubernetes.protobuf`: the bytes `k8s\0`, then a
+ * `runtime.Unknown` that names the kind and holds its message. Throws a 400 on anything else.
+ */
+export function decodeProtobuf(bytes: Uint8Array): JsonObject {
+  const envelope = openEnvelope(bytes);
+  const { apiVersion, kind } = envelope;
+  if (envelope.contentType === "application/json") return jsonObject(envelope.raw);
+  if (envelope.contentEncoding !== "") {
+    throw malformed(`the content encoding "${envelope.contentEncoding}" is not known`);
+  }
+  const definition = definitionNamed(apiVersion, kind);
+  if (definition === undefined) {
+    throw badRequest(`no kind "${kind}" is registered for version "${apiVersion}" in protobuf`);
+  }
+  return { apiVersion, kind, ...decodeMessage(definition, envelope.raw) };
+}
+
+/** The protobuf form of a built-in object, in its envelope. */
+export function encodeProtobuf(object: JsonObject): Uint8Array {
+  const apiVersion = String(object["apiVersion"] as string);
+  const kind = String(object["kind"] as string);
+  const definition = definitionNamed(apiVersion, kind);
+  if (definition === undefined) {
+    throw new Error(`Cannot encode ${apiVersion} ${kind}: no protobuf message is known`);
+  }
+  const typeMeta = new WireWriter();
+  typeMeta.bytesField(1, encodeText(apiVersion));
+  typeMeta.bytesField(2, encodeText(kind));
+  const envelope = new WireWriter();
+  envelope.raw(magic);
+  envelope.bytesField(1, typeMeta.finish());
+  envelope.bytesField(2, encodeMessage(definition, object));
+  envelope.bytesField(3, new Uint8Array());
+  envelope.bytesField(4, new Uint8Array());
+  return envelope.finish();
+}
+
+/** Whether a built-in message is known for this kind. Custom resources have none. */
+export function hasProtobuf(apiVersion: string, kind: string): boolean {
+  return definitionNamed(apiVersion, kind) !== undefined;
+}
+
+const magic = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
+
+interface Envelope {
+  apiVersion: string;
+  kind: string;
+  raw: Uint8Array;
+  contentEncoding: string;
+  contentType: string;
+}
+
+function openEnvelope(bytes: Uint8Array): Envelope {
+  if (!magic.every((byte, position) => bytes[position] === byte)) {
+    throw malformed('it does not begin with "k8s" and a zero byte');
+  }
+  const parts = new Map<number, Uint8Array>();
+  readTexts(bytes.subarray(magic.length), parts);
+  const typeMeta = new Map<number, Uint8Array>();
+  readTexts(parts.get(1) ?? new Uint8Array(), typeMeta);
+  return {
+    apiVersion: textOf(typeMeta.get(1)),
+    kind: textOf(typeMeta.get(2)),
+    raw: parts.get(2) ?? new Uint8Array(),
+    contentEncoding: textOf(parts.get(3)),
+    contentType: textOf(parts.get(4)),
+  };
+}
+
+function readTexts(bytes: Uint8Array, into: Map<number, Uint8Array>): void {
+  const reader = new WireReader(bytes);
+  while (!reader.done) {
+    const { number, wire } = reader.tag();
+    if (wire === wireBytes) into.set(number, reader.bytes());
+    else reader.skip(wire);
+  }
+}
+
+function textOf(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? "" : decodeText(bytes);
+}
+
+function jsonObject(raw: Uint8Array): JsonObject {
+  let value: Json;
+  try {
+    value = JSON.parse(decodeText(raw)) as Json;
+  } catch (error) {
+    if (error instanceof SyntaxError) throw malformed(error.message);
+    throw error;
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw malformed("it holds no object");
+}
+
+let byKind: ReadonlyMap<string, string> | undefined;
+
+/** Options and statuses are part of every group version; all else belongs to one. */
+function definitionNamed(apiVersion: string, kind: string): string | undefined {
+  byKind ??= indexKinds();
+  return byKind.get(`${apiVersion} ${kind}`) ?? byKind.get(kind);
+}
+
+function indexKinds(): ReadonlyMap<string, string> {
+  const index = new Map<string, string>();
+  const metaPackage = packageAliases["meta"] ?? "";
+  for (const name of definitionNames()) {
+    const short = name.slice(name.lastIndexOf(".") + 1);
+    if (name.startsWith(`${metaPackage}.`)) {
+      if (everywhere.has(short)) index.set(short, name);
+      continue;
+    }
+    const definition = definitionOf(name);
+    if (definition?.isObject) index.set(`${definition.apiVersion} ${short}`, name);
+  }
+  return index;
+}
+
+const everywhere = new Set([
+  "APIGroup",
+  "APIGroupList",
+  "APIResourceList",
+  "APIVersions",
+  "CreateOptions",
+  "DeleteOptions",
+  "GetOptions",
+  "ListOptions",
+  "PartialObjectMetadata",
+  "PartialObjectMetadataList",
+  "PatchOptions",
+  "Status",
+  "UpdateOptions",
+  "WatchEvent",
+]);
