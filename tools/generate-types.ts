@@ -42,7 +42,7 @@ function interfaceOf(name: string, text: string, rename: (name: string) => strin
   if (start < 0) return "";
   const fields = [...joinMaps(text.slice(start)).matchAll(/^ {4}'([^']+)'(\??): (.+);$/gm)].map(
     ([, field, optional, type]) =>
-      `  readonly ${quoteField(field ?? "")}${optional}: ${mapType(type ?? "", rename)};`,
+      `  readonly ${quoteField(jsonName(field ?? ""))}${optional}: ${mapType(type ?? "", rename)};`,
   );
   const body = fields.join("\n");
   return `export interface ${rename(name)} {\n${isTopLevel(body) ? withRequiredIdentity(body) : body}\n}`;
@@ -65,6 +65,11 @@ function isTopLevel(fields: string): boolean {
 /** An object that stands alone always says what it is: its kind, version and metadata are not optional. */
 function withRequiredIdentity(fields: string): string {
   return fields.replaceAll(/^ {2}readonly (apiVersion|kind|metadata)\?:/gm, "  readonly $1:");
+}
+
+/** The client's words for fields that are keywords (`_from`) are not the API's. */
+function jsonName(field: string): string {
+  return field.replace(/^_/, "");
 }
 
 function quoteField(field: string): string {

@@ -63,7 +63,7 @@ export const jobStrategy = strategyFor<Job>({
 
 function fillDefaults(job: Filling<Job>): void {
   const spec = objectIn(job, "spec");
-  if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
+  if ((spec.completions ?? spec.parallelism ?? undefined) === undefined) spec.completions = 1;
   spec.parallelism ??= 1;
   setWhereUnset(spec, {
     backoffLimit: typeof spec.backoffLimitPerIndex === "number" ? int32Max : 6,
