@@ -12,6 +12,7 @@ import { criTable } from "#agent/containerd/cri-messages.ts";
 import { openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
 import { keepAlive } from "#agent/containerd/keep-alive.ts";
 import { run } from "#agent/containerd/run.ts";
+import { importImageArchive } from "#agent/images/import-archive.ts";
 import { pauseImageArchive, pauseImageName } from "#agent/images/pause-image.ts";
 
 export interface ContainerdOptions {
@@ -65,12 +66,12 @@ async function start(options: ContainerdOptions): Promise<Containerd> {
   const running = await runningPid(paths);
   const pid = running ?? (await launch(paths, options));
   if (running !== undefined) options.log.info("containerd taken over", { pid });
-  await importPauseImage(paths, options.dataDir, snapshotter);
+  await importPauseImage(paths, options.dataDir);
   return {
     socket: paths.socket,
     pid,
     paths,
-    importImage: (archive) => importArchive(paths.socket, archive, snapshotter),
+    importImage: (archive) => importImageArchive(paths.socket, archive),
     stop: () => keepAlive(() => cleanAfter({ paths, pid, clock: options.clock, log: options.log })),
   };
 }
@@ -174,11 +175,7 @@ async function runningPid(paths: ContainerdPaths): Promise<number | undefined> {
   }
 }
 
-async function importPauseImage(
-  paths: ContainerdPaths,
-  dataDir: string,
-  snapshotter: string,
-): Promise<void> {
+async function importPauseImage(paths: ContainerdPaths, dataDir: string): Promise<void> {
   using channel = openGrpcChannel(paths.socket, [criTable]);
   const answer = await channel.call<{ image: unknown }>("runtime.v1.ImageService/ImageStatus", {
     image: { image: pauseImageName },
@@ -186,25 +183,8 @@ async function importPauseImage(
   if (answer.image) return;
   const file = join(dataDir, "containerd", "pause.tar");
   await writeFile(file, await pauseImageArchive(process.arch));
-  await importArchive(paths.socket, file, snapshotter);
+  await importImageArchive(paths.socket, file);
   await rm(file);
-}
-
-async function importArchive(
-  socket: string,
-  archive: string,
-  snapshotter: string,
-): Promise<readonly string[]> {
-  const ctr = ["--address", socket, "--namespace", "k8s.io"];
-  const output = await run("ctr", [
-    ...ctr,
-    "images",
-    "import",
-    "--snapshotter",
-    snapshotter,
-    archive,
-  ]);
-  return [...output.matchAll(/^unpacking (\S+)/gm)].map(([, name]) => name ?? "");
 }
 
 async function snapshotterFor(root: string): Promise<"overlayfs" | "native"> {

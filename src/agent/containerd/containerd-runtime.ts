@@ -49,6 +49,7 @@ export interface StreamClient {
 
 const connectTimeoutMs = 10_000;
 const pullTimeoutMs = 30 * 60_000;
+const execMarginMs = 5000;
 const stopMarginMs = 30_000;
 
 /** The runtime behind a CRI socket of containerd. Disposing of it only ends the connection. */
@@ -188,6 +189,15 @@ class Cri implements Calls {
     return this.#streamClient.connectPortForward(url, port);
   };
 
+  execSync: ContainerRuntime["execSync"] = async (containerId, command, timeoutMs) => {
+    const { stdout, stderr, exitCode } = await this.#runtime<ExecSyncAnswer>(
+      "ExecSync",
+      { containerId, cmd: command, timeout: Math.ceil(timeoutMs / 1000) },
+      { timeoutMs: timeoutMs + execMarginMs },
+    );
+    return { exitCode, output: Buffer.concat([stdout, stderr]).toString() };
+  };
+
   imageStatus = async (image: string): Promise<ImageInfo | undefined> => {
     const answer = await this.#image<{ image: CriImage | null }>("ImageStatus", {
       image: { image: normaliseImage(image) },
@@ -248,6 +258,12 @@ class Cri implements Calls {
   #image<Answer>(method: string, request: object, options?: Call): Promise<Answer> {
     return this.#channel.call(`runtime.v1.ImageService/${method}`, request, options);
   }
+}
+
+interface ExecSyncAnswer {
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly exitCode: number;
 }
 
 interface Call {

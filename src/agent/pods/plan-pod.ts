@@ -195,7 +195,8 @@ function planRunning(
 
 function planStart(observed: PodObservation, { spec: { name } }: PodContainer): PodAction[] {
   const newest = newestOf(observed, name);
-  const failure = observed.failures.get(name);
+  // Under "" is what holds up the whole pod: its volumes or its sandbox.
+  const failure = observed.failures.get("") ?? observed.failures.get(name);
   if (failure !== undefined && failure.retryMs > observed.nowMs) {
     return [{ kind: "wait", name, untilMs: failure.retryMs, crashed: false }];
   }

@@ -33,6 +33,14 @@ export interface ContainerRuntime extends AsyncDisposable {
     options: AttachOptions & { readonly tty: boolean },
   ): Promise<ProcessStreams>;
   portForward(sandboxId: string, port: number): Promise<Duplex>;
+  /** Runs a command to its end, as probes and hooks do. Rejects when it did not end in time. */
+  execSync(
+    containerId: string,
+    command: readonly string[],
+    timeoutMs: number,
+  ): Promise<{ readonly exitCode: number; readonly output: string }>;
+  /** A container's output, where it is not in files below the log directory: one CRI log line each, as it comes. */
+  readLog?(containerId: string, signal: AbortSignal, follow: boolean): AsyncIterable<string>;
 
   /** The image's id when it is here. */
   imageStatus(image: string): Promise<ImageInfo | undefined>;

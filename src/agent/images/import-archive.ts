@@ -1,0 +1,44 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { criTable } from "#agent/containerd/cri-messages.ts";
+import { type GrpcChannel, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
+import { run } from "#agent/containerd/run.ts";
+
+/** Gives an OCI or docker archive to the containerd at `socket`; returns the references that it held. */
+export async function importImageArchive(
+  socket: string,
+  archive: string,
+): Promise<readonly string[]> {
+  using channel = openGrpcChannel(socket, [criTable]);
+  const ctr = ["--address", socket, "--namespace", "k8s.io", "images", "import"];
+  const snapshotter = await snapshotterOf(channel);
+  const output = await run("ctr", [...ctr, "--snapshotter", snapshotter, archive]);
+  const names = [...output.matchAll(/^unpacking (\S+)/gm)].map(([, name]) => name ?? "");
+  for (const name of names) await untilKnown(channel, name);
+  return names;
+}
+
+const knownAttempts = 100;
+const knownPauseMs = 20;
+
+/** CRI learns of an import from an event, a moment after it. */
+async function untilKnown(channel: GrpcChannel, image: string): Promise<void> {
+  for (let attempt = 0; attempt < knownAttempts; attempt += 1) {
+    const answer = await channel.call<{ image: unknown }>("runtime.v1.ImageService/ImageStatus", {
+      image: { image },
+    });
+    if (answer.image) return;
+    await delay(knownPauseMs);
+  }
+  throw new Error(`Cannot use image "${image}": containerd imported it but does not know it`);
+}
+
+async function snapshotterOf(channel: GrpcChannel): Promise<string> {
+  const { info } = await channel.call<{ info: Record<string, string> }>(
+    "runtime.v1.RuntimeService/Status",
+    { verbose: true },
+  );
+  const config = JSON.parse(info["config"] ?? "{}") as {
+    containerd?: { snapshotter?: string };
+  };
+  return config.containerd?.snapshotter ?? "overlayfs";
+}

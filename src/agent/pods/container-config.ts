@@ -1,0 +1,62 @@
+import type { Pod } from "#api/generated/types.ts";
+import { containerResources } from "#agent/pods/container-resources.ts";
+import { containerSecurity } from "#agent/pods/container-security.ts";
+import { expand } from "#agent/pods/expansion.ts";
+import type { PodContainer } from "#agent/pods/pod-containers.ts";
+import { identityLabels, podLabels } from "#agent/pods/sandbox-config.ts";
+import type { ContainerConfig, Mount } from "#agent/runtime/container-runtime.ts";
+
+export interface ContainerParts {
+  readonly pod: Pod;
+  readonly container: PodContainer;
+  readonly attempt: number;
+  /** The image's id. */
+  readonly image: string;
+  readonly environment: ReadonlyMap<string, string>;
+  readonly mounts: readonly Mount[];
+  readonly seccompDir: string;
+  readonly memoryBytes: number;
+}
+
+const simulationPrefix = "simulated.kogge.dev/";
+
+export function containerConfig(parts: ContainerParts): ContainerConfig {
+  const { pod, attempt, environment } = parts;
+  const { spec } = parts.container;
+  const lookUp = (name: string): string | undefined => environment.get(name);
+  return {
+    name: spec.name,
+    attempt,
+    image: parts.image,
+    command: (spec.command ?? []).map((word) => expand(word, lookUp)),
+    args: (spec.args ?? []).map((word) => expand(word, lookUp)),
+    workingDir: spec.workingDir ?? "",
+    env: [...environment].map(([name, value]) => ({ name, value })),
+    mounts: parts.mounts,
+    labels: { ...identityLabels(pod), [podLabels.container]: spec.name },
+    annotations: {
+      "io.kubernetes.container.restartCount": String(attempt),
+      "io.kubernetes.container.terminationMessagePath": messagePathOf(spec),
+      "io.kubernetes.container.terminationMessagePolicy": spec.terminationMessagePolicy ?? "File",
+    },
+    logPath: `${spec.name}/${attempt}.log`,
+    stdin: spec.stdin ?? false,
+    stdinOnce: spec.stdinOnce ?? false,
+    tty: spec.tty ?? false,
+    resources: containerResources(pod, spec, parts.memoryBytes),
+    security: containerSecurity(pod, spec, parts.seccompDir),
+    simulation: simulationOf(pod),
+  };
+}
+
+export function messagePathOf(spec: { readonly terminationMessagePath?: string }): string {
+  return spec.terminationMessagePath ?? "/dev/termination-log";
+}
+
+function simulationOf(pod: Pod): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(pod.metadata.annotations ?? {})
+      .filter(([key]) => key.startsWith(simulationPrefix))
+      .map(([key, value]) => [key.slice(simulationPrefix.length), value]),
+  );
+}

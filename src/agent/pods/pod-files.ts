@@ -1,0 +1,42 @@
+import type { Pod } from "#api/generated/types.ts";
+import type { DownwardNode } from "#agent/pods/downward-values.ts";
+import type { PodContainer } from "#agent/pods/pod-containers.ts";
+import type { ContainerState, Mount } from "#agent/runtime/container-runtime.ts";
+
+/** What a node keeps on disk for its pods. A node of simulated containers keeps nothing. */
+export interface PodFiles {
+  readonly logRoot: string;
+  readonly seccompDir: string;
+  /** The folder of a pod's logs, made when first asked for. */
+  logDirectory(pod: Pod): Promise<string>;
+  /** Sets up all volumes and returns when they must be looked at again (0: not by time). Throws a VolumeError. */
+  setUpVolumes(pod: Pod, podIps: readonly string[]): Promise<number>;
+  mounts(request: MountRequest): Promise<readonly Mount[]>;
+  /** What a container that ended left to be shown, at most 4 KiB. */
+  lastWords(pod: Pod, container: PodContainer, state: ContainerState): Promise<string>;
+  /** Removes the logs and last words of a container that is removed. */
+  forget(pod: Pod, name: string, attempt: number): Promise<void>;
+  /** Unmounts and removes all that a pod has. */
+  remove(pod: Pod): Promise<void>;
+}
+
+export interface MountRequest {
+  readonly pod: Pod;
+  readonly container: PodContainer;
+  readonly attempt: number;
+  readonly environment: ReadonlyMap<string, string>;
+  readonly podIps: readonly string[];
+  readonly node: DownwardNode;
+}
+
+/** The files of a node whose containers are simulated: none. */
+export const noPodFiles: PodFiles = {
+  logRoot: "",
+  seccompDir: "",
+  logDirectory: async () => "",
+  setUpVolumes: async () => 0,
+  mounts: async () => [],
+  lastWords: async (_pod, _container, state) => state.message,
+  forget: async () => {},
+  remove: async () => {},
+};

@@ -1,0 +1,135 @@
+import type { Pod } from "#api/generated/types.ts";
+import { uidOf } from "#api/meta.ts";
+import { type Log, messageOf } from "#base/log.ts";
+import type { Informer } from "#client/informer.ts";
+import { VolumeSources, volumeSourcesOf } from "#agent/pods/object-reader.ts";
+import type { PodParts } from "#agent/pods/pod-parts.ts";
+import { PodWorker } from "#agent/pods/pod-worker.ts";
+import type { RuntimeEvent } from "#agent/runtime/container-runtime.ts";
+
+/** One worker for each pod of the node, and for what was left of pods whose object is gone. */
+export class PodManager implements Disposable {
+  readonly #parts: PodParts;
+  readonly #log: Log;
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #sources: VolumeSources | undefined;
+  #subscription: Disposable | undefined;
+  #changes: Disposable | undefined;
+
+  constructor(parts: PodParts, watchesVolumes: boolean) {
+    this.#parts = parts;
+    this.#log = parts.log;
+    const refresh = (source: string): void => this.#refresh(source);
+    this.#sources = watchesVolumes ? new VolumeSources(parts, refresh) : undefined;
+  }
+
+  /** Takes over what runs already, then follows the pods that `informer` knows. */
+  async start(informer: Informer<Pod>): Promise<void> {
+    const { view, runtime } = this.#parts;
+    this.#subscription = runtime.onEvent((event) => void this.#onEvent(event));
+    await Promise.all([view.reload(), informer.synced]);
+    this.#changes = informer.onChange((change) => {
+      if (change.kind === "deleted") this.#remove(change.object);
+      else this.#update(change.object);
+    });
+    for (const [uid, { namespace, name }] of view.pods()) {
+      if (!this.#workers.has(uid)) this.#clearUp({ uid, namespace, name });
+    }
+  }
+
+  /** The pod as the API last said it, by its names. */
+  find(namespace: string, name: string): Pod | undefined {
+    for (const { pod } of this.#workers.values()) {
+      if (pod.metadata.name === name && pod.metadata.namespace === namespace) return pod;
+    }
+    return undefined;
+  }
+
+  get size(): number {
+    return this.#workers.size;
+  }
+
+  [Symbol.dispose](): void {
+    this.#changes?.[Symbol.dispose]();
+    this.#subscription?.[Symbol.dispose]();
+    this.#sources?.[Symbol.dispose]();
+    for (const worker of this.#workers.values()) worker.release();
+  }
+
+  #update(pod: Pod): void {
+    const uid = uidOf(pod);
+    const known = this.#workers.get(uid);
+    if (known) return known.update(pod);
+    const worker = new PodWorker(this.#parts, pod);
+    this.#workers.set(uid, worker);
+    this.#watchSources();
+    worker.wake();
+  }
+
+  #remove(pod: Pod): void {
+    const worker = this.#workers.get(uidOf(pod));
+    worker?.update(pod);
+    worker?.remove(() => {
+      this.#workers.delete(uidOf(pod));
+      this.#watchSources();
+    });
+  }
+
+  /** A pod that was deleted while no agent ran. */
+  #clearUp({ uid, namespace, name }: { uid: string; namespace: string; name: string }): void {
+    const pod: Pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { uid, namespace, name },
+      spec: { containers: [] },
+    };
+    this.#workers.set(uid, new PodWorker(this.#parts, pod));
+    this.#log.info("pod without an object is removed", { pod: `${namespace}/${name}` });
+    this.#remove(pod);
+  }
+
+  async #onEvent(event: RuntimeEvent): Promise<void> {
+    try {
+      const uid = await this.#apply(event);
+      if (uid === "all") for (const worker of this.#workers.values()) worker.wake();
+      else if (uid !== undefined) this.#workers.get(uid)?.wake();
+    } catch (error) {
+      this.#log.warn("runtime event not followed", { reason: messageOf(error) });
+    }
+  }
+
+  /** Returns the uid of the pod that the event is about. */
+  async #apply({
+    kind,
+    containerId = "",
+    sandboxId = "",
+  }: RuntimeEvent): Promise<string | undefined> {
+    const { view } = this.#parts;
+    switch (kind) {
+      case "container-started":
+      case "container-exited":
+        return view.refreshContainer(containerId);
+      case "container-removed":
+        return view.dropContainer(containerId);
+      case "sandbox-stopped":
+        return view.stopSandbox(sandboxId);
+      case "runtime-back":
+        await view.reload();
+        return "all";
+      case "runtime-lost":
+        return undefined;
+    }
+  }
+
+  #refresh(source: string): void {
+    for (const worker of this.#workers.values()) {
+      if (volumeSourcesOf(worker.pod).has(source)) worker.refreshVolumes();
+    }
+  }
+
+  #watchSources(): void {
+    if (this.#sources === undefined) return;
+    const all = [...this.#workers.values()].flatMap(({ pod }) => [...volumeSourcesOf(pod)]);
+    this.#sources.watch(new Set(all));
+  }
+}

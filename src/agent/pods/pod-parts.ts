@@ -1,0 +1,38 @@
+import type { Pod } from "#api/generated/types.ts";
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import type { Random } from "#base/random.ts";
+import type { Client } from "#client/client.ts";
+import type { EventRecorder } from "#reconcile/event-recorder.ts";
+import type { DownwardNode } from "#agent/pods/downward-values.ts";
+import type { ReferencedObjects } from "#agent/pods/environment.ts";
+import type { ImagePuller } from "#agent/pods/image-puller.ts";
+import type { DnsSettings } from "#agent/pods/pod-dns.ts";
+import type { PodFiles } from "#agent/pods/pod-files.ts";
+import type { RuntimeView } from "#agent/pods/runtime-view.ts";
+import type { Handlers } from "#agent/probes/handlers.ts";
+import type { ContainerRuntime } from "#agent/runtime/container-runtime.ts";
+
+/** What all the pods of a node share. */
+export interface PodParts {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly recorder: EventRecorder;
+  readonly runtime: ContainerRuntime;
+  readonly view: RuntimeView;
+  readonly files: PodFiles;
+  readonly objects: ReferencedObjects;
+  readonly images: ImagePuller;
+  readonly handlers: Handlers;
+  readonly node: DownwardNode;
+  readonly memoryBytes: number;
+  readonly dns: DnsSettings;
+  readonly cgroupRoot?: string;
+  /** The name in container ids: `containerd`. */
+  readonly runtimeName: string;
+}
+
+export const graceOf = (pod: Pod): number =>
+  pod.metadata.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30;

@@ -1,0 +1,423 @@
+import type { Pod } from "#api/generated/types.ts";
+import { nameOf, namespaceOf } from "#api/meta.ts";
+import { pods } from "#api/resources.ts";
+import { isConflict, isNotFound } from "#api/status.ts";
+import { type Log, messageOf } from "#base/log.ts";
+import { BackOff } from "#agent/pods/back-off.ts";
+import { crashMessage } from "#agent/pods/container-status.ts";
+import { isStopped, planPod, type PodAction } from "#agent/pods/plan-pod.ts";
+import { fieldPathOf, findContainer } from "#agent/pods/pod-containers.ts";
+import {
+  isTerminating,
+  type PodEnd,
+  type PodObservation,
+  type StartFailure,
+} from "#agent/pods/pod-observation.ts";
+import { graceOf, type PodParts } from "#agent/pods/pod-parts.ts";
+import { podStatus } from "#agent/pods/pod-status.ts";
+import { sandboxConfig } from "#agent/pods/sandbox-config.ts";
+import { startContainer } from "#agent/pods/start-container.ts";
+import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
+import { StatusWriter } from "#agent/pods/status-writer.ts";
+import { stopContainer } from "#agent/pods/stop-container.ts";
+import { Prober } from "#agent/probes/prober.ts";
+import type { ContainerState } from "#agent/runtime/container-runtime.ts";
+
+/**
+ * Makes one pod be as its object asks: observes, plans, acts, tells, again and again while something changes. One
+ * thing at a time; what happens meanwhile only makes it look again. Between changes it does nothing at all.
+ */
+export class PodWorker {
+  readonly #parts: PodParts;
+  readonly #log: Log;
+  readonly #ending = new AbortController();
+  readonly #status: StatusWriter;
+  readonly #prober: Prober;
+  readonly #failures = new Map<string, StartFailure>();
+  readonly #crashes: BackOff;
+  readonly #lastWords = new Map<string, string>();
+  #pod: Pod;
+  /** The object is gone from the API: what runs must go, and nothing is written any more. */
+  #deleted = false;
+  #onGone: () => void = () => {};
+  #ended: PodEnd | undefined;
+  #volumesReady = false;
+  #volumeFailures = 0;
+  #running: Promise<void> | undefined;
+  #lookAgain = false;
+  #cancelTimer: () => void = () => {};
+  #wakeAtMs = Infinity;
+
+  constructor(parts: PodParts, pod: Pod) {
+    this.#parts = parts;
+    this.#pod = pod;
+    this.#log = parts.log.with({ pod: `${namespaceOf(pod)}/${nameOf(pod)}` });
+    this.#status = new StatusWriter(parts, this.#ending.signal);
+    this.#crashes = new BackOff(parts.clock);
+    const onChange = (): void => this.wake();
+    this.#prober = new Prober({ ...parts, onChange });
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  update(pod: Pod): void {
+    const before = this.#pod;
+    this.#pod = pod;
+    if (isTerminating(before) && graceOf(pod) < graceOf(before)) this.#hurry();
+    this.wake();
+  }
+
+  /** The object is gone: ends and clears up what is left of the pod, then calls back. */
+  remove(onGone: () => void): void {
+    this.#deleted = true;
+    this.#onGone = onGone;
+    this.#hurry();
+    this.wake();
+  }
+
+  /** A config map, a secret or a token that a volume shows has changed. */
+  refreshVolumes(): void {
+    this.#volumesReady = false;
+    this.wake();
+  }
+
+  wake(): void {
+    this.#lookAgain = true;
+    if (this.#ending.signal.aborted) return;
+    this.#running ??= this.#loop().finally(() => (this.#running = undefined));
+  }
+
+  /** Lets go of the pod and leaves its containers running. */
+  release(): void {
+    this.#ending.abort(new Error("the node agent stops"));
+    this.#cancelTimer();
+    this.#prober[Symbol.dispose]();
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#lookAgain && !this.#ending.signal.aborted) {
+      this.#lookAgain = false;
+      this.#cancelTimer();
+      this.#wakeAtMs = Infinity;
+      try {
+        await this.#look();
+      } catch (error) {
+        if (this.#ending.signal.aborted) return;
+        this.#log.error("pod not brought up to date", { reason: messageOf(error) });
+        this.#wakeIn(usualRetryMs);
+      }
+    }
+  }
+
+  async #look(): Promise<void> {
+    this.#checkDeadline();
+    const observed = await this.#observe();
+    this.#watchHealth(observed);
+    const actions = planPod(this.#deleted ? { ...observed, ended: gone } : observed);
+    if (!this.#deleted) this.#tell(observed);
+    if (actions.length > 0) await this.#act(observed, actions);
+    else if (isTerminating(this.#pod) || this.#deleted) await this.#finish();
+    else if (!this.#volumesReady && !isStopped(observed)) await this.#volumesReadyFor(observed);
+  }
+
+  async #observe(): Promise<PodObservation> {
+    const { view, clock } = this.#parts;
+    const uid = this.#pod.metadata.uid ?? "";
+    const containers = await Promise.all(
+      view.containersOf(uid).map((container) => this.#withLastWords(container)),
+    );
+    const names = new Set(containers.map(({ name }) => name));
+    const delays = [...names].map((name) => [name, this.#crashes.delayMs(name)] as const);
+    return {
+      pod: this.#withOwnStatus(),
+      nowMs: clock.now(),
+      sandboxes: view.sandboxesOf(uid),
+      containers,
+      failures: this.#failures,
+      crashDelaysMs: new Map(delays),
+      health: this.#prober.health,
+      ...(this.#ended && { ended: this.#ended }),
+    };
+  }
+
+  /** What we wrote counts before the watch brings it back; conditions of others come with the watch. */
+  #withOwnStatus(): Pod {
+    const own = this.#status.last;
+    if (own === undefined) return this.#pod;
+    const others = (this.#pod.status?.conditions ?? []).filter(
+      ({ type }) => !own.conditions?.some((condition) => condition.type === type),
+    );
+    const conditions = [...others, ...(own.conditions ?? [])];
+    return { ...this.#pod, status: { ...this.#pod.status, ...own, conditions } };
+  }
+
+  async #withLastWords(container: ContainerState): Promise<ContainerState> {
+    if (container.state !== "exited") return container;
+    let message = this.#lastWords.get(container.id);
+    if (message === undefined) {
+      const spec = findContainer(this.#pod, container.name);
+      message = spec
+        ? await this.#parts.files.lastWords(this.#pod, spec, container)
+        : container.message;
+      this.#lastWords.set(container.id, message);
+    }
+    return { ...container, message };
+  }
+
+  #watchHealth(observed: PodObservation): void {
+    const running = observed.containers.filter(({ state }) => state === "running");
+    const stopping = isTerminating(this.#pod) || this.#deleted;
+    this.#prober.keepOnly(new Set(stopping ? [] : running.map(({ id }) => id)));
+    if (stopping) return;
+    for (const state of running) {
+      const container = findContainer(this.#pod, state.name);
+      if (container)
+        this.#prober.watch(this.#pod, container, state, this.#ipsOf(observed)[0] ?? "");
+    }
+  }
+
+  #tell(observed: PodObservation): void {
+    const { node, runtimeName } = this.#parts;
+    const health = this.#prober.health;
+    const status = podStatus({ ...observed, health }, { hostIps: node.hostIps, runtimeName });
+    this.#status.write(this.#pod, status);
+  }
+
+  async #act(observed: PodObservation, actions: readonly PodAction[]): Promise<void> {
+    const stops = actions.filter((action) => action.kind === "stop-container");
+    await Promise.all(stops.map((action) => this.#stop(observed, action)));
+    for (const action of actions) {
+      if (this.#ending.signal.aborted) return;
+      await this.#do(observed, action);
+    }
+    if (actions.some(({ kind }) => kind !== "wait")) this.#lookAgain = true;
+    const waits = actions.filter((action) => action.kind === "wait");
+    for (const wait of waits) this.#tellCrash(wait);
+    const first = Math.min(...waits.map(({ untilMs }) => untilMs));
+    if (waits.length > 0) this.#wakeIn(first - this.#parts.clock.now());
+  }
+
+  async #do(observed: PodObservation, action: PodAction): Promise<void> {
+    const { runtime, view, files } = this.#parts;
+    switch (action.kind) {
+      case "create-sandbox":
+        return this.#createSandbox(observed, action.attempt);
+      case "stop-sandbox":
+        await runtime.stopSandbox(action.id);
+        view.stopSandbox(action.id);
+        return;
+      case "remove-sandbox":
+        await runtime.removeSandbox(action.id);
+        view.dropSandbox(action.id);
+        return;
+      case "start-container":
+        return this.#start(observed, action);
+      case "remove-container": {
+        const old = observed.containers.find(({ id }) => id === action.id);
+        await runtime.removeContainer(action.id);
+        view.dropContainer(action.id);
+        this.#lastWords.delete(action.id);
+        if (old) await files.forget(this.#pod, old.name, old.attempt);
+        return;
+      }
+      case "stop-container":
+      case "wait":
+        return;
+    }
+  }
+
+  async #createSandbox(observed: PodObservation, attempt: number): Promise<void> {
+    const { runtime, view, files, dns, cgroupRoot } = this.#parts;
+    if (!(await this.#volumesReadyFor(observed))) return;
+    try {
+      const logDirectory = await files.logDirectory(this.#pod);
+      const parts = { attempt, logDirectory, dns, ...(cgroupRoot && { cgroupRoot }) };
+      const config = sandboxConfig(this.#pod, parts);
+      view.addSandbox(await runtime.runSandbox(config, this.#ending.signal));
+      this.#failures.delete("");
+    } catch (error) {
+      this.#ending.signal.throwIfAborted();
+      const message = `Failed to create pod sandbox: ${messageOf(error)}`;
+      this.#record("Warning", "FailedCreatePodSandBox", message);
+      this.#fail("", new StartError("FailedCreatePodSandBox", message, usualRetryMs));
+    }
+  }
+
+  /** False when a volume is missing: the pod waits, with upstream's event. */
+  async #volumesReadyFor(observed: PodObservation): Promise<boolean> {
+    if (this.#volumesReady) return true;
+    const { clock, files } = this.#parts;
+    const waitMs = (this.#failures.get("")?.retryMs ?? 0) - clock.now();
+    if (waitMs > 0) {
+      this.#wakeIn(waitMs);
+      return false;
+    }
+    try {
+      const staleMs = await files.setUpVolumes(this.#pod, this.#ipsOf(observed));
+      this.#volumesReady = true;
+      this.#volumeFailures = 0;
+      this.#failures.delete("");
+      if (staleMs > 0) this.#refreshAt(staleMs - clock.now());
+      return true;
+    } catch (error) {
+      this.#volumeFailures += 1;
+      const retryMs = Math.min(122_000, 500 * 2 ** (this.#volumeFailures - 1));
+      this.#record("Warning", "FailedMount", messageOf(new Error((error as Error).message)));
+      this.#fail("", new StartError("FailedMount", messageOf(error), retryMs));
+      this.#wakeIn(retryMs);
+      return false;
+    }
+  }
+
+  #cancelRefresh: () => void = () => {};
+
+  #refreshAt(delayMs: number): void {
+    this.#cancelRefresh();
+    this.#cancelRefresh = this.#parts.clock.after(Math.max(1000, delayMs), () =>
+      this.refreshVolumes(),
+    );
+    this.#ending.signal.addEventListener("abort", () => this.#cancelRefresh(), { once: true });
+  }
+
+  async #start(
+    observed: PodObservation,
+    action: PodAction & { readonly kind: "start-container" },
+  ): Promise<void> {
+    const container = findContainer(this.#pod, action.name);
+    const [sandbox] = observed.sandboxes;
+    if (container === undefined || sandbox === undefined) return;
+    if (!(await this.#volumesReadyFor(observed))) return;
+    if (action.attempt > 0) this.#crashes.fail(action.name);
+    const { attempt } = action;
+    const podIps = this.#ipsOf(observed);
+    const signal = this.#ending.signal;
+    try {
+      await startContainer(this.#parts, {
+        pod: this.#pod,
+        container,
+        sandbox,
+        podIps,
+        attempt,
+        signal,
+      });
+      this.#failures.delete(action.name);
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      this.#fail(action.name, error);
+    }
+  }
+
+  async #stop(
+    observed: PodObservation,
+    action: PodAction & { readonly kind: "stop-container" },
+  ): Promise<void> {
+    const container = findContainer(this.#pod, action.name)?.spec;
+    const probe = action.probe === "Liveness" ? container?.livenessProbe : container?.startupProbe;
+    const ownGrace = action.probe && probe?.terminationGracePeriodSeconds;
+    const graceSeconds = this.#deleted ? this.#removalGrace() : (ownGrace ?? graceOf(this.#pod));
+    const podIp = this.#ipsOf(observed)[0] ?? "";
+    await stopContainer(this.#parts, { pod: this.#pod, ...action, graceSeconds, podIp });
+  }
+
+  /** A pod removed from the API by force gets as much time as its deletion allowed, one second at least. */
+  #removalGrace(): number {
+    return isTerminating(this.#pod) ? Math.max(1, graceOf(this.#pod)) : graceOf(this.#pod);
+  }
+
+  /** Shortens the time of containers that are being stopped. */
+  #hurry(): void {
+    if (!isTerminating(this.#pod) || this.#running === undefined) return;
+    const { view, runtime } = this.#parts;
+    const graceSeconds = this.#deleted ? 0 : graceOf(this.#pod);
+    for (const { id, state } of view.containersOf(this.#pod.metadata.uid ?? "")) {
+      if (state !== "running") continue;
+      runtime
+        .stopContainer(id, graceSeconds)
+        .catch((error: unknown) =>
+          this.#log.warn("container not stopped", { reason: messageOf(error) }),
+        );
+    }
+  }
+
+  /** Nothing runs any more: says so a last time, lets the object go, and clears up when it is gone. */
+  async #finish(): Promise<void> {
+    await this.#status.flush();
+    if (!this.#deleted) return this.#deleteObject();
+    const { runtime, view, files } = this.#parts;
+    const uid = this.#pod.metadata.uid ?? "";
+    for (const { id } of view.containersOf(uid)) {
+      await runtime.removeContainer(id);
+      view.dropContainer(id);
+    }
+    for (const { id } of view.sandboxesOf(uid)) {
+      await runtime.stopSandbox(id);
+      await runtime.removeSandbox(id);
+      view.dropSandbox(id);
+    }
+    await files.remove(this.#pod);
+    this.release();
+    this.#onGone();
+  }
+
+  async #deleteObject(): Promise<void> {
+    const at = { namespace: namespaceOf(this.#pod), name: nameOf(this.#pod) };
+    const preconditions = { uid: this.#pod.metadata.uid ?? "" };
+    try {
+      await this.#parts.client.delete(pods, at, { gracePeriodSeconds: 0, preconditions });
+    } catch (error) {
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+    }
+  }
+
+  #checkDeadline(): void {
+    const { activeDeadlineSeconds } = this.#pod.spec ?? {};
+    const startTime = this.#pod.status?.startTime;
+    if (activeDeadlineSeconds === undefined || startTime === undefined || this.#ended) return;
+    const leftMs = Date.parse(startTime) + activeDeadlineSeconds * 1000 - this.#parts.clock.now();
+    if (leftMs > 0) return this.#wakeIn(leftMs);
+    const message = "Pod was active on the node longer than the specified deadline";
+    this.#ended = { reason: "DeadlineExceeded", message };
+    this.#record("Normal", "DeadlineExceeded", message);
+  }
+
+  #tellCrash(wait: PodAction & { readonly kind: "wait" }): void {
+    const container = findContainer(this.#pod, wait.name);
+    if (!wait.crashed || container === undefined) return;
+    const { name, namespace, uid } = this.#pod.metadata;
+    this.#parts.recorder.record(this.#pod, {
+      type: "Warning",
+      reason: "BackOff",
+      message: `Back-off restarting failed container ${wait.name} in pod ${name}_${namespace}(${uid})`,
+      fieldPath: fieldPathOf(container),
+    });
+    this.#log.debug(crashMessage(this.#pod, wait.name, this.#crashes.delayMs(wait.name)));
+  }
+
+  #fail(name: string, error: StartError): void {
+    const { reason, message } = error;
+    const retryMs = this.#parts.clock.now() + error.retryMs;
+    this.#failures.set(name, { reason, message, retryMs });
+  }
+
+  #record(type: "Normal" | "Warning", reason: string, message: string): void {
+    this.#parts.recorder.record(this.#pod, { type, reason, message });
+  }
+
+  #ipsOf(observed: PodObservation): readonly string[] {
+    if (this.#pod.spec?.hostNetwork) return this.#parts.node.hostIps;
+    return observed.sandboxes[0]?.ips ?? [];
+  }
+
+  /** Of several times, the first counts; looking again forgets it. */
+  #wakeIn(delayMs: number): void {
+    const atMs = this.#parts.clock.now() + Math.max(0, delayMs);
+    if (atMs >= this.#wakeAtMs) return;
+    this.#cancelTimer();
+    this.#wakeAtMs = atMs;
+    this.#cancelTimer = this.#parts.clock.after(Math.max(0, delayMs), () => this.wake());
+  }
+}
+
+const gone: PodEnd = { reason: "Deleted", message: "the pod's object is gone" };

@@ -1,0 +1,118 @@
+import type { Pod } from "#api/generated/types.ts";
+import { messageOf } from "#base/log.ts";
+import { containerConfig } from "#agent/pods/container-config.ts";
+import { nonRootProblem } from "#agent/pods/container-security.ts";
+import { buildEnvironment } from "#agent/pods/environment.ts";
+import { fieldPathOf, type PodContainer } from "#agent/pods/pod-containers.ts";
+import type { PodParts } from "#agent/pods/pod-parts.ts";
+import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
+import type { Sandbox } from "#agent/runtime/container-runtime.ts";
+
+export interface StartRequest {
+  readonly pod: Pod;
+  readonly container: PodContainer;
+  readonly sandbox: Sandbox;
+  readonly podIps: readonly string[];
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+}
+
+const hookTimeoutMs = 10 * 60_000;
+
+/** From the image to the `postStart` hook, with upstream's events. Throws a StartError; the container's id else. */
+export async function startContainer(parts: PodParts, request: StartRequest): Promise<string> {
+  const { pod, container, signal } = request;
+  const fieldPath = fieldPathOf(container);
+  const tell = (type: "Normal" | "Warning", reason: string, message: string): void =>
+    parts.recorder.record(pod, { type, reason, message, fieldPath });
+  try {
+    const image = await parts.images.ensure(pod, container, tell, signal);
+    const config = await configure(parts, request, image);
+    const id = await create(parts, request, config);
+    tell("Normal", "Created", "Container created");
+    await attempt("RunContainerError", () => parts.runtime.startContainer(id)).finally(() =>
+      parts.view.refreshContainer(id),
+    );
+    tell("Normal", "Started", "Container started");
+    await afterStart(parts, request, id);
+    return id;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    const pulling = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"];
+    const text = pulling.includes(error.reason) ? error.reason : error.message;
+    if (error.reason !== "PostStartHookError") tell("Warning", "Failed", `Error: ${text}`);
+    throw error;
+  }
+}
+
+type Image = Awaited<ReturnType<PodParts["images"]["ensure"]>>;
+type Config = ReturnType<typeof containerConfig>;
+
+function configure(parts: PodParts, request: StartRequest, image: Image): Promise<Config> {
+  const { pod, container, podIps } = request;
+  return attempt("CreateContainerConfigError", async () => {
+    const problem = nonRootProblem(pod, container.spec, image.user);
+    if (problem !== undefined) throw new Error(problem);
+    const { node, objects, files } = parts;
+    const { spec } = container;
+    const environment = await buildEnvironment({ pod, container: spec, objects, node, podIps });
+    const mounts = await files.mounts({ ...request, environment, node });
+    return containerConfig({
+      pod,
+      container,
+      attempt: request.attempt,
+      image: image.id,
+      environment,
+      mounts,
+      seccompDir: files.seccompDir,
+      memoryBytes: parts.memoryBytes,
+    });
+  });
+}
+
+async function create(parts: PodParts, request: StartRequest, config: Config): Promise<string> {
+  const id = await attempt("CreateContainerError", () =>
+    parts.runtime.createContainer(request.sandbox.id, config),
+  );
+  await parts.view.refreshContainer(id);
+  return id;
+}
+
+async function attempt<T>(reason: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new StartError(reason, messageOf(error), usualRetryMs);
+  }
+}
+
+async function afterStart(parts: PodParts, request: StartRequest, id: string): Promise<void> {
+  const { pod, container, podIps } = request;
+  const hook = container.spec.lifecycle?.postStart;
+  if (hook === undefined) return;
+  const result = hook.sleep
+    ? await pause(parts, hook.sleep.seconds)
+    : await parts.handlers(hook, {
+        container: container.spec,
+        containerId: id,
+        podIp: podIps[0] ?? "",
+        timeoutMs: hookTimeoutMs,
+        userAgent: "kube-lifecycle/1.36",
+      });
+  if (result.ok) return;
+  parts.recorder.record(pod, {
+    type: "Warning",
+    reason: "FailedPostStartHook",
+    message: "PostStartHook failed",
+    fieldPath: fieldPathOf(container),
+  });
+  await parts.runtime.stopContainer(id, 0);
+  await parts.view.refreshContainer(id);
+  throw new StartError("PostStartHookError", "PostStartHook failed", 0);
+}
+
+function pause(parts: PodParts, seconds: number): Promise<{ ok: boolean }> {
+  return new Promise((resolve) => {
+    parts.clock.after(seconds * 1000, () => resolve({ ok: true }));
+  });
+}

@@ -1,0 +1,82 @@
+import type { Pod, VolumeMount } from "#api/generated/types.ts";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { messagePathOf } from "#agent/pods/container-config.ts";
+import { expand } from "#agent/pods/expansion.ts";
+import type { PodContainer } from "#agent/pods/pod-containers.ts";
+import type { Mount } from "#agent/runtime/container-runtime.ts";
+import { bindSubPath } from "#agent/volumes/mounts.ts";
+import type { PodDirectory } from "#agent/volumes/pod-directory.ts";
+import type { ReadyVolumes } from "#agent/volumes/pod-volumes.ts";
+
+export interface MountParts {
+  readonly pod: Pod;
+  readonly container: PodContainer;
+  readonly attempt: number;
+  readonly directory: PodDirectory;
+  readonly volumes: ReadyVolumes;
+  readonly environment: ReadonlyMap<string, string>;
+}
+
+/** What is mounted into a container: its volumes, `/etc/hosts`, and the file for its last words. */
+export async function containerMounts(parts: MountParts): Promise<readonly Mount[]> {
+  const { spec } = parts.container;
+  const mounts: Mount[] = [];
+  for (const [index, mount] of (spec.volumeMounts ?? []).entries()) {
+    mounts.push(await volumeMount(parts, mount, index));
+  }
+  const takesHosts = !(spec.volumeMounts ?? []).some(({ mountPath }) => mountPath === "/etc/hosts");
+  if (takesHosts) mounts.push(plain(parts.directory.hosts, "/etc/hosts"));
+  mounts.push(await lastWords(parts));
+  return mounts;
+}
+
+async function volumeMount(
+  { container, directory, volumes, environment }: MountParts,
+  mount: VolumeMount,
+  index: number,
+): Promise<Mount> {
+  const volume = volumes.get(mount.name);
+  if (volume === undefined) {
+    throw new Error(
+      `cannot find volume "${mount.name}" to mount into container "${container.spec.name}"`,
+    );
+  }
+  const subPath = subPathOf(mount, environment);
+  const target = directory.subPath(mount.name, container.spec.name, index);
+  if (subPath !== "") {
+    try {
+      await bindSubPath(volume.hostPath, subPath, target);
+    } catch (cause) {
+      const message = `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.spec.name}"`;
+      throw new Error(message, { cause });
+    }
+  }
+  return {
+    hostPath: subPath === "" ? volume.hostPath : target,
+    containerPath: mount.mountPath.startsWith("/") ? mount.mountPath : `/${mount.mountPath}`,
+    readOnly: (mount.readOnly ?? false) || volume.readOnly,
+    propagation: propagationOf(mount),
+  };
+}
+
+function subPathOf(mount: VolumeMount, environment: ReadonlyMap<string, string>): string {
+  if (mount.subPathExpr) return expand(mount.subPathExpr, (name) => environment.get(name));
+  return mount.subPath ?? "";
+}
+
+function propagationOf({ mountPropagation }: VolumeMount): Mount["propagation"] {
+  if (mountPropagation === "HostToContainer") return "host-to-container";
+  return mountPropagation === "Bidirectional" ? "bidirectional" : "private";
+}
+
+async function lastWords({ container, attempt, directory }: MountParts): Promise<Mount> {
+  const file = directory.terminationLog(container.spec.name, attempt);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, "", { mode: 0o666, flag: "a" });
+  return plain(file, messagePathOf(container.spec));
+}
+
+function plain(hostPath: string, containerPath: string): Mount {
+  return { hostPath, containerPath, readOnly: false, propagation: "private" };
+}

@@ -1,0 +1,111 @@
+import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Pod } from "#api/generated/types.ts";
+import { unmountBelow } from "#agent/containerd/containerd-clean.ts";
+import type { MountRequest, PodFiles } from "#agent/pods/pod-files.ts";
+import { hostNetworkHostsFile, hostsFile } from "#agent/pods/pod-hosts.ts";
+import { containerMounts } from "#agent/volumes/container-mounts.ts";
+import { podDirectory } from "#agent/volumes/pod-directory.ts";
+import { type ReadyVolumes, setUpVolumes } from "#agent/volumes/pod-volumes.ts";
+import type { VolumeContext } from "#agent/volumes/volume-plugin.ts";
+
+export interface DiskOptions {
+  readonly dataDir: string;
+  readonly clusterDomain: string;
+  readonly context: VolumeContext;
+}
+
+const lastWordsBytesMax = 4096;
+const lastLogBytesMax = 2048;
+const lastLogLinesMax = 80;
+
+/** The files of pods as kubelet lays them out, below the data directory. */
+export function createDiskPodFiles(options: DiskOptions): PodFiles {
+  const { dataDir, context } = options;
+  const ready = new Map<string, ReadyVolumes>();
+  const at = (pod: Pod) => podDirectory(dataDir, pod);
+  return {
+    logRoot: join(dataDir, "logs", "pods"),
+    seccompDir: join(dataDir, "seccomp"),
+    async logDirectory(pod) {
+      const { logs } = at(pod);
+      await mkdir(logs, { recursive: true });
+      return logs;
+    },
+    async setUpVolumes(pod, podIps) {
+      await mkdir(at(pod).root, { recursive: true, mode: 0o750 });
+      const volumes = await setUpVolumes(dataDir, pod, { context, podIps });
+      ready.set(pod.metadata.uid ?? "", volumes);
+      const times = [...volumes.values()].map(({ refreshAtMs }) => refreshAtMs ?? Infinity);
+      const first = Math.min(...times);
+      return Number.isFinite(first) ? first : 0;
+    },
+    async mounts(request) {
+      const directory = at(request.pod);
+      await writeHosts(directory.hosts, request, options.clusterDomain);
+      await mkdir(join(directory.logs, request.container.spec.name), { recursive: true });
+      const volumes = ready.get(request.pod.metadata.uid ?? "") ?? new Map();
+      return containerMounts({ ...request, directory, volumes });
+    },
+    async lastWords(pod, { spec }, state) {
+      const file = at(pod).terminationLog(spec.name, state.attempt);
+      const said = await readStart(file);
+      const wantsLog =
+        spec.terminationMessagePolicy === "FallbackToLogsOnError" && state.exitCode !== 0;
+      if (said !== "" || !wantsLog) return said || state.message;
+      return lastLines(join(at(pod).logs, spec.name, `${state.attempt}.log`));
+    },
+    async forget(pod, name, attempt) {
+      const directory = at(pod);
+      await rm(directory.terminationLog(name, attempt), { force: true });
+      await rm(join(directory.logs, name, `${attempt}.log`), { force: true });
+    },
+    async remove(pod) {
+      const directory = at(pod);
+      ready.delete(pod.metadata.uid ?? "");
+      await unmountBelow([directory.root]);
+      await rm(directory.root, { recursive: true, force: true });
+      await rm(directory.logs, { recursive: true, force: true });
+    },
+  };
+}
+
+async function writeHosts(file: string, request: MountRequest, domain: string): Promise<void> {
+  const { pod, podIps } = request;
+  const text = pod.spec?.hostNetwork
+    ? hostNetworkHostsFile(pod, await readFile("/etc/hosts", "utf8").catch(() => ""))
+    : hostsFile(pod, { ips: podIps, clusterDomain: domain });
+  await writeFile(file, text, { mode: 0o644 });
+}
+
+async function readStart(path: string): Promise<string> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return "";
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(lastWordsBytesMax));
+    return buffer.subarray(0, bytesRead).toString();
+  } finally {
+    await file.close();
+  }
+}
+
+/** The end of a CRI log without times and stream names. */
+async function lastLines(path: string): Promise<string> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return "";
+  try {
+    const { size } = await file.stat();
+    const start = Math.max(0, size - 4 * lastLogBytesMax);
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(size - start),
+      0,
+      size - start,
+      start,
+    );
+    const lines = buffer.subarray(0, bytesRead).toString().trimEnd().split("\n");
+    const texts = lines.slice(-lastLogLinesMax).map((line) => line.split(" ").slice(3).join(" "));
+    return `${texts.join("\n")}\n`.slice(-lastLogBytesMax);
+  } finally {
+    await file.close();
+  }
+}
