@@ -1,0 +1,84 @@
+import type { Pod } from "#api/generated/types.ts";
+import type { NodeState, PlacedPod } from "#scheduler/node-state.ts";
+
+/** A pod that waits for a node, with what is worked out once for it. */
+export interface PendingPod {
+  readonly pod: Pod;
+  readonly placed: PlacedPod;
+}
+
+/** What plugins remember during the scheduling of one pod: a plugin's own value under its name. */
+export type CycleState = Map<string, unknown>;
+
+/** Why a node (or the cluster) cannot take a pod: upstream's texts. */
+export interface Rejection {
+  readonly reasons: readonly string[];
+  /** True when removing other pods would not help. */
+  readonly unresolvable: boolean;
+}
+
+/** Something that happened in the cluster and may make room for a pod that found none. */
+export type ClusterEvent =
+  | { readonly kind: "nodeAdded" }
+  | { readonly kind: "nodeChanged"; readonly changes: ReadonlySet<NodeChange> }
+  | { readonly kind: "podGone" };
+
+export type NodeChange = "labels" | "taints" | "allocatable" | "unschedulable";
+
+/** A step in finding a node for a pod. Every function is optional; they are called in upstream's order. */
+export interface Plugin {
+  readonly name: string;
+  /** Which pod goes first; one plugin has this. */
+  readonly queueSort?: (one: QueuedOrder, other: QueuedOrder) => boolean;
+  /** Once a pod. `nodes` narrows the search to those names. */
+  readonly preFilter?: (
+    pod: PendingPod,
+    state: CycleState,
+  ) => { readonly nodes?: ReadonlySet<string> } | Rejection | undefined;
+  readonly filter?: (pod: PendingPod, node: NodeState, state: CycleState) => Rejection | undefined;
+  /** After no node fitted: may make room, and says what it found. */
+  readonly postFilter?: (failed: FailedCycle) => Promise<string | undefined>;
+  /** From 0 to 100, or any number where `normalize` brings it there. */
+  readonly score?: (pod: PendingPod, node: NodeState, state: CycleState) => number;
+  readonly normalize?: (scores: number[]) => void;
+  readonly weight?: number;
+  /** A node is chosen; `unreserve` takes it back when a later step fails. */
+  readonly reserve?: (pod: PendingPod, nodeName: string) => Rejection | undefined;
+  readonly unreserve?: (pod: PendingPod, nodeName: string) => void;
+  /** May wait before the pod is bound. */
+  readonly permit?: (pod: PendingPod, nodeName: string) => Promise<Rejection | undefined>;
+  /** Tells the API server. One plugin has this. */
+  readonly bind?: (pod: PendingPod, nodeName: string, signal: AbortSignal) => Promise<void>;
+  /** Whether a pod this plugin rejected may fit after the event. Default: no. */
+  readonly helpedBy?: (event: ClusterEvent, pod: PendingPod) => boolean;
+}
+
+export interface QueuedOrder {
+  readonly pending: PendingPod;
+  readonly sinceMs: number;
+}
+
+export interface FailedCycle {
+  readonly pod: PendingPod;
+  readonly state: CycleState;
+  readonly nodes: readonly NodeState[];
+  /** By node name. */
+  readonly rejections: ReadonlyMap<string, Rejection>;
+  readonly fits: (node: NodeState) => boolean;
+  readonly signal: AbortSignal;
+}
+
+export const scoreMax = 100;
+
+/** Brings scores to 0…100 by the largest; `reverse` makes small ones good. */
+export function normalizeByMax(scores: number[], reverse = false): void {
+  const max = Math.max(0, ...scores);
+  for (const [index, score] of scores.entries()) {
+    const share = max === 0 ? 0 : Math.floor((score * scoreMax) / max);
+    scores[index] = reverse ? scoreMax - share : share;
+  }
+}
+
+export function isRejection(value: object | undefined): value is Rejection {
+  return value !== undefined && "reasons" in value;
+}
