@@ -1,7 +1,7 @@
 import type { JsonObject } from "#api/kind.ts";
-import type { StoredObject } from "./cache/stored-object.ts";
-import type { ConnectTarget } from "./request.ts";
-import type { WatchEvents } from "./verbs/watch-stream.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
+import type { ConnectTarget } from "#apiserver/request.ts";
+import type { WatchEvents } from "#apiserver/verbs/watch-stream.ts";
 
 /** What a verb answers, before it is put into the form that the caller accepts. */
 export type Answer =

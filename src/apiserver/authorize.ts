@@ -1,7 +1,7 @@
 import { StatusError } from "#api/status.ts";
-import type { Attributes, Authorizer } from "./authorizer.ts";
-import type { UserInfo } from "./request.ts";
-import type { RequestInfo } from "./request-info.ts";
+import type { Attributes, Authorizer } from "#apiserver/authorizer.ts";
+import type { UserInfo } from "#apiserver/request.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
 
 export function attributesOf(user: UserInfo, info: RequestInfo): Attributes {
   const { verb, isResource, group, version, resource, subresource, namespace, name, path } = info;

@@ -1,4 +1,4 @@
-import type { UserInfo } from "./request.ts";
+import type { UserInfo } from "#apiserver/request.ts";
 
 /** Decides whether somebody may do something. */
 export interface Authorizer {

@@ -1,9 +1,9 @@
 import type { Kind, Subresource } from "#api/kind.ts";
 import { badRequest } from "#api/status.ts";
-import type { ApiRequest, UserInfo } from "./request.ts";
-import type { RequestInfo } from "./request-info.ts";
-import type { ServerState } from "./server-state.ts";
-import { Warnings } from "./warnings.ts";
+import type { ApiRequest, UserInfo } from "#apiserver/request.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
+import { Warnings } from "#apiserver/warnings.ts";
 
 /** One request to one resource, on its way through the verbs. */
 export interface Call {

@@ -1,4 +1,4 @@
-import type { ServerState } from "./server-state.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
 
 /**
  * Every five minutes forgets the history before the revision of five minutes ago, as upstream does: a continue

@@ -1,20 +1,20 @@
 import type { Kind, Subresource, Verb } from "#api/kind.ts";
-import type { Answer } from "./answer.ts";
-import { callOf, type Call } from "./call.ts";
-import { encodeAnswer, formOfCall } from "./content/encode.ts";
-import { methodNotAllowed, unknownResource } from "./refusals.ts";
-import type { ApiRequest, ApiResponse, UserInfo } from "./request.ts";
-import type { RequestInfo } from "./request-info.ts";
-import type { ServerState } from "./server-state.ts";
-import { subresourceVerb } from "./subresources/subresources.ts";
-import { reviewVerb } from "./reviews/reviews.ts";
-import { create } from "./verbs/create.ts";
-import { remove, removeCollection } from "./verbs/delete.ts";
-import { get } from "./verbs/get.ts";
-import { list } from "./verbs/list.ts";
-import { patch } from "./verbs/patch.ts";
-import { update } from "./verbs/update.ts";
-import { watch } from "./verbs/watch.ts";
+import type { Answer } from "#apiserver/answer.ts";
+import { callOf, type Call } from "#apiserver/call.ts";
+import { encodeAnswer, formOfCall } from "#apiserver/content/encode.ts";
+import { methodNotAllowed, unknownResource } from "#apiserver/refusals.ts";
+import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
+import { subresourceVerb } from "#apiserver/subresources/subresources.ts";
+import { reviewVerb } from "#apiserver/reviews/reviews.ts";
+import { create } from "#apiserver/verbs/create.ts";
+import { remove, removeCollection } from "#apiserver/verbs/delete.ts";
+import { get } from "#apiserver/verbs/get.ts";
+import { list } from "#apiserver/verbs/list.ts";
+import { patch } from "#apiserver/verbs/patch.ts";
+import { update } from "#apiserver/verbs/update.ts";
+import { watch } from "#apiserver/verbs/watch.ts";
 
 export interface Incoming {
   readonly request: ApiRequest;

@@ -1,7 +1,7 @@
 import { badRequest } from "#api/status.ts";
-import { authorize } from "./authorize.ts";
-import type { Attributes, Authorizer } from "./authorizer.ts";
-import type { ApiRequest, UserInfo } from "./request.ts";
+import { authorize } from "#apiserver/authorize.ts";
+import type { Attributes, Authorizer } from "#apiserver/authorizer.ts";
+import type { ApiRequest, UserInfo } from "#apiserver/request.ts";
 
 /**
  * The user a request is to be carried out as: its own, or the one that `Impersonate-*` headers name, when its own

@@ -1,7 +1,7 @@
-import { tooManyRequests } from "./refusals.ts";
-import type { ServerMetrics } from "./metrics.ts";
-import type { UserInfo } from "./request.ts";
-import type { RequestInfo } from "./request-info.ts";
+import { tooManyRequests } from "#apiserver/refusals.ts";
+import type { ServerMetrics } from "#apiserver/metrics.ts";
+import type { UserInfo } from "#apiserver/request.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
 
 /**
  * Keeps the number of requests that are being answered within upstream's default limits. Watches and connections

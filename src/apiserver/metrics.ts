@@ -1,7 +1,7 @@
 import type { Counter, Gauge, Histogram } from "#base/metrics.ts";
 import { MetricsRegistry } from "#base/metrics.ts";
-import { registryPrefix, type StoreCache } from "./cache/store-cache.ts";
-import type { RequestInfo } from "./request-info.ts";
+import { registryPrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
 
 /** The metrics of the server under upstream's names, so that existing dashboards read them. */
 export interface ServerMetrics {

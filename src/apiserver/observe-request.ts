@@ -1,8 +1,8 @@
-import { isLongRunning } from "./in-flight.ts";
-import { requestLabels, targetLabels } from "./metrics.ts";
-import type { ApiRequest, ApiResponse } from "./request.ts";
-import type { RequestInfo } from "./request-info.ts";
-import type { ServerState } from "./server-state.ts";
+import { isLongRunning } from "#apiserver/in-flight.ts";
+import { requestLabels, targetLabels } from "#apiserver/metrics.ts";
+import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
 
 /** Counts one request and measures how long its answer took. */
 export interface Observed {

@@ -4,8 +4,8 @@ import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Store } from "#storage/store.ts";
 import type { MetricsRegistry } from "#base/metrics.ts";
-import type { Authorizer } from "./authorizer.ts";
-import type { UserInfo } from "./request.ts";
+import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { UserInfo } from "#apiserver/request.ts";
 
 /** What a server is made of. */
 export interface ApiServerParts {

@@ -1,8 +1,8 @@
 import { parseFieldSelector } from "#api/selector/field-selector.ts";
 import { parseLabelSelector } from "#api/selector/parse-label-selector.ts";
-import type { Call } from "./call.ts";
-import type { StoredObject } from "./cache/stored-object.ts";
-import { objectAt, stringAt } from "./objects/json.ts";
+import type { Call } from "#apiserver/call.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
+import { objectAt, stringAt } from "#apiserver/objects/json.ts";
 
 /** Which objects of a collection a request asks for. */
 export interface Selection {

@@ -2,15 +2,15 @@ import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Store } from "#storage/store.ts";
-import type { AdmissionFunction } from "./admission/admission.ts";
-import type { Authorizer } from "./authorizer.ts";
-import type { StoreCache } from "./cache/store-cache.ts";
-import type { ServerMetrics } from "./metrics.ts";
-import type { ResourceHooks } from "./hooks/resource-hooks.ts";
-import type { KindRegistry } from "./kind-registry.ts";
-import type { OpenApiFiles, TokenIssuer, TokenReviewer } from "./parts.ts";
-import type { FrameCache } from "./content/frames.ts";
-import type { BookmarkTicker } from "./verbs/watch-stream.ts";
+import type { AdmissionFunction } from "#apiserver/admission/admission.ts";
+import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { StoreCache } from "#apiserver/cache/store-cache.ts";
+import type { ServerMetrics } from "#apiserver/metrics.ts";
+import type { ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
+import type { KindRegistry } from "#apiserver/kind-registry.ts";
+import type { OpenApiFiles, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
+import type { FrameCache } from "#apiserver/content/frames.ts";
+import type { BookmarkTicker } from "#apiserver/verbs/watch-stream.ts";
 
 /** What every step of the pipeline may use. One for each server. */
 export interface ServerState {

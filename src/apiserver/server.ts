@@ -1,26 +1,27 @@
 import { StatusError, badRequest, internalError } from "#api/status.ts";
 import type { Kind } from "#api/kind.ts";
-import { builtinAdmission } from "./admission/builtin-admission.ts";
-import { attributesOf, authorize } from "./authorize.ts";
-import { allowAuthenticated } from "./authorizer.ts";
-import { bootstrap } from "./bootstrap/bootstrap.ts";
-import { createStoreCache } from "./cache/store-cache.ts";
-import { startCompaction } from "./compaction.ts";
-import { encodeRefusal } from "./content/refusal.ts";
-import { FrameCache } from "./content/frames.ts";
-import { dispatch } from "./dispatch.ts";
-import { answerPath } from "./endpoints/endpoints.ts";
-import { builtinHooks } from "./hooks/builtin-hooks.ts";
-import { impersonate } from "./impersonate.ts";
-import { InFlightLimit } from "./in-flight.ts";
-import { KindRegistry } from "./kind-registry.ts";
-import { createServerMetrics } from "./metrics.ts";
-import { observe, type Observed } from "./observe-request.ts";
-import type { ApiServerParts } from "./parts.ts";
-import type { ApiRequest, ApiResponse } from "./request.ts";
-import { requestInfo } from "./request-info.ts";
-import type { ServerState } from "./server-state.ts";
-import { BookmarkTicker } from "./verbs/watch-stream.ts";
+import { builtinAdmission } from "#apiserver/admission/builtin-admission.ts";
+import { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
+import { attributesOf, authorize } from "#apiserver/authorize.ts";
+import { allowAuthenticated } from "#apiserver/authorizer.ts";
+import { bootstrap } from "#apiserver/bootstrap/bootstrap.ts";
+import { createStoreCache } from "#apiserver/cache/store-cache.ts";
+import { startCompaction } from "#apiserver/compaction.ts";
+import { encodeRefusal } from "#apiserver/content/refusal.ts";
+import { FrameCache } from "#apiserver/content/frames.ts";
+import { dispatch } from "#apiserver/dispatch.ts";
+import { answerPath } from "#apiserver/endpoints/endpoints.ts";
+import { builtinHooks } from "#apiserver/hooks/builtin-hooks.ts";
+import { impersonate } from "#apiserver/impersonate.ts";
+import { InFlightLimit } from "#apiserver/in-flight.ts";
+import { KindRegistry } from "#apiserver/kind-registry.ts";
+import { createServerMetrics } from "#apiserver/metrics.ts";
+import { observe, type Observed } from "#apiserver/observe-request.ts";
+import type { ApiServerParts } from "#apiserver/parts.ts";
+import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
+import { requestInfo } from "#apiserver/request-info.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
+import { BookmarkTicker } from "#apiserver/verbs/watch-stream.ts";
 
 /** A whole API server without its sockets: a request in, an answer or a stream out. */
 export interface ApiServer extends AsyncDisposable {
@@ -53,6 +54,8 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
 async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise<ServerState> {
   const { store, clock, random, log } = parts;
   const cache = await createStoreCache(store, log);
+  const services = new ServiceAllocator(parts.serviceNetwork, random);
+  services.follow(cache);
   return {
     store,
     cache,
@@ -63,7 +66,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     kinds: new KindRegistry(parts.kinds),
     authorizer: parts.authorizer ?? allowAuthenticated,
     admission: builtinAdmission,
-    hooks: builtinHooks(parts.serviceNetwork, cache),
+    hooks: builtinHooks(services),
     metrics: createServerMetrics(cache, parts.metrics),
     bookmarks: new BookmarkTicker(clock),
     frames: new FrameCache(),

@@ -1,4 +1,4 @@
-import type { Headers } from "./request.ts";
+import type { Headers } from "#apiserver/request.ts";
 
 /** Texts for `Warning` headers: each once, in order, together not over upstream's limits. */
 export class Warnings {
@@ -22,6 +22,6 @@ const textLettersMax = 2_048;
 
 /** An HTTP quoted-string; control characters cannot stand in a header. */
 function quoted(text: string): string {
-  const printable = text.replace(/[\u0000-\u001f\u007f]/g, " ");
+  const printable = text.replace(/\p{Cc}/gu, " ");
   return `"${printable.replace(/["\\]/g, String.raw`\$&`)}"`;
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from "#api/kind.ts";
-import type { Call } from "../call.ts";
+import type { Call } from "#apiserver/call.ts";
 
 /** One write on its way in. */
 export interface Attempt {

@@ -1,4 +1,16 @@
-import type { AdmissionFunction } from "./admission.ts";
+import type { AdmissionFunction } from "#apiserver/admission/admission.ts";
+import { defaultIngressClass, defaultStorageClass } from "#apiserver/admission/default-classes.ts";
+import { defaultTolerations } from "#apiserver/admission/default-tolerations.ts";
+import { namespaceLifecycle } from "#apiserver/admission/namespace-lifecycle.ts";
+import { priority } from "#apiserver/admission/priority.ts";
+import { serviceAccount } from "#apiserver/admission/service-account.ts";
 
 /** The steps every write passes, in order. */
-export const builtinAdmission: readonly AdmissionFunction[] = [];
+export const builtinAdmission: readonly AdmissionFunction[] = [
+  namespaceLifecycle,
+  serviceAccount,
+  defaultTolerations,
+  priority,
+  defaultStorageClass,
+  defaultIngressClass,
+];

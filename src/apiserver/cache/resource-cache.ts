@@ -1,5 +1,5 @@
 import type { StoreEvent } from "#storage/store.ts";
-import { fromStoredBytes, type StoredObject } from "./stored-object.ts";
+import { fromStoredBytes, type StoredObject } from "#apiserver/cache/stored-object.ts";
 
 /** One write to one object, as watchers get it. */
 export interface Change {

@@ -1,7 +1,7 @@
 import type { Log } from "#base/log.ts";
 import { CompactedError, prefixRange, after, type Store, type StoreEvent } from "#storage/store.ts";
-import { ResourceCache } from "./resource-cache.ts";
-import { fromStoredBytes } from "./stored-object.ts";
+import { ResourceCache } from "#apiserver/cache/resource-cache.ts";
+import { fromStoredBytes } from "#apiserver/cache/stored-object.ts";
 
 /**
  * The one cache above the store: every stored object by resource. Reads are answered from it; watches hang on it;

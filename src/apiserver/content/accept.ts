@@ -1,5 +1,5 @@
 import { StatusError } from "#api/status.ts";
-import type { ApiRequest } from "../request.ts";
+import type { ApiRequest } from "#apiserver/request.ts";
 
 /** The form of an answer that the caller accepts. */
 export interface Form {

@@ -1,6 +1,6 @@
 import type { Json } from "#api/meta.ts";
 import { StatusError } from "#api/status.ts";
-import type { ApiRequest } from "../request.ts";
+import type { ApiRequest } from "#apiserver/request.ts";
 
 /** Upstream's limit for a request body: 3 MiB. */
 export const bodyLimitBytes = 3 * 1024 * 1024;

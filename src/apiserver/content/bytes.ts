@@ -1,4 +1,4 @@
-import type { BytesResponse, Headers } from "../request.ts";
+import type { BytesResponse, Headers } from "#apiserver/request.ts";
 
 const encoder = new TextEncoder();
 

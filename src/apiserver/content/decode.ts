@@ -1,11 +1,17 @@
 import type { Json } from "#api/meta.ts";
+import { checkFields } from "#api/decode/check-fields.ts";
+import { decodeBody, type DecodedBody } from "#api/decode/decode-body.ts";
+import { reportFindings, type FieldValidation } from "#api/decode/field-findings.ts";
+import { pruneUnknown } from "#api/decode/prune-unknown.ts";
 import type { JsonObject } from "#api/kind.ts";
+import { apiVersionOf } from "#api/resource.ts";
 import type { Schema } from "#api/schema.ts";
 import { badRequest } from "#api/status.ts";
-import { apiVersionOf } from "#api/resource.ts";
-import type { Call } from "../call.ts";
-import { cloneJson, isObject } from "../objects/json.ts";
-import { contentTypeOf, readBytes, unsupportedMediaType } from "./body.ts";
+import type { Call } from "#apiserver/call.ts";
+import { cloneJson, isObject, stringAt } from "#apiserver/objects/json.ts";
+import { mediaTypes } from "#apiserver/content/accept.ts";
+import { contentTypeOf, readBytes, unsupportedMediaType } from "#apiserver/content/body.ts";
+import { decodeProtobufBody } from "#apiserver/content/protobuf.ts";
 
 /** The kind that a request body is expected to be. */
 export interface Expected {
@@ -17,39 +23,23 @@ export interface Expected {
 
 /** Reads the request body as an object of the expected kind, which the caller owns. */
 export async function readObjectBody(call: Call, expected: Expected): Promise<JsonObject> {
-  const value = await readValue(call);
-  if (!isObject(value))
-    throw badRequest("the object provided is unrecognized (must be of type Object)");
-  assertKind(value, expected);
-  return value;
+  const body = await readBody(call, expected);
+  if (!isObject(body.value)) throw notAnObject();
+  assertKind(body.value, expected);
+  return checkedObject(call, expected, body);
 }
 
-async function readValue(call: Call): Promise<Json> {
-  const { body } = call.request;
-  if (body.kind === "object") return cloneJson(body.value) as Json;
-  const type = contentTypeOf(call.request);
-  if (type !== "" && type !== "application/json") throw unsupportedMediaType(["application/json"]);
-  const bytes = await readBytes(call.request);
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Json;
-  } catch (error) {
-    throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
-  }
-}
-
-function assertKind(object: JsonObject, expected: Expected): void {
-  const version = apiVersionOf(expected);
-  if (object.apiVersion === undefined && object.kind === undefined) return;
-  if (object.apiVersion !== version) {
-    throw badRequest(
-      `the API version in the data (${String(object.apiVersion)}) does not match the expected API version (${version})`,
-    );
-  }
-  if (object.kind !== expected.kind) {
-    throw badRequest(
-      `${String(object.kind)} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}`,
-    );
-  }
+/** An object as its kind's schema has it: values of wrong types refused, unknown fields dropped and reported. */
+export function checkedObject(call: Call, expected: Expected, body: DecodedBody): JsonObject {
+  const mode = fieldValidationOf(call);
+  if (isCustom(expected.schema)) return prunedObject(call, expected, body);
+  const { object, warnings } = checkFields(body.value, expected.schema, {
+    mode,
+    body,
+    subject: expected,
+  });
+  for (const text of warnings) call.warnings.add(text);
+  return object;
 }
 
 /** An options object (`DeleteOptions`) from the body; undefined when there is none. */
@@ -59,8 +49,70 @@ export async function readOptionsBody(call: Call): Promise<JsonObject | undefine
   if (body.kind === "object") return isObject(body.value) ? cloneJson(body.value) : undefined;
   const bytes = await readBytes(call.request);
   if (bytes.length === 0) return undefined;
-  const value = JSON.parse(new TextDecoder().decode(bytes)) as Json;
-  if (!isObject(value))
-    throw badRequest("the object provided is unrecognized (must be of type Object)");
+  const { value } = decoded(call, bytes, "DeleteOptions");
+  if (!isObject(value)) throw notAnObject();
   return value;
+}
+
+/** Only built-in types have names. */
+function isCustom(schema: Schema): boolean {
+  return schema.name === undefined;
+}
+
+function prunedObject(call: Call, expected: Expected, body: DecodedBody): JsonObject {
+  if (!isObject(body.value)) throw notAnObject();
+  const { object, unknown } = pruneUnknown(body.value, expected.schema);
+  const warnings = reportFindings(unknown, fieldValidationOf(call), { body, subject: expected });
+  for (const text of warnings) call.warnings.add(text);
+  return object;
+}
+
+export function fieldValidationOf(call: Call): FieldValidation {
+  const asked = call.request.query.get("fieldValidation") ?? "";
+  if (asked === "") return call.request.answer === "objects" ? "Ignore" : "Warn";
+  if (asked === "Ignore" || asked === "Warn" || asked === "Strict") return asked;
+  throw badRequest(
+    `fieldValidation: Unsupported value: ${JSON.stringify(asked)}: supported values: "Ignore", "Strict", "Warn"`,
+  );
+}
+
+async function readBody(call: Call, expected: Expected): Promise<DecodedBody> {
+  const { body } = call.request;
+  if (body.kind === "object") return { value: cloneJson(body.value) as Json, findings: [] };
+  return decoded(call, await readBytes(call.request), expected.kind);
+}
+
+function decoded(call: Call, bytes: Uint8Array, kind: string): DecodedBody {
+  const findDuplicates = fieldValidationOf(call) !== "Ignore";
+  switch (contentTypeOf(call.request)) {
+    case "":
+    case "application/json":
+      return decodeBody(bytes, "application/json", { findDuplicates, kind });
+    case "application/yaml":
+      return decodeBody(bytes, "application/yaml", { findDuplicates, kind });
+    case "application/vnd.kubernetes.protobuf":
+      return { value: decodeProtobufBody(bytes), findings: [] };
+    default:
+      throw unsupportedMediaType(mediaTypes);
+  }
+}
+
+function assertKind(object: JsonObject, expected: Expected): void {
+  const version = apiVersionOf(expected);
+  const given = stringAt(object, "apiVersion");
+  const kind = stringAt(object, "kind");
+  if (given !== "" && given !== version) {
+    throw badRequest(
+      `the API version in the data (${given}) does not match the expected API version (${version})`,
+    );
+  }
+  if (kind !== "" && kind !== expected.kind) {
+    throw badRequest(
+      `${kind} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}`,
+    );
+  }
+}
+
+function notAnObject() {
+  return badRequest("the object provided is unrecognized (must be of type Object)");
 }

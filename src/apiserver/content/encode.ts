@@ -1,15 +1,15 @@
 import type { JsonObject } from "#api/kind.ts";
 import { partialMetadataList, tableOf } from "#api/table/table.ts";
 import { stringify as stringifyYaml } from "yaml";
-import type { Answer, ObjectList } from "../answer.ts";
-import type { Call } from "../call.ts";
-import type { ApiRequest, ApiResponse, Headers } from "../request.ts";
-import { formOf, type Form } from "./accept.ts";
-import { bytesResponse, utf8 } from "./bytes.ts";
-import { listBytes, listMetadata, listObject } from "./list-bytes.ts";
-import { encodeAsProtobuf } from "./protobuf.ts";
-import { includeObject, objectInForm } from "./shape.ts";
-import { watchResponse } from "./watch-response.ts";
+import type { Answer, ObjectList } from "#apiserver/answer.ts";
+import type { Call } from "#apiserver/call.ts";
+import type { ApiRequest, ApiResponse, Headers } from "#apiserver/request.ts";
+import { formOf, type Form } from "#apiserver/content/accept.ts";
+import { bytesResponse, utf8 } from "#apiserver/content/bytes.ts";
+import { listBytes, listMetadata, listObject } from "#apiserver/content/list-bytes.ts";
+import { encodeAsProtobuf } from "#apiserver/content/protobuf.ts";
+import { includeObject, objectInForm } from "#apiserver/content/shape.ts";
+import { watchResponse } from "#apiserver/content/watch-response.ts";
 
 /** The form in which this call is to be answered; refused before anything is done. */
 export function formOfCall(call: Call): Form {

@@ -1,6 +1,6 @@
-import type { StoredObject } from "../cache/stored-object.ts";
-import type { WatchEventType } from "../request.ts";
-import { concat, utf8 } from "./bytes.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
+import type { WatchEventType } from "#apiserver/request.ts";
+import { concat, utf8 } from "#apiserver/content/bytes.ts";
 
 /** A watch event as a line of JSON. The latest are kept, because all watchers of an object need the same bytes. */
 export class FrameCache {

@@ -1,8 +1,8 @@
 import type { JsonObject, Kind } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
-import type { ObjectList } from "../answer.ts";
-import type { BytesResponse, Headers } from "../request.ts";
-import { blocks, utf8 } from "./bytes.ts";
+import type { ObjectList } from "#apiserver/answer.ts";
+import type { BytesResponse, Headers } from "#apiserver/request.ts";
+import { blocks, utf8 } from "#apiserver/content/bytes.ts";
 
 /** A list as JSON, put together from the objects' bytes; nothing is parsed. */
 export function listBytes(kind: Kind, list: ObjectList, headers: Headers): BytesResponse {

@@ -1,8 +1,8 @@
 import type { JsonObject } from "#api/kind.ts";
 import type { StatusError } from "#api/status.ts";
-import type { ApiRequest, ApiResponse, Headers } from "../request.ts";
-import { formOf, type Form } from "./accept.ts";
-import { encodeValue } from "./encode.ts";
+import type { ApiRequest, ApiResponse, Headers } from "#apiserver/request.ts";
+import { formOf, type Form } from "#apiserver/content/accept.ts";
+import { encodeValue } from "#apiserver/content/encode.ts";
 
 /** A refusal in the form the caller accepts, or else as JSON. */
 export function encodeRefusal(request: ApiRequest, error: StatusError): ApiResponse {

@@ -1,10 +1,10 @@
 import type { JsonObject, Kind } from "#api/kind.ts";
 import { partialMetadata, tableOf, type IncludeObject } from "#api/table/table.ts";
 import { badRequest } from "#api/status.ts";
-import type { Call } from "../call.ts";
-import { objectAt } from "../objects/json.ts";
-import type { ApiRequest } from "../request.ts";
-import { notAcceptable, type Form } from "./accept.ts";
+import type { Call } from "#apiserver/call.ts";
+import { objectAt, stringAt } from "#apiserver/objects/json.ts";
+import type { ApiRequest } from "#apiserver/request.ts";
+import { notAcceptable, type Form } from "#apiserver/content/accept.ts";
 
 /** A `Status` is answered as it is, whatever form the object would have had. */
 export function objectInForm(call: Call, object: JsonObject, form: Form): JsonObject {
@@ -29,7 +29,7 @@ export function tableRow(call: Call, object: JsonObject, noHeaders: boolean): Js
 function kindOfAnswer(call: Call, object: JsonObject): Pick<Kind, "columns"> {
   if (object.kind === call.kind.kind) return call.kind;
   const { group, version } = call.subresource ?? call.kind;
-  const other = call.server.kinds.ofKind(group, version, String(object.kind));
+  const other = call.server.kinds.ofKind(group, version, stringAt(object, "kind"));
   if (other === undefined) throw notAcceptable();
   return other;
 }

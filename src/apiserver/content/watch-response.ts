@@ -1,11 +1,11 @@
 import type { JsonObject } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
-import type { Call } from "../call.ts";
-import type { ApiResponse, ObjectEvent } from "../request.ts";
-import type { WatchEvents, WatchItem } from "../verbs/watch-stream.ts";
-import { notAcceptable, type Form } from "./accept.ts";
-import { utf8 } from "./bytes.ts";
-import { objectInForm, tableRow } from "./shape.ts";
+import type { Call } from "#apiserver/call.ts";
+import type { ApiResponse, ObjectEvent } from "#apiserver/request.ts";
+import type { WatchEvents, WatchItem } from "#apiserver/verbs/watch-stream.ts";
+import { notAcceptable, type Form } from "#apiserver/content/accept.ts";
+import { utf8 } from "#apiserver/content/bytes.ts";
+import { objectInForm, tableRow } from "#apiserver/content/shape.ts";
 
 /** A watch as a stream of JSON lines, or of objects for callers in the same process. */
 export function watchResponse(call: Call, events: WatchEvents, form: Form): ApiResponse {

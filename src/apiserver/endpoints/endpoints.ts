@@ -1,8 +1,70 @@
-import { unknownResource } from "../refusals.ts";
-import type { ApiRequest, ApiResponse } from "../request.ts";
-import type { ServerState } from "../server-state.ts";
+import type { JsonObject } from "#api/kind.ts";
+import { formOf } from "#apiserver/content/accept.ts";
+import { textResponse } from "#apiserver/content/bytes.ts";
+import { encodeValue } from "#apiserver/content/encode.ts";
+import { answerDiscovery } from "#apiserver/endpoints/discovery.ts";
+import { answerHealth } from "#apiserver/endpoints/health.ts";
+import { answerOpenApi } from "#apiserver/endpoints/openapi.ts";
+import { version } from "#apiserver/endpoints/version.ts";
+import { methodNotAllowed, unknownResource } from "#apiserver/refusals.ts";
+import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
 
 /** Answers a path that is no resource. */
-export async function answerPath(_state: ServerState, _request: ApiRequest): Promise<ApiResponse> {
-  throw unknownResource();
+export async function answerPath(state: ServerState, request: ApiRequest): Promise<ApiResponse> {
+  const path = request.path.replace(/(?<=.)\/+$/, "");
+  const answer = answerOf(state, request, path);
+  if (answer === undefined) throw unknownResource();
+  if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed();
+  const response = await answer();
+  if (response === undefined) throw unknownResource();
+  return response;
+}
+
+type Answering = () => ApiResponse | undefined | Promise<ApiResponse | undefined>;
+
+function answerOf(state: ServerState, request: ApiRequest, path: string): Answering | undefined {
+  const [first = ""] = path.split("/").filter(Boolean);
+  switch (first) {
+    case "":
+      return () => valueOf(request, { paths: rootPaths });
+    case "api":
+    case "apis":
+      return () => answerDiscovery(state, request, path);
+    case "openapi":
+      return () => answerOpenApi(state, request, path);
+    case "healthz":
+    case "livez":
+    case "readyz":
+      return () => answerHealth(state, request, path);
+    case "version":
+      return path === "/version" ? () => valueOf(request, { ...version }) : undefined;
+    case "metrics":
+      return path === "/metrics" ? () => metricsOf(state) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+const rootPaths = [
+  "/api",
+  "/api/v1",
+  "/apis",
+  "/healthz",
+  "/livez",
+  "/metrics",
+  "/openapi/v2",
+  "/openapi/v3",
+  "/readyz",
+  "/version",
+];
+
+function valueOf(request: ApiRequest, value: JsonObject): ApiResponse {
+  const form = formOf(request, { as: ["object"] });
+  return encodeValue(request, { status: 200, headers: [], value }, form);
+}
+
+function metricsOf(state: ServerState): ApiResponse {
+  const response = textResponse(200, state.metrics.registry.exposition());
+  return { ...response, headers: [["content-type", "text/plain; version=0.0.4; charset=utf-8"]] };
 }

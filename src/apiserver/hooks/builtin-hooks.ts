@@ -1,10 +1,9 @@
-import type { StoreCache } from "../cache/store-cache.ts";
-import type { ServiceNetwork } from "../parts.ts";
-import type { ResourceHook, ResourceHooks } from "./resource-hooks.ts";
-import { namespaceHook } from "./namespace-hook.ts";
+import type { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
+import { namespaceHook } from "#apiserver/hooks/namespace-hook.ts";
+import type { ResourceHook, ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 
 /** The hooks of the built-in resources, by `GROUP/RESOURCE`. */
-export function builtinHooks(_network: ServiceNetwork, _cache: StoreCache): ResourceHooks {
+export function builtinHooks(services: ServiceAllocator): ResourceHooks {
   const returnsDeleted: ResourceHook = { returnsDeleted: true };
   return new Map<string, ResourceHook>([
     ["/namespaces", namespaceHook],
@@ -14,6 +13,6 @@ export function builtinHooks(_network: ServiceNetwork, _cache: StoreCache): Reso
     ["/podtemplates", returnsDeleted],
     ["/resourcequotas", returnsDeleted],
     ["/serviceaccounts", returnsDeleted],
-    ["/services", returnsDeleted],
+    ["/services", { returnsDeleted: true, beforeWrite: (write) => services.allocate(write) }],
   ]);
 }

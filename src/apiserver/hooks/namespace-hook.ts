@@ -1,5 +1,5 @@
-import { ensureObject, objectAt, stringsAt } from "../objects/json.ts";
-import type { ResourceHook } from "./resource-hooks.ts";
+import { ensureObject, objectAt, stringsAt } from "#apiserver/objects/json.ts";
+import type { ResourceHook } from "#apiserver/hooks/resource-hooks.ts";
 
 /**
  * A namespace has finalizers of its own in its spec: it goes when the namespace controller has emptied it and taken

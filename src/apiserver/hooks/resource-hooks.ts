@@ -1,5 +1,5 @@
 import type { JsonObject } from "#api/kind.ts";
-import type { ServerState } from "../server-state.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
 
 /**
  * What some built-in resources need of the server while they are written, beyond what a kind's strategy can do

@@ -181,13 +181,13 @@ async function start(
     connector: createConnector({
       ...client,
       authority: pki.authority.certificate,
-      node: () => ({
+      node: async () => ({
         status: {
           addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
           daemonEndpoints: { kubeletEndpoint: { Port: nodePort } },
         },
       }),
-      endpoint: () => undefined,
+      endpoint: async () => undefined,
     }),
     host: "127.0.0.1",
     port: 0,

@@ -1,17 +1,17 @@
 import type { JsonObject } from "#api/kind.ts";
 import { alreadyExists, invalid, StatusError, badRequest } from "#api/status.ts";
 import { validateObjectMeta } from "#api/validation/object-meta.ts";
-import { admit } from "../admission/admission.ts";
-import type { Written } from "../answer.ts";
-import type { Call } from "../call.ts";
-import { hookOf } from "../hooks/resource-hooks.ts";
-import { noteManager } from "../managers.ts";
-import { ensureObject, objectAt, stringAt } from "./json.ts";
-import { objectKey } from "./keys.ts";
-import { generateName, hasStatus, identify, settleNamespace } from "./metadata.ts";
-import { persist } from "./persist.ts";
-import { stamp, viewOf } from "./view.ts";
-import { readStored } from "./read.ts";
+import { admit } from "#apiserver/admission/admission.ts";
+import type { Written } from "#apiserver/answer.ts";
+import type { Call } from "#apiserver/call.ts";
+import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
+import { noteManager } from "#apiserver/managers.ts";
+import { ensureObject, objectAt, stringAt } from "#apiserver/objects/json.ts";
+import { objectKey } from "#apiserver/objects/keys.ts";
+import { generateName, hasStatus, identify, settleNamespace } from "#apiserver/objects/metadata.ts";
+import { persist } from "#apiserver/objects/persist.ts";
+import { stamp, viewOf } from "#apiserver/objects/view.ts";
+import { readStored } from "#apiserver/objects/read.ts";
 
 /** Takes a decoded, defaulted object that the caller gives away all the way into the store. */
 export async function createObject(call: Call, object: JsonObject): Promise<Written> {
@@ -22,10 +22,10 @@ export async function createObject(call: Call, object: JsonObject): Promise<Writ
     refuseNameless(call, object);
   noteManager(call, object, undefined);
   await admit(call, { operation: "CREATE", object, old: undefined });
-  prepare(call, object);
   for (let attempt = 1; ; attempt += 1) {
     const generated = stringAt(metadata, "name") === "";
     if (generated) metadata.name = generateName(call, stringAt(metadata, "generateName"));
+    prepare(call, object);
     const written = await insert(call, object);
     if (written !== undefined) return written;
     const name = stringAt(metadata, "name");

@@ -1,16 +1,20 @@
 import type { JsonObject } from "#api/kind.ts";
 import { conflict, notFound } from "#api/status.ts";
-import { admit } from "../admission/admission.ts";
-import type { StoredObject } from "../cache/stored-object.ts";
-import type { Call } from "../call.ts";
-import { hookOf } from "../hooks/resource-hooks.ts";
-import { objectAt, stringAt } from "./json.ts";
-import { objectKey } from "./keys.ts";
-import { persist, unpersist, type Place } from "./persist.ts";
-import { planDeletion, type DeleteOptions, type Deletion } from "./plan-deletion.ts";
-import { readStored } from "./read.ts";
-import { modifiedText } from "./update.ts";
-import { viewOf } from "./view.ts";
+import { admit } from "#apiserver/admission/admission.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
+import type { Call } from "#apiserver/call.ts";
+import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
+import { objectAt, stringAt } from "#apiserver/objects/json.ts";
+import { objectKey } from "#apiserver/objects/keys.ts";
+import { persist, unpersist, type Place } from "#apiserver/objects/persist.ts";
+import {
+  planDeletion,
+  type DeleteOptions,
+  type Deletion,
+} from "#apiserver/objects/plan-deletion.ts";
+import { readStored } from "#apiserver/objects/read.ts";
+import { modifiedText } from "#apiserver/objects/update.ts";
+import { viewOf } from "#apiserver/objects/view.ts";
 
 export interface Deleted {
   /** False while finalizers or a grace period keep the object. */

@@ -1,6 +1,6 @@
 import type { Kind } from "#api/kind.ts";
 import { badRequest } from "#api/status.ts";
-import { resourcePrefix } from "../cache/store-cache.ts";
+import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 
 /** The key of an object in the store: `/registry/GROUP/RESOURCE/NAMESPACE/NAME`. */
 export function objectKey(kind: Kind, namespace: string, name: string): string {
@@ -27,13 +27,13 @@ function pathSegmentProblem(name: string): string | undefined {
   if (name === "." || name === "..") return `may not be '${name}'`;
   if (name.includes("/")) return "may not contain '/'";
   if (name.includes("%")) return "may not contain '%'";
-  if (/[\u0000-\u001f]/.test(name)) return "may not contain control characters";
+  if (/\p{Cc}/u.test(name)) return "may not contain control characters";
   if (name.length > nameLettersMax) return `may not be longer than ${nameLettersMax}`;
   return undefined;
 }
 
 function printable(name: string): string {
-  return name.slice(0, nameLettersMax).replace(/[\u0000-\u001f]/g, "?");
+  return name.slice(0, nameLettersMax).replace(/\p{Cc}/gu, "?");
 }
 
 /** Longer than any valid name; keeps keys within what stores take. */

@@ -2,8 +2,15 @@ import type { JsonObject, Kind } from "#api/kind.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { randomSuffix, randomUid } from "#base/random.ts";
 import { badRequest, StatusError } from "#api/status.ts";
-import type { Call } from "../call.ts";
-import { ensureObject, numberAt, objectAt, sameJson, setOrRemove, stringAt } from "./json.ts";
+import type { Call } from "#apiserver/call.ts";
+import {
+  ensureObject,
+  numberAt,
+  objectAt,
+  sameJson,
+  setOrRemove,
+  stringAt,
+} from "#apiserver/objects/json.ts";
 
 /** Gives a new object its identity: uid, creation time, first generation; takes away what only the server sets. */
 export function identify(call: Call, object: JsonObject): void {

@@ -1,9 +1,9 @@
 import type { JsonObject, Kind } from "#api/kind.ts";
 import type { Entry } from "#storage/store.ts";
-import { fromStoredBytes, StoredObject } from "../cache/stored-object.ts";
-import { resourcePrefix } from "../cache/store-cache.ts";
-import type { ServerState } from "../server-state.ts";
-import { storedBytes } from "./view.ts";
+import { fromStoredBytes, type StoredObject } from "#apiserver/cache/stored-object.ts";
+import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
+import { storedBytes } from "#apiserver/objects/view.ts";
 
 /** The outcome of a compare-and-swap: what is stored now. */
 export type Persisted =

@@ -1,6 +1,6 @@
 import type { JsonObject, Kind } from "#api/kind.ts";
 import { rfc3339 } from "#base/clock.ts";
-import type { ResourceHook } from "../hooks/resource-hooks.ts";
+import type { ResourceHook } from "#apiserver/hooks/resource-hooks.ts";
 import {
   cloneJson,
   ensureObject,
@@ -9,7 +9,7 @@ import {
   sameJson,
   stringAt,
   stringsAt,
-} from "./json.ts";
+} from "#apiserver/objects/json.ts";
 
 export interface DeleteOptions {
   readonly gracePeriodSeconds?: number;

@@ -1,11 +1,11 @@
 import { notFound } from "#api/status.ts";
-import type { Call } from "../call.ts";
-import { resourcePrefix } from "../cache/store-cache.ts";
-import type { StoredObject } from "../cache/stored-object.ts";
-import type { ServerState } from "../server-state.ts";
+import type { Call } from "#apiserver/call.ts";
+import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
 import type { Kind, JsonObject } from "#api/kind.ts";
-import { objectKey } from "./keys.ts";
-import { viewOf } from "./view.ts";
+import { objectKey } from "#apiserver/objects/keys.ts";
+import { viewOf } from "#apiserver/objects/view.ts";
 
 /** The stored form of the object a call names, as of now. */
 export async function readStored(

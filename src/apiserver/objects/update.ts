@@ -1,12 +1,12 @@
 import type { JsonObject } from "#api/kind.ts";
 import { conflict, invalid, notFound } from "#api/status.ts";
 import { validateObjectMetaUpdate } from "#api/validation/object-meta.ts";
-import { admit } from "../admission/admission.ts";
-import type { Written } from "../answer.ts";
-import type { StoredObject } from "../cache/stored-object.ts";
-import type { Call } from "../call.ts";
-import { hookOf } from "../hooks/resource-hooks.ts";
-import { noteManager } from "../managers.ts";
+import { admit } from "#apiserver/admission/admission.ts";
+import type { Written } from "#apiserver/answer.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
+import type { Call } from "#apiserver/call.ts";
+import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
+import { noteManager } from "#apiserver/managers.ts";
 import {
   cloneJson,
   ensureObject,
@@ -16,12 +16,18 @@ import {
   setOrRemove,
   stringAt,
   stringsAt,
-} from "./json.ts";
-import { objectKey } from "./keys.ts";
-import { carryOver, countGeneration, hasStatus, settleName, settleNamespace } from "./metadata.ts";
-import { persist, unpersist, type Place } from "./persist.ts";
-import { readStored } from "./read.ts";
-import { stamp, viewOf } from "./view.ts";
+} from "#apiserver/objects/json.ts";
+import { objectKey } from "#apiserver/objects/keys.ts";
+import {
+  carryOver,
+  countGeneration,
+  hasStatus,
+  settleName,
+  settleNamespace,
+} from "#apiserver/objects/metadata.ts";
+import { persist, unpersist, type Place } from "#apiserver/objects/persist.ts";
+import { readStored } from "#apiserver/objects/read.ts";
+import { stamp, viewOf } from "#apiserver/objects/view.ts";
 
 /** How an object is changed: `change` gets what is there now and answers the whole new object. */
 export interface UpdatePlan {

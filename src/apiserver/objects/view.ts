@@ -1,8 +1,12 @@
 import type { Kind } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
-import { encodeStored, fromStoredBytes, type StoredObject } from "../cache/stored-object.ts";
+import {
+  encodeStored,
+  fromStoredBytes,
+  type StoredObject,
+} from "#apiserver/cache/stored-object.ts";
 import type { JsonObject } from "#api/kind.ts";
-import { cloneJson } from "./json.ts";
+import { cloneJson } from "#apiserver/objects/json.ts";
 
 /**
  * A stored object as a kind shows it. Where a kind shares its storage with another the converted form is kept as

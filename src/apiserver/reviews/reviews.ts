@@ -1,6 +1,6 @@
 import type { Kind } from "#api/kind.ts";
-import type { Answer } from "../answer.ts";
-import type { Call } from "../call.ts";
+import type { Answer } from "#apiserver/answer.ts";
+import type { Call } from "#apiserver/call.ts";
 
 /** Kinds that are answered and never stored; undefined for all others. */
 export function reviewVerb(kind: Kind): ((call: Call) => Promise<Answer>) | undefined {

@@ -1,6 +1,6 @@
 import type { Subresource, Verb } from "#api/kind.ts";
-import type { Answer } from "../answer.ts";
-import type { Call } from "../call.ts";
+import type { Answer } from "#apiserver/answer.ts";
+import type { Call } from "#apiserver/call.ts";
 
 type VerbFunction = (call: Call) => Promise<Answer>;
 

@@ -1,6 +1,6 @@
-import type { Answer } from "../answer.ts";
-import type { Call } from "../call.ts";
-import { unsupportedMediaType } from "../content/body.ts";
+import type { Answer } from "#apiserver/answer.ts";
+import type { Call } from "#apiserver/call.ts";
+import { unsupportedMediaType } from "#apiserver/content/body.ts";
 
 export const applyType = "application/apply-patch+yaml";
 

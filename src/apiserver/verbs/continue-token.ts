@@ -26,7 +26,7 @@ export function decodeContinue(text: string): ContinueToken {
       "continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
     );
   }
-  return { revision: rv, afterKey: start.replace(/\u0000$/, "") };
+  return { revision: rv, afterKey: start.endsWith("\u0000") ? start.slice(0, -1) : start };
 }
 
 const startLettersMax = 2_048;

@@ -1,7 +1,7 @@
-import { answerWritten, type Answer } from "../answer.ts";
-import type { Call } from "../call.ts";
-import { readObjectBody } from "../content/decode.ts";
-import { createObject } from "../objects/create.ts";
+import { answerWritten, type Answer } from "#apiserver/answer.ts";
+import type { Call } from "#apiserver/call.ts";
+import { readObjectBody } from "#apiserver/content/decode.ts";
+import { createObject } from "#apiserver/objects/create.ts";
 
 export async function create(call: Call): Promise<Answer> {
   const object = await readObjectBody(call, call.kind);

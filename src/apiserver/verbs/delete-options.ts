@@ -1,9 +1,9 @@
 import type { JsonObject } from "#api/kind.ts";
 import { badRequest, invalid } from "#api/status.ts";
-import type { Call } from "../call.ts";
-import { readOptionsBody } from "../content/decode.ts";
-import { numberAt, objectAt, stringAt } from "../objects/json.ts";
-import type { DeleteOptions } from "../objects/plan-deletion.ts";
+import type { Call } from "#apiserver/call.ts";
+import { readOptionsBody } from "#apiserver/content/decode.ts";
+import { numberAt, objectAt, stringAt } from "#apiserver/objects/json.ts";
+import type { DeleteOptions } from "#apiserver/objects/plan-deletion.ts";
 
 export interface ReadDeleteOptions extends DeleteOptions {
   readonly dryRun: boolean;

@@ -1,12 +1,12 @@
 import type { JsonObject } from "#api/kind.ts";
-import type { Answer } from "../answer.ts";
-import type { Call } from "../call.ts";
-import { hookOf } from "../hooks/resource-hooks.ts";
-import { deleteObject, type Deleted } from "../objects/delete.ts";
-import { objectAt, stringAt } from "../objects/json.ts";
+import type { Answer } from "#apiserver/answer.ts";
+import type { Call } from "#apiserver/call.ts";
+import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
+import { deleteObject, type Deleted } from "#apiserver/objects/delete.ts";
+import { objectAt, stringAt } from "#apiserver/objects/json.ts";
 import { isNotFound } from "#api/status.ts";
-import { deleteOptionsOf } from "./delete-options.ts";
-import { listObjects } from "./list.ts";
+import { deleteOptionsOf } from "#apiserver/verbs/delete-options.ts";
+import { listObjects } from "#apiserver/verbs/list.ts";
 
 export async function remove(call: Call): Promise<Answer> {
   const options = await deleteOptionsOf(call);

@@ -1,7 +1,7 @@
-import type { Answer } from "../answer.ts";
-import type { Call } from "../call.ts";
-import { readObject } from "../objects/read.ts";
-import { awaitRevision, parseRevision } from "./resource-version.ts";
+import type { Answer } from "#apiserver/answer.ts";
+import type { Call } from "#apiserver/call.ts";
+import { readObject } from "#apiserver/objects/read.ts";
+import { awaitRevision, parseRevision } from "#apiserver/verbs/resource-version.ts";
 
 export async function get(call: Call): Promise<Answer> {
   const version = call.request.query.get("resourceVersion") ?? "";

@@ -1,19 +1,19 @@
 import { badRequest } from "#api/status.ts";
 import { after, CompactedError, FutureRevisionError, prefixRange } from "#storage/store.ts";
-import type { Answer, ObjectList } from "../answer.ts";
-import { fromStoredBytes, type StoredObject } from "../cache/stored-object.ts";
-import { resourcePrefix } from "../cache/store-cache.ts";
-import type { Call } from "../call.ts";
-import { collectionPrefix } from "../objects/keys.ts";
-import { viewOf } from "../objects/view.ts";
-import { selectionOf, type Selection } from "../selection.ts";
+import type { Answer, ObjectList } from "#apiserver/answer.ts";
+import { fromStoredBytes, type StoredObject } from "#apiserver/cache/stored-object.ts";
+import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
+import type { Call } from "#apiserver/call.ts";
+import { collectionPrefix } from "#apiserver/objects/keys.ts";
+import { viewOf } from "#apiserver/objects/view.ts";
+import { selectionOf, type Selection } from "#apiserver/selection.ts";
 import {
   decodeContinue,
   encodeContinue,
   expiredContinue,
   type ContinueToken,
-} from "./continue-token.ts";
-import { awaitRevision, expired, listVersionWish } from "./resource-version.ts";
+} from "#apiserver/verbs/continue-token.ts";
+import { awaitRevision, expired, listVersionWish } from "#apiserver/verbs/resource-version.ts";
 
 export async function list(call: Call): Promise<Answer> {
   return { kind: "list", list: await listObjects(call, limitOf(call)) };

@@ -1,16 +1,18 @@
 import type { Json } from "#api/meta.ts";
+import { decodeBody } from "#api/decode/decode-body.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { applyJsonPatch } from "#api/patch/json-patch.ts";
 import { applyMergePatch } from "#api/patch/merge-patch.ts";
 import { applyStrategicMergePatch } from "#api/patch/strategic-merge-patch.ts";
 import { badRequest } from "#api/status.ts";
-import { answerWritten, type Answer } from "../answer.ts";
-import type { StoredObject } from "../cache/stored-object.ts";
-import type { Call } from "../call.ts";
-import { contentTypeOf, readBytes, unsupportedMediaType } from "../content/body.ts";
-import { cloneJson, isObject } from "../objects/json.ts";
-import { updateObject } from "../objects/update.ts";
-import { apply, applyType } from "./apply.ts";
+import { answerWritten, type Answer } from "#apiserver/answer.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
+import type { Call } from "#apiserver/call.ts";
+import { contentTypeOf, readBytes, unsupportedMediaType } from "#apiserver/content/body.ts";
+import { checkedObject } from "#apiserver/content/decode.ts";
+import { cloneJson } from "#apiserver/objects/json.ts";
+import { updateObject } from "#apiserver/objects/update.ts";
+import { apply, applyType } from "#apiserver/verbs/apply.ts";
 
 export async function patch(call: Call): Promise<Answer> {
   const type = contentTypeOf(call.request);
@@ -42,8 +44,8 @@ interface Patching {
 }
 
 function patched(call: Call, patching: Patching): JsonObject {
-  const result = cloneJson(applied(call, patching));
-  if (!isObject(result)) throw badRequest("the patched value is not an object");
+  const value = cloneJson(applied(call, patching));
+  const result = checkedObject(call, call.kind, { value, findings: [] });
   call.kind.strategy.fillDefaults?.(result);
   return result;
 }
@@ -58,10 +60,5 @@ function applied(call: Call, { current, patch, type }: Patching): Json {
 async function readPatch(call: Call): Promise<Json> {
   const { body } = call.request;
   if (body.kind === "object") return cloneJson(body.value) as Json;
-  const bytes = await readBytes(call.request);
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Json;
-  } catch (error) {
-    throw badRequest(`error decoding patch: ${(error as Error).message}`);
-  }
+  return decodeBody(await readBytes(call.request), "application/json").value;
 }

@@ -1,5 +1,5 @@
 import { badRequest, invalid, StatusError } from "#api/status.ts";
-import type { Call } from "../call.ts";
+import type { Call } from "#apiserver/call.ts";
 
 /** How fresh or how old an answer a list or watch asks for. */
 export type VersionWish =

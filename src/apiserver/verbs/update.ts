@@ -1,13 +1,13 @@
 import type { JsonObject } from "#api/kind.ts";
 import { badRequest, invalid } from "#api/status.ts";
-import { answerWritten, type Answer } from "../answer.ts";
-import type { Call } from "../call.ts";
-import { readObjectBody } from "../content/decode.ts";
-import { createObject } from "../objects/create.ts";
-import { cloneJson, objectAt, stringAt } from "../objects/json.ts";
-import { settleName } from "../objects/metadata.ts";
-import { readStored } from "../objects/read.ts";
-import { updateObject } from "../objects/update.ts";
+import { answerWritten, type Answer } from "#apiserver/answer.ts";
+import type { Call } from "#apiserver/call.ts";
+import { readObjectBody } from "#apiserver/content/decode.ts";
+import { createObject } from "#apiserver/objects/create.ts";
+import { cloneJson, objectAt, stringAt } from "#apiserver/objects/json.ts";
+import { settleName } from "#apiserver/objects/metadata.ts";
+import { readStored } from "#apiserver/objects/read.ts";
+import { updateObject } from "#apiserver/objects/update.ts";
 
 export async function update(call: Call): Promise<Answer> {
   const object = await readObjectBody(call, call.kind);

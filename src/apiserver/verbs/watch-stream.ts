@@ -1,5 +1,5 @@
 import type { Clock } from "#base/clock.ts";
-import type { StoredObject } from "../cache/stored-object.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import type { StatusError } from "#api/status.ts";
 
 /** One event on its way to one watcher. Objects are in the form of the watched kind. */
@@ -102,7 +102,7 @@ export class BookmarkTicker {
   #schedule(): () => void {
     return this.#clock.after(bookmarkIntervalMs, () => {
       this.#cancel = this.#schedule();
-      for (const listener of [...this.#listeners]) listener();
+      for (const listener of this.#listeners) listener();
     });
   }
 }

@@ -1,15 +1,20 @@
 import { badRequest } from "#api/status.ts";
-import type { Answer } from "../answer.ts";
-import type { Change, ResourceCache } from "../cache/resource-cache.ts";
-import type { StoredObject } from "../cache/stored-object.ts";
-import { resourcePrefix } from "../cache/store-cache.ts";
-import type { Call } from "../call.ts";
-import { collectionPrefix } from "../objects/keys.ts";
-import { viewOf } from "../objects/view.ts";
-import { selectionOf, type Selection } from "../selection.ts";
-import { isTrue } from "../request-info.ts";
-import { awaitRevision, expired, forbiddenOption, parseRevision } from "./resource-version.ts";
-import { WatchQueue, type WatchEvents, type WatchItem } from "./watch-stream.ts";
+import type { Answer } from "#apiserver/answer.ts";
+import type { Change, ResourceCache } from "#apiserver/cache/resource-cache.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
+import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
+import type { Call } from "#apiserver/call.ts";
+import { collectionPrefix } from "#apiserver/objects/keys.ts";
+import { viewOf } from "#apiserver/objects/view.ts";
+import { selectionOf, type Selection } from "#apiserver/selection.ts";
+import { isTrue } from "#apiserver/request-info.ts";
+import {
+  awaitRevision,
+  expired,
+  forbiddenOption,
+  parseRevision,
+} from "#apiserver/verbs/resource-version.ts";
+import { WatchQueue, type WatchEvents, type WatchItem } from "#apiserver/verbs/watch-stream.ts";
 
 export async function watch(call: Call): Promise<Answer> {
   const wish = wishOf(call);

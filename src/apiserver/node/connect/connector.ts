@@ -19,25 +19,25 @@ export interface ConnectorParts {
   readonly certificate: string;
   readonly authority: string;
   /** A node by its name, as the API has it. */
-  readonly node: (name: string) => JsonObject | undefined;
+  readonly node: (name: string) => Promise<JsonObject | undefined>;
   /** A ready endpoint of a service's port; undefined when it has none. */
   readonly endpoint: (
     service: JsonObject,
     port: string | undefined,
-  ) => { readonly ip: string; readonly port: number } | undefined;
+  ) => Promise<{ readonly ip: string; readonly port: number } | undefined>;
 }
 
 export function createConnector(parts: ConnectorParts): Connector {
-  const destinationOf = (target: ConnectTarget): Destination =>
+  const destinationOf = (target: ConnectTarget): Promise<Destination> =>
     target.kind === "pod"
       ? nodeDestination(parts, target.nodeName, podPath(target))
       : proxyDestination(parts, target);
   return {
     async request(exchange, target, signal) {
-      await forwardRequest(exchange, destinationOf(target), signal);
+      await forwardRequest(exchange, await destinationOf(target), signal);
     },
     async upgrade(upgrade, target) {
-      await forwardUpgrade(upgrade, destinationOf(target));
+      await forwardUpgrade(upgrade, await destinationOf(target));
     },
   };
 }

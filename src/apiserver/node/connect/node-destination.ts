@@ -5,12 +5,12 @@ import type { ConnectTarget } from "#apiserver/request.ts";
 import type { Node, Pod } from "#api/generated/types.ts";
 
 /** The stream server of a node, reached with the API server's own certificate. */
-export function nodeDestination(
+export async function nodeDestination(
   parts: ConnectorParts,
   nodeName: string,
   path: string,
-): Destination {
-  const node = parts.node(nodeName) as Node | undefined;
+): Promise<Destination> {
+  const node = (await parts.node(nodeName)) as Node | undefined;
   if (node === undefined) throw unreachable(`no node named "${nodeName}" is known`);
   const port = node.status?.daemonEndpoints?.kubeletEndpoint?.Port;
   const addresses = node.status?.addresses ?? [];

@@ -8,7 +8,10 @@ import type { ConnectTarget } from "#apiserver/request.ts";
 type ProxyTarget = Extract<ConnectTarget, { kind: "proxy" }>;
 
 /** Where a request to `…/proxy/…` of a node, pod or service goes. */
-export function proxyDestination(parts: ConnectorParts, target: ProxyTarget): Destination {
+export async function proxyDestination(
+  parts: ConnectorParts,
+  target: ProxyTarget,
+): Promise<Destination> {
   const path = pathOf(target);
   switch (target.to) {
     case "node":
@@ -16,7 +19,7 @@ export function proxyDestination(parts: ConnectorParts, target: ProxyTarget): De
     case "pod":
       return { ...podAddress(target), scheme: schemeOf(target), path };
     case "service": {
-      const endpoint = parts.endpoint(target.object, target.port);
+      const endpoint = await parts.endpoint(target.object, target.port);
       if (endpoint === undefined) {
         throw unavailable(`no endpoints available for service ${JSON.stringify(nameOf(target))}`);
       }

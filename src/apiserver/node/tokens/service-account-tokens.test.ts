@@ -20,7 +20,7 @@ test("a token names its account until it expires or what it is bound to is gone"
     key,
     issuer,
     clock,
-    uidOf: (kind, namespace, name) => uids.get(`${kind}/${namespace}/${name}`),
+    uidOf: async (kind, namespace, name) => uids.get(`${kind}/${namespace}/${name}`),
   });
   const signer = createTokenSigner({ key, issuer, clock });
   const request = {
@@ -52,7 +52,12 @@ test("a token names its account until it expires or what it is bound to is gone"
 test("foreign, damaged and other audiences' tokens are nobody's", async () => {
   const { serviceAccountKey: key } = createMemoryPki(Date.now());
   const clock = { now: () => Date.now(), after: () => () => {} };
-  const { authenticate: verify } = createTokenVerifier({ key, issuer, clock, uidOf: () => "u1" });
+  const { authenticate: verify } = createTokenVerifier({
+    key,
+    issuer,
+    clock,
+    uidOf: async () => "u1",
+  });
   const request = {
     namespace: "dev",
     serviceAccount: { name: "robot", uid: "u1" },

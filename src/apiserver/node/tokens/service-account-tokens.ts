@@ -71,7 +71,7 @@ export interface VerifierParts extends SignerParts {
     kind: "ServiceAccount" | "Pod" | "Secret" | "Node",
     namespace: string,
     name: string,
-  ) => string | undefined;
+  ) => Promise<string | undefined>;
 }
 
 /** A token as checked against its signature: kept so that the next request with it costs no signature check. */
@@ -98,7 +98,7 @@ export function createTokenVerifier(parts: VerifierParts): TokenVerifier {
     checked.delete(token);
     if (found === undefined || found.expiresMs <= parts.clock.now()) return undefined;
     remember(checked, token, found);
-    return stillExists(found.claim, parts) ? found : undefined;
+    return (await stillExists(found.claim, parts)) ? found : undefined;
   };
   const review: TokenReviewer["review"] = async (token, wanted) => {
     const found = await valid(token);
@@ -143,17 +143,18 @@ async function check(
   }
 }
 
-function stillExists(claim: KubernetesClaim, parts: VerifierParts): boolean {
+async function stillExists(claim: KubernetesClaim, parts: VerifierParts): Promise<boolean> {
   const { namespace, serviceaccount, pod, secret } = claim;
-  if (parts.uidOf("ServiceAccount", namespace, serviceaccount.name) !== serviceaccount.uid)
-    return false;
-  if (pod && parts.uidOf("Pod", namespace, pod.name) !== pod.uid) return false;
-  if (secret && parts.uidOf("Secret", namespace, secret.name) !== secret.uid) return false;
-  return (
-    claim.node === undefined ||
-    pod !== undefined ||
-    parts.uidOf("Node", "", claim.node.name) === claim.node.uid
-  );
+  const isThere = async (
+    kind: Parameters<VerifierParts["uidOf"]>[0],
+    at: { name: string; uid: string },
+  ): Promise<boolean> =>
+    (await parts.uidOf(kind, kind === "Node" ? "" : namespace, at.name)) === at.uid;
+  if (!(await isThere("ServiceAccount", serviceaccount))) return false;
+  if (pod && !(await isThere("Pod", pod))) return false;
+  if (secret && !(await isThere("Secret", secret))) return false;
+  // A pod's token names its node for information; only a token bound to the node itself ends with it.
+  return claim.node === undefined || pod !== undefined || isThere("Node", claim.node);
 }
 
 function userOf({ claim, tokenId }: Checked): UserInfo {

@@ -1,0 +1,90 @@
+import {
+  aggregatedDiscovery,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+} from "#api/kinds/discovery.ts";
+import type { JsonObject } from "#api/kind.ts";
+import { formOf, parseAccept, type Form } from "#apiserver/content/accept.ts";
+import { bytesResponse, utf8 } from "#apiserver/content/bytes.ts";
+import { encodeValue } from "#apiserver/content/encode.ts";
+import { contentHash, matchesTag } from "#apiserver/endpoints/entity-tag.ts";
+import type { ApiRequest, ApiResponse, Headers } from "#apiserver/request.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
+
+/** `/api`, `/apis` and below: what is served, in the old form or all at once. */
+export async function answerDiscovery(
+  state: ServerState,
+  request: ApiRequest,
+  path: string,
+): Promise<ApiResponse | undefined> {
+  const root = path === "/api" ? "api" : "apis";
+  if (path === "/api" || path === "/apis") {
+    const aggregated = aggregatedVersion(request);
+    if (aggregated !== undefined) return answerAggregated(state, request, root);
+  }
+  const value = legacyDocument(state, path);
+  if (value === undefined) return undefined;
+  const form = formOf(request, { as: ["object"] });
+  return encodeValue(
+    request,
+    { status: 200, headers: [["vary", "Accept"]], value },
+    jsonForm(form),
+  );
+}
+
+/** Discovery has no protobuf form here; every client that asks for it also takes JSON. */
+function jsonForm(form: Form): Form {
+  return form.media === "protobuf" ? { ...form, media: "json" } : form;
+}
+
+function legacyDocument(state: ServerState, path: string): JsonObject | undefined {
+  const kinds = state.kinds.all();
+  const segments = path.split("/").filter(Boolean);
+  if (path === "/api") return apiVersions;
+  if (path === "/apis") return apiGroupList(kinds);
+  const [root, second, third] = segments;
+  if (root === "api" && segments.length === 2) return apiResourceList(kinds, second ?? "");
+  if (root === "apis" && segments.length === 2) return apiGroup(kinds, second ?? "");
+  if (root === "apis" && segments.length === 3) return apiResourceList(kinds, `${second}/${third}`);
+  return undefined;
+}
+
+const apiVersions: JsonObject = {
+  kind: "APIVersions",
+  apiVersion: "v1",
+  versions: ["v1"],
+  serverAddressByClientCIDRs: [],
+};
+
+/** Whether the caller would rather have everything at once, in the one version there is. */
+function aggregatedVersion(request: ApiRequest): "v2" | undefined {
+  for (const { type, parameters } of parseAccept(request.header("accept") ?? "")) {
+    if (type !== "application/json" && type !== "*/*") continue;
+    const as = parameters.get("as");
+    if (as === undefined) return undefined;
+    const isV2 = parameters.get("v") === "v2" && parameters.get("g") === "apidiscovery.k8s.io";
+    if (as === "APIGroupDiscoveryList" && isV2) return "v2";
+  }
+  return undefined;
+}
+
+async function answerAggregated(
+  state: ServerState,
+  request: ApiRequest,
+  root: "api" | "apis",
+): Promise<ApiResponse> {
+  const value = aggregatedDiscovery(state.kinds.all(), root);
+  if (request.answer === "objects") return { kind: "object", status: 200, headers: [], value };
+  const bytes = utf8(JSON.stringify(value));
+  const hash = await contentHash(bytes);
+  const headers: Headers = [
+    ["etag", `"${hash}"`],
+    ["vary", "Accept"],
+    ["cache-control", "public"],
+  ];
+  if (matchesTag(request, hash))
+    return { kind: "bytes", status: 304, headers, lengthBytes: 0, chunks: [] };
+  const type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+  return bytesResponse(200, { type, bytes }, headers);
+}

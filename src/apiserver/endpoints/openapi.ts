@@ -1,0 +1,67 @@
+import type { JsonObject } from "#api/kind.ts";
+import { bytesResponse, utf8 } from "#apiserver/content/bytes.ts";
+import { matchesTag } from "#apiserver/endpoints/entity-tag.ts";
+import { notAcceptable, parseAccept } from "#apiserver/content/accept.ts";
+import type { OpenApiDocument, OpenApiFiles } from "#apiserver/parts.ts";
+import type { ApiRequest, ApiResponse, Headers } from "#apiserver/request.ts";
+import type { ServerState } from "#apiserver/server-state.ts";
+
+/** `/openapi/v2`, `/openapi/v3` and the documents below it, straight from the files built with the package. */
+export async function answerOpenApi(
+  state: ServerState,
+  request: ApiRequest,
+  path: string,
+): Promise<ApiResponse | undefined> {
+  const files = state.openApi;
+  if (files === undefined) return undefined;
+  if (path === "/openapi/v2") {
+    assertJson(request);
+    return documentResponse(request, await files.v2(), []);
+  }
+  if (path === "/openapi/v3") return indexResponse(files);
+  if (!path.startsWith("/openapi/v3/")) return undefined;
+  const document = await files.v3(path.slice("/openapi/v3/".length));
+  if (document === undefined) return undefined;
+  assertJson(request);
+  return documentResponse(request, document, cachingFor(request, document));
+}
+
+/** Clients that also know the protobuf form say so; one that knows nothing else is told what there is. */
+function assertJson(request: ApiRequest): void {
+  const header = request.header("accept") ?? "";
+  const types = parseAccept(header).map((wish) => wish.type);
+  const json = ["application/json", "application/*", "*/*"];
+  if (types.length > 0 && !types.some((type) => json.includes(type))) throw notAcceptable();
+}
+
+/** A document that was asked for by its hash never changes. */
+function cachingFor(request: ApiRequest, document: OpenApiDocument): Headers {
+  const asked = request.query.get("hash");
+  if (asked === null) return [["cache-control", "no-cache, private"]];
+  return asked === document.hash ? [["cache-control", "public, immutable"]] : [];
+}
+
+function documentResponse(
+  request: ApiRequest,
+  document: OpenApiDocument,
+  caching: Headers,
+): ApiResponse {
+  const headers: Headers = [
+    ["etag", `"${document.hash}"`],
+    ["vary", "Accept-Encoding"],
+    ["vary", "Accept"],
+    ...caching,
+  ];
+  if (matchesTag(request, document.hash)) {
+    return { kind: "bytes", status: 304, headers, lengthBytes: 0, chunks: [] };
+  }
+  return bytesResponse(200, { type: "application/json", bytes: document.bytes }, headers);
+}
+
+async function indexResponse(files: OpenApiFiles): Promise<ApiResponse> {
+  const paths: JsonObject = {};
+  for (const [path, hash] of await files.v3Index()) {
+    paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
+  }
+  return bytesResponse(200, { type: "application/json", bytes: utf8(JSON.stringify({ paths })) });
+}
