@@ -1,8 +1,93 @@
 import type { Strategy } from "#api/kind.ts";
+import { controllerRevisionStrategy } from "#api/strategies/apps/controller-revision.ts";
+import { daemonSetStrategy } from "#api/strategies/apps/daemon-set.ts";
+import { deploymentStrategy } from "#api/strategies/apps/deployment.ts";
+import { replicaSetStrategy } from "#api/strategies/apps/replica-set.ts";
+import { statefulSetStrategy } from "#api/strategies/apps/stateful-set.ts";
+import { horizontalPodAutoscalerStrategy } from "#api/strategies/autoscaling/horizontal-pod-autoscaler.ts";
+import { cronJobStrategy } from "#api/strategies/batch/cron-job.ts";
+import { jobStrategy } from "#api/strategies/batch/job.ts";
+import { certificateSigningRequestStrategy } from "#api/strategies/certificates/certificate-signing-request.ts";
+import { leaseStrategy } from "#api/strategies/coordination/lease.ts";
+import { configMapStrategy } from "#api/strategies/core/config-map.ts";
+import { endpointsStrategy } from "#api/strategies/core/endpoints.ts";
+import { coreEventStrategy, eventStrategy } from "#api/strategies/core/event.ts";
+import { limitRangeStrategy } from "#api/strategies/core/limit-range.ts";
+import { namespaceStrategy } from "#api/strategies/core/namespace.ts";
+import { nodeStrategy } from "#api/strategies/core/node.ts";
+import { persistentVolumeClaimStrategy } from "#api/strategies/core/persistent-volume-claim.ts";
+import { persistentVolumeStrategy } from "#api/strategies/core/persistent-volume.ts";
+import { podTemplateStrategy } from "#api/strategies/core/pod-template.ts";
+import { podStrategy } from "#api/strategies/core/pod/pod-strategy.ts";
+import { replicationControllerStrategy } from "#api/strategies/core/replication-controller.ts";
+import { resourceQuotaStrategy } from "#api/strategies/core/resource-quota.ts";
+import { secretStrategy } from "#api/strategies/core/secret.ts";
+import { serviceAccountStrategy } from "#api/strategies/core/service-account.ts";
+import { serviceStrategy } from "#api/strategies/core/service.ts";
+import { endpointSliceStrategy } from "#api/strategies/discovery/endpoint-slice.ts";
+import { ipAddressStrategy, serviceCidrStrategy } from "#api/strategies/networking/addresses.ts";
+import { ingressClassStrategy, ingressStrategy } from "#api/strategies/networking/ingress.ts";
+import { networkPolicyStrategy } from "#api/strategies/networking/network-policy.ts";
+import { podDisruptionBudgetStrategy } from "#api/strategies/policy/pod-disruption-budget.ts";
+import {
+  clusterRoleBindingStrategy,
+  clusterRoleStrategy,
+  roleBindingStrategy,
+  roleStrategy,
+} from "#api/strategies/rbac/roles.ts";
+import { priorityClassStrategy } from "#api/strategies/scheduling/priority-class.ts";
+import { runtimeClassStrategy } from "#api/strategies/scheduling/runtime-class.ts";
 
 /** What is particular to a built-in kind; nothing for a kind that is not listed, as for custom resources. */
 export function strategyOf(group: string, kind: string): Strategy {
   return strategies[group]?.[kind] ?? {};
 }
 
-const strategies: Readonly<Record<string, Readonly<Record<string, Strategy>>>> = {};
+export const strategies: Readonly<Record<string, Readonly<Record<string, Strategy>>>> = {
+  "": {
+    ConfigMap: configMapStrategy,
+    Endpoints: endpointsStrategy,
+    Event: coreEventStrategy,
+    LimitRange: limitRangeStrategy,
+    Namespace: namespaceStrategy,
+    Node: nodeStrategy,
+    PersistentVolume: persistentVolumeStrategy,
+    PersistentVolumeClaim: persistentVolumeClaimStrategy,
+    Pod: podStrategy,
+    PodTemplate: podTemplateStrategy,
+    ReplicationController: replicationControllerStrategy,
+    ResourceQuota: resourceQuotaStrategy,
+    Secret: secretStrategy,
+    Service: serviceStrategy,
+    ServiceAccount: serviceAccountStrategy,
+  },
+  apps: {
+    ControllerRevision: controllerRevisionStrategy,
+    DaemonSet: daemonSetStrategy,
+    Deployment: deploymentStrategy,
+    ReplicaSet: replicaSetStrategy,
+    StatefulSet: statefulSetStrategy,
+  },
+  autoscaling: { HorizontalPodAutoscaler: horizontalPodAutoscalerStrategy },
+  batch: { CronJob: cronJobStrategy, Job: jobStrategy },
+  "certificates.k8s.io": { CertificateSigningRequest: certificateSigningRequestStrategy },
+  "coordination.k8s.io": { Lease: leaseStrategy },
+  "discovery.k8s.io": { EndpointSlice: endpointSliceStrategy },
+  "events.k8s.io": { Event: eventStrategy },
+  "networking.k8s.io": {
+    IPAddress: ipAddressStrategy,
+    Ingress: ingressStrategy,
+    IngressClass: ingressClassStrategy,
+    NetworkPolicy: networkPolicyStrategy,
+    ServiceCIDR: serviceCidrStrategy,
+  },
+  "node.k8s.io": { RuntimeClass: runtimeClassStrategy },
+  policy: { PodDisruptionBudget: podDisruptionBudgetStrategy },
+  "rbac.authorization.k8s.io": {
+    ClusterRole: clusterRoleStrategy,
+    ClusterRoleBinding: clusterRoleBindingStrategy,
+    Role: roleStrategy,
+    RoleBinding: roleBindingStrategy,
+  },
+  "scheduling.k8s.io": { PriorityClass: priorityClassStrategy },
+};

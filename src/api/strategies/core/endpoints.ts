@@ -8,6 +8,7 @@ import { type Given, itemsOf, setWhereUnset } from "#api/validation/given.ts";
 import { nonSpecialIpProblems } from "#api/validation/ip.ts";
 
 export const endpointsStrategy = strategyFor<Endpoints>({
+  createOnUpdate: true,
   hasGeneration: false,
   fillDefaults(endpoints) {
     for (const subset of endpoints.subsets ?? []) {

@@ -8,6 +8,7 @@ import { entriesOf, type Filling, type Given, itemsOf } from "#api/validation/gi
 import { nanosOf } from "#api/validation/quantity.ts";
 
 export const limitRangeStrategy = strategyFor<LimitRange>({
+  createOnUpdate: true,
   fillDefaults(limitRange) {
     for (const item of limitRange.spec?.limits ?? []) if (item) fillItem(item);
   },
