@@ -1,0 +1,214 @@
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import { MetricsRegistry } from "#base/metrics.ts";
+import type { Random } from "#base/random.ts";
+import type { JsonObject } from "#api/kind.ts";
+import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
+import { openApiFiles } from "#api/node/openapi-files.ts";
+import { endpointSlices, nodes, pods, secrets, serviceAccounts } from "#api/resources.ts";
+import type { Resource } from "#api/resource.ts";
+import { isNotFound } from "#api/status.ts";
+import { uidOf } from "#api/meta.ts";
+import { createApiServer } from "#apiserver/server.ts";
+import type { ApiServer } from "#apiserver/server.ts";
+import type { UserInfo } from "#apiserver/request.ts";
+import { createConnector } from "#apiserver/node/connect/connector.ts";
+import { startHttpsServer } from "#apiserver/node/https-server.ts";
+import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
+import {
+  createTokenSigner,
+  createTokenVerifier,
+} from "#apiserver/node/tokens/service-account-tokens.ts";
+import type { VerifierParts } from "#apiserver/node/tokens/service-account-tokens.ts";
+import { createClient } from "#client/api-client.ts";
+import type { Client } from "#client/client.ts";
+import { createInformers } from "#client/informers.ts";
+import type { Informers } from "#client/informers.ts";
+import { createControllers } from "#controllers/controllers.ts";
+import { createScheduler } from "#scheduler/scheduler.ts";
+import { createInProcessTransport } from "#main/in-process-transport.ts";
+import { registerProcessMetrics } from "#main/process-metrics.ts";
+import { serviceEndpoint } from "#main/service-endpoint.ts";
+import { firstAddress } from "#main/cidr.ts";
+import type { Store } from "#storage/store.ts";
+
+export interface ControlPlaneOptions {
+  readonly store: Store;
+  readonly pki: Pki;
+  /** Where the API listens; port 0: the kernel chooses. */
+  readonly host: string;
+  readonly port: number;
+  /** Where nodes and pods reach the API. */
+  readonly advertiseIp: string;
+  /** More names and addresses by which clients may call the server. */
+  readonly serverNames: readonly string[];
+  readonly serverIps: readonly string[];
+  readonly serviceCidr: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** A running API server with its controllers and scheduler. Disposing of it leaves the store open. */
+export interface ControlPlane extends AsyncDisposable {
+  readonly server: ApiServer;
+  readonly port: number;
+  /** What is shared by everything in this process. */
+  readonly client: Client;
+  readonly informers: Informers;
+  /** A client in this process that acts as somebody else. */
+  clientFor(user: UserInfo, userAgent: string): Client;
+}
+
+export const tokenIssuer = "https://kubernetes.default.svc.cluster.local";
+const administrator: UserInfo = {
+  name: "system:kogge",
+  groups: ["system:masters", "system:authenticated"],
+};
+
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { store, pki, clock, random, log } = options;
+  await using started = new AsyncDisposableStack();
+  const stop = new AbortController();
+  started.defer(() => stop.abort());
+  const signing = { key: pki.serviceAccountKey, issuer: tokenIssuer, clock };
+  const verifier = createTokenVerifier({ ...signing, uidOf: (...at) => lookUpUid(client, ...at) });
+  const metrics = new MetricsRegistry();
+  registerProcessMetrics(metrics);
+  const serving = Promise.withResolvers<ApiServer>();
+  const https = await startHttpsServer({
+    handle: async (request) => (await serving.promise).handle(request),
+    ...servingCertificate(options),
+    clientAuthority: pki.authority.certificate,
+    tokens: [verifier.authenticate],
+    connector: connectorOf(pki, () => client),
+    host: options.host,
+    port: options.port,
+    log: log.with({ part: "https" }),
+  });
+  started.use(https);
+  const server = await createApiServer({
+    store,
+    kinds: builtinKinds(),
+    clock,
+    random,
+    log: log.with({ part: "apiserver" }),
+    serviceNetwork: {
+      serviceCidr: options.serviceCidr,
+      apiServerAddress: { ip: options.advertiseIp, port: https.port },
+    },
+    tokens: createTokenSigner(signing),
+    tokenReviewer: verifier,
+    openApi: openApiFiles,
+    metrics,
+    clientAuthentication: { clientCaPem: pki.authority.certificate },
+  });
+  started.use(server);
+  const clientFor = (user: UserInfo, userAgent: string): Client =>
+    createClient(createInProcessTransport(server, user, userAgent));
+  const client = clientFor(administrator, "kogge");
+  serving.resolve(server);
+  const informers = createInformers({ client, clock, log, signal: stop.signal });
+  const shared = { informers, clock, random, signal: stop.signal };
+  started.use(
+    createControllers({
+      ...shared,
+      client: clientFor(administrator, "kube-controller-manager"),
+      log: log.with({ part: "controllers" }),
+      rootCa: pki.authority.certificate,
+    }),
+  );
+  started.use(
+    createScheduler({
+      ...shared,
+      client: clientFor(administrator, "kube-scheduler"),
+      log: log.with({ part: "scheduler" }),
+    }),
+  );
+  const running = started.move();
+  return {
+    server,
+    port: https.port,
+    client,
+    informers,
+    clientFor,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function servingCertificate(options: ControlPlaneOptions): {
+  readonly key: string;
+  readonly certificate: string;
+} {
+  return options.pki.certificate("apiserver", {
+    subject: { commonName: "kube-apiserver" },
+    use: "server",
+    dnsNames: [
+      "localhost",
+      "kubernetes",
+      "kubernetes.default",
+      "kubernetes.default.svc",
+      "kubernetes.default.svc.cluster.local",
+      ...options.serverNames,
+    ],
+    ipAddresses: [
+      ...new Set([
+        "127.0.0.1",
+        "::1",
+        firstAddress(options.serviceCidr),
+        options.advertiseIp,
+        ...options.serverIps,
+      ]),
+    ],
+  });
+}
+
+function connectorOf(pki: Pki, client: () => Client): ReturnType<typeof createConnector> {
+  const own = pki.certificate("apiserver-kubelet-client", {
+    subject: { commonName: "kube-apiserver-kubelet-client", organizations: ["system:masters"] },
+    use: "client",
+  });
+  return createConnector({
+    ...own,
+    authority: pki.authority.certificate,
+    node: async (name) =>
+      (await found(client().get(nodes, { name }))) as unknown as JsonObject | undefined,
+    endpoint: async (service, port) => {
+      const { namespace = "", name = "" } = service["metadata"] as {
+        namespace?: string;
+        name?: string;
+      };
+      const slices = await client().list(endpointSlices, {
+        namespace,
+        labelSelector: `kubernetes.io/service-name=${name}`,
+      });
+      return serviceEndpoint(service, slices.items, port);
+    },
+  });
+}
+
+const boundKinds: Readonly<Record<Parameters<VerifierParts["uidOf"]>[0], Resource>> = {
+  ServiceAccount: serviceAccounts,
+  Pod: pods,
+  Secret: secrets,
+  Node: nodes,
+} as const;
+
+async function lookUpUid(
+  client: Client,
+  ...[kind, namespace, name]: Parameters<VerifierParts["uidOf"]>
+): Promise<string | undefined> {
+  const object = await found(
+    client.get(boundKinds[kind], { name, ...(namespace !== "" && { namespace }) }),
+  );
+  return object && uidOf(object);
+}
+
+async function found<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
