@@ -9,3 +9,7 @@ mkdirSync(out, { recursive: true });
 const models = join(root, "node_modules/@kubernetes/client-node/dist/gen/models");
 writeFileSync(join(out, "types.ts"), generateTypes(models));
 writeFileSync(join(out, "definitions.ts"), generateDefinitions(join(root, "src/api/facts")));
+
+// Reads the definitions that were just written.
+const { generateOpenApi } = await import("./generate-openapi.ts");
+generateOpenApi(models, join(out, "openapi"));

@@ -1,0 +1,145 @@
+import { invariant } from "#base/invariant.ts";
+import type { JsonObject } from "#api/kind.ts";
+import { definitionOf, isScalar } from "#api/schemas/definitions.ts";
+import type { Definition, Field } from "#api/schemas/definitions.ts";
+
+/** What a definition, or a field of it, is for. */
+export type Describe = (definition: string, field?: string) => string | undefined;
+
+export const componentsRoot = "#/components/schemas/";
+
+/** The OpenAPI 3 schema of a built-in definition, with the `x-kubernetes-…` extensions that clients read. */
+export function componentOf(name: string, describe: Describe): JsonObject {
+  const description = describe(name);
+  const special = specialComponents[name.slice(name.lastIndexOf(".") + 1)];
+  if (special !== undefined)
+    return { ...(description !== undefined && { description }), ...special };
+  const definition = definitionOf(name);
+  invariant(definition !== undefined, `"${name}" is a built-in definition`);
+  const required = requiredOf(definition);
+  const properties = propertiesOf(definition, (field) => describe(name, field));
+  return {
+    ...(description !== undefined && { description }),
+    type: "object",
+    ...(required.length > 0 && { required }),
+    ...(Object.keys(properties).length > 0 && { properties }),
+    ...(definition.mapType && { "x-kubernetes-map-type": definition.mapType }),
+  };
+}
+
+/** Adds to `found` what a definition refers to, directly or not, itself included. */
+export function collectReferences(name: string, found: Set<string>): void {
+  if (found.has(name)) return;
+  const definition = definitionOf(name);
+  if (!isInlinedOnly(definition)) found.add(name);
+  for (const field of definition?.fields ?? []) {
+    if (isScalar(field.type) || listsOfTexts.has(shortName(field.type))) continue;
+    collectReferences(field.type, found);
+  }
+}
+
+/** The definitions whose JSON form is no object of fields, as OpenAPI 3 words them. */
+const specialComponents: Readonly<Record<string, JsonObject>> = {
+  Time: { type: "string", format: "date-time" },
+  MicroTime: { type: "string", format: "date-time" },
+  FieldsV1: { type: "object" },
+  Patch: { type: "object" },
+  Quantity: { oneOf: [{ type: "string" }, { type: "number" }] },
+  IntOrString: { format: "int-or-string", oneOf: [{ type: "integer" }, { type: "string" }] },
+  RawExtension: { type: "object" },
+  JSON: {},
+  JSONSchemaPropsOrArray: {},
+  JSONSchemaPropsOrBool: {},
+  JSONSchemaPropsOrStringArray: {},
+};
+
+const listsOfTexts = new Set(["ExtraValue", "Verbs"]);
+
+const scalarComponents: Readonly<Record<string, JsonObject>> = {
+  string: { type: "string" },
+  bool: { type: "boolean" },
+  int32: { type: "integer", format: "int32" },
+  int64: { type: "integer", format: "int64" },
+  double: { type: "number", format: "double" },
+  bytes: { type: "string", format: "byte" },
+};
+
+const identity = {
+  apiVersion:
+    "The version of the schema that this object follows, with its group: GROUP/VERSION, or VERSION alone for the core group.",
+  kind: "The kind of object this is, in CamelCase. It cannot be changed.",
+};
+
+function shortName(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1);
+}
+
+function isInlinedOnly(definition: Definition | undefined): boolean {
+  return definition?.unpublished === true && !definition.isObject;
+}
+
+function propertiesOf(
+  definition: Definition,
+  describe: (field: string) => string | undefined,
+): JsonObject {
+  const properties: JsonObject = {};
+  if (definition.isObject) {
+    for (const [field, fallback] of Object.entries(identity)) {
+      properties[field] = { description: describe(field) ?? fallback, type: "string" };
+    }
+  }
+  for (const field of definition.fields) {
+    if (field.name === "~") Object.assign(properties, inlined(field, describe));
+    else properties[field.name] = propertyOf(field, describe(field.name));
+  }
+  return properties;
+}
+
+function inlined(field: Field, describe: (field: string) => string | undefined): JsonObject {
+  const definition = definitionOf(field.type);
+  return definition === undefined ? {} : propertiesOf(definition, describe);
+}
+
+function requiredOf(definition: Definition): string[] {
+  return definition.fields.flatMap((field) => {
+    const inner = field.name === "~" ? definitionOf(field.type) : undefined;
+    if (inner !== undefined) return requiredOf(inner);
+    return field.required ? [field.name] : [];
+  });
+}
+
+function propertyOf(field: Field, description: string | undefined): JsonObject {
+  const value = valueOf(field);
+  const isReference = "$ref" in value;
+  const described = description !== undefined && { description };
+  const facts = { ...extensionsOf(field), ...defaultOf(field) };
+  const isBare = description === undefined && Object.keys(facts).length === 0;
+  if (isReference && !isBare) return { allOf: [value], ...described, ...facts };
+  return { ...described, ...value, ...facts };
+}
+
+function valueOf(field: Field): JsonObject {
+  const item = itemOf(field.type);
+  if (field.holds === "list") return { type: "array", items: item };
+  return field.holds === "map" ? { type: "object", additionalProperties: item } : item;
+}
+
+function itemOf(type: string): JsonObject {
+  if (listsOfTexts.has(shortName(type))) return { type: "array", items: { type: "string" } };
+  return scalarComponents[type] ?? { $ref: `${componentsRoot}${type}` };
+}
+
+function extensionsOf(field: Field): JsonObject {
+  return {
+    ...(field.listMapKeys && { "x-kubernetes-list-map-keys": [...field.listMapKeys] }),
+    ...(field.listType && { "x-kubernetes-list-type": field.listType }),
+    ...(field.mapType && { "x-kubernetes-map-type": field.mapType }),
+    ...(field.patchMergeKey && { "x-kubernetes-patch-merge-key": field.patchMergeKey }),
+    ...(field.patchStrategy && { "x-kubernetes-patch-strategy": field.patchStrategy }),
+  };
+}
+
+function defaultOf(field: Field): JsonObject {
+  if (field.default === undefined) return {};
+  return { default: field.type === "bool" ? field.default === "true" : field.default };
+}

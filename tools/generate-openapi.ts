@@ -1,0 +1,36 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { builtinKindFacts } from "#api/kinds/kind-facts.ts";
+import { byDocument, openApiDocument } from "#api/openapi/document.ts";
+import { toVersion2 } from "#api/openapi/version2.ts";
+import { apiVersionOf } from "#api/resource.ts";
+import { createDescriptions } from "./descriptions.ts";
+
+/**
+ * Writes the OpenAPI documents below `outDir`: `v3/*.json` for each group version, `v2.json`, and `index.json` with
+ * every document's file and the hash of its content, by which clients cache it.
+ */
+export function generateOpenApi(modelsDir: string, outDir: string): void {
+  const kinds = builtinKindFacts();
+  const describe = createDescriptions(modelsDir);
+  const groupVersions = [...new Set(kinds.map(apiVersionOf))].toSorted();
+  const documents = [...byDocument(kinds)].map(
+    ([path, inDocument]) =>
+      [path, openApiDocument({ kinds: inDocument, describe, groupVersions })] as const,
+  );
+  rmSync(outDir, { recursive: true, force: true });
+  mkdirSync(join(outDir, "v3"), { recursive: true });
+  const v3 = documents.map(([path, document]) => {
+    const file = `v3/${path.replaceAll("/", "__")}.json`;
+    return [path, write(outDir, file, document)] as const;
+  });
+  const v2 = write(outDir, "v2.json", toVersion2(documents.map(([, document]) => document)));
+  writeFileSync(join(outDir, "index.json"), JSON.stringify({ v3: Object.fromEntries(v3), v2 }));
+}
+
+function write(outDir: string, file: string, document: object): { file: string; hash: string } {
+  const text = JSON.stringify(document);
+  writeFileSync(join(outDir, file), text);
+  return { file, hash: createHash("sha256").update(text).digest("hex").toUpperCase() };
+}
