@@ -1,4 +1,4 @@
-import type { TokenRequest } from "#api/generated/types.ts";
+import type { AuthenticationV1TokenRequest as TokenRequest } from "#api/generated/types.ts";
 import { nameOf, namespaceOf, uidOf } from "#api/meta.ts";
 import { serviceAccounts } from "#api/resources.ts";
 import type { Clock } from "#base/clock.ts";
@@ -38,5 +38,6 @@ async function request(client: Client, wanted: TokenWanted): Promise<IssuedToken
   const at = { namespace: namespaceOf(pod), name, subresource: "token" };
   const { status } = await client.post<TokenRequest>(serviceAccounts, at, body);
   if (status === undefined) throw new Error(`no token was issued for service account "${name}"`);
-  return { token: status.token, expiresMs: Date.parse(status.expirationTimestamp) };
+  const { token = "", expirationTimestamp = "" } = status;
+  return { token, expiresMs: Date.parse(expirationTimestamp) };
 }

@@ -1,0 +1,120 @@
+import type { Pod } from "#api/generated/types.ts";
+import { pods } from "#api/resources.ts";
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import type { Random } from "#base/random.ts";
+import type { Client } from "#client/client.ts";
+import { createInformer } from "#client/create-informer.ts";
+import type { MachineFacts } from "#agent/node/machine-facts.ts";
+import { NodeKeeper } from "#agent/node/node-keeper.ts";
+import { nodeStatus } from "#agent/node/node-object.ts";
+import { createImagePuller } from "#agent/pods/image-puller.ts";
+import { readObjects } from "#agent/pods/object-reader.ts";
+import type { DnsSettings } from "#agent/pods/pod-dns.ts";
+import { noPodFiles } from "#agent/pods/pod-files.ts";
+import { PodManager } from "#agent/pods/pod-manager.ts";
+import { createPodTokens } from "#agent/pods/pod-tokens.ts";
+import { RuntimeView } from "#agent/pods/runtime-view.ts";
+import { createHandlers } from "#agent/probes/handlers.ts";
+import type { ContainerRuntime } from "#agent/runtime/container-runtime.ts";
+import { createStreamTargets } from "#agent/stream-targets.ts";
+import type { StreamTargets } from "#agent/streams/process-streams.ts";
+import { createDiskPodFiles } from "#agent/volumes/disk-pod-files.ts";
+import { createEventRecorder } from "#reconcile/event-recorder.ts";
+
+export interface AgentOptions {
+  readonly client: Client;
+  readonly nodeName: string;
+  readonly runtime: ContainerRuntime;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Where pods' volumes and logs are kept. Absent: the node keeps no files, as one of simulated containers. */
+  readonly dataDir?: string;
+  readonly machine: MachineFacts;
+  readonly dns: DnsSettings;
+  readonly podCidr?: string;
+  /** Where this node's stream server listens: `status.daemonEndpoints`. */
+  readonly streamPort: number;
+  /** The node's addresses, the primary first. */
+  readonly addresses: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The control group that pods get theirs below: `/kogge-…`. */
+  readonly cgroupRoot?: string;
+  readonly podsMax?: number;
+}
+
+/** The node agent. Disposing of it leaves the containers running. */
+export interface Agent extends AsyncDisposable {
+  readonly targets: StreamTargets;
+  /** Ends everything that runs on the node; the objects stay in the API. */
+  stopAll(): Promise<void>;
+  /** To be called when images came or went by another way than a pod's. */
+  imagesChanged(): void;
+}
+
+const podsMaxUsual = 110;
+
+/** Registers the node and runs the pods bound to it. Resolves once the node is registered as ready. */
+export async function createAgent(options: AgentOptions): Promise<Agent> {
+  const { client, nodeName, runtime, clock, log, addresses } = options;
+  const ending = new AbortController();
+  const { signal } = ending;
+  const nodeParts = {
+    ...options,
+    name: nodeName,
+    runtimeVersion: runtime.version,
+    labels: options.labels ?? {},
+    podsMax: options.podsMax ?? podsMaxUsual,
+  };
+  const { allocatable = {} } = nodeStatus(nodeParts, { nowMs: 0, images: [], old: [] });
+  const node = { name: nodeName, hostIps: addresses, allocatable };
+  const objects = readObjects(client);
+  const { clusterDomain } = options.dns;
+  const context = { objects, node, clock, requestToken: createPodTokens(client, clock) };
+  const { dataDir } = options;
+  const files = dataDir ? createDiskPodFiles({ dataDir, clusterDomain, context }) : noPodFiles;
+  const view = new RuntimeView(runtime);
+  const manager = new PodManager(
+    {
+      ...options,
+      recorder: createEventRecorder({ ...options, signal, component: "kubelet", host: nodeName }),
+      view,
+      files,
+      objects: dataDir ? objects : { ...objects, services: async () => [] },
+      images: createImagePuller({ runtime, objects, clock }),
+      handlers: createHandlers(runtime),
+      node,
+      memoryBytes: options.machine.memoryBytes,
+      runtimeName: runtime.version.split(":")[0] ?? "",
+    },
+    dataDir !== undefined,
+  );
+  const keeper = new NodeKeeper(nodeParts);
+  await keeper.start();
+  const fieldSelector = `spec.nodeName=${nodeName}`;
+  const informer = createInformer<Pod>(client, pods, { fieldSelector, signal, clock, log });
+  const health = runtime.onEvent(({ kind }) => {
+    if (kind === "runtime-lost") keeper.setReady("container runtime is down");
+    if (kind === "runtime-back") keeper.setReady(undefined);
+  });
+  await manager.start(informer);
+  const release = (): void => {
+    ending.abort(new Error("the node agent stops"));
+    health[Symbol.dispose]();
+    manager[Symbol.dispose]();
+    keeper[Symbol.dispose]();
+  };
+  return {
+    targets: createStreamTargets({ manager, view, runtime, files, clock }),
+    imagesChanged: () => keeper.imagesChanged(),
+    async stopAll() {
+      release();
+      const sandboxes = await runtime.listSandboxes();
+      await Promise.all(sandboxes.map(({ id }) => runtime.stopSandbox(id)));
+    },
+    async [Symbol.asyncDispose]() {
+      release();
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import { watch } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { LogFormatter, parseLogLine } from "#agent/logs/log-lines.ts";
+import type { LogOptions } from "#agent/streams/process-streams.ts";
+
+const chunkBytes = 64 * 1024;
+const newline = 0x0a;
+
+export interface FollowedLog {
+  readonly path: string;
+  /** Whether more can come; asked when the end is reached. */
+  readonly isRunning: () => Promise<boolean>;
+  /** Calls back when the container ended. */
+  readonly onEnd: (act: () => void) => Disposable;
+}
+
+/** Reads a container's log file as asked; follows it through rotation until the container has ended. */
+export async function* readLogFile(
+  log: FollowedLog,
+  options: LogOptions,
+): AsyncGenerator<Buffer, void, undefined> {
+  const formatter = new LogFormatter(options);
+  let file = await open(log.path);
+  try {
+    let position = await startOf(file, options.tailLines);
+    for (;;) {
+      const reader = readLines(file, position);
+      for await (const { line, end } of reader) {
+        position = end;
+        const parsed = parseLogLine(line);
+        const part = parsed && formatter.format(parsed);
+        if (part?.length) yield part;
+        if (formatter.full) return;
+      }
+      if (!options.follow || options.signal.aborted) return;
+      const fresh = await reopenIfRotated(file, log.path, position);
+      if (fresh) {
+        file = fresh;
+        position = 0;
+        continue;
+      }
+      const alive = await log.isRunning();
+      const grown = (await file.stat()).size > position;
+      if (grown) continue;
+      if (!alive) return;
+      await changed(log, { file, position, signal: options.signal });
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Where the last `tailLines` lines begin: found from the end, chunk by chunk. */
+async function startOf(file: FileHandle, tailLines: number | undefined): Promise<number> {
+  if (tailLines === undefined) return 0;
+  const { size } = await file.stat();
+  if (tailLines === 0) return size;
+  let found = 0;
+  for (let end = size; end > 0; end -= chunkBytes) {
+    const start = Math.max(0, end - chunkBytes);
+    const chunk = await readAt(file, start, end - start);
+    for (let at = chunk.length - 1; at >= 0; at -= 1) {
+      if (chunk[at] !== newline || start + at === size - 1) continue;
+      found += 1;
+      if (found === tailLines) return start + at + 1;
+    }
+  }
+  return 0;
+}
+
+/** Whole lines from `start` on; `end` is where the next one begins. */
+async function* readLines(
+  file: FileHandle,
+  start: number,
+): AsyncGenerator<{ readonly line: Buffer; readonly end: number }> {
+  let position = start;
+  let rest: Buffer = Buffer.alloc(0);
+  for (;;) {
+    const chunk = await readAt(file, position + rest.length, chunkBytes);
+    if (chunk.length === 0) return;
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let from = 0;
+    for (let at = rest.indexOf(newline); at >= 0; at = rest.indexOf(newline, from)) {
+      const line = rest.subarray(from, at);
+      from = at + 1;
+      yield { line, end: position + from };
+    }
+    position += from;
+    rest = rest.subarray(from);
+  }
+}
+
+async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, position);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** The file that has the log's name now, where that is another one or a shorter one than was read. */
+async function reopenIfRotated(
+  file: FileHandle,
+  path: string,
+  position: number,
+): Promise<FileHandle | undefined> {
+  const [held, named] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+  if (named === undefined) return undefined;
+  if (held.ino === named.ino && held.size >= position) return undefined;
+  await file.close();
+  return open(path);
+}
+
+/** Resolves when the log's folder changes, the container ends, or nobody listens any more. */
+async function changed(
+  log: FollowedLog,
+  read: { readonly file: FileHandle; readonly position: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const name = basename(log.path);
+  const watcher = watch(dirname(log.path), (_, file) => {
+    if (file === null || file === name) resolve();
+  });
+  watcher.on("error", () => resolve());
+  using _ended = log.onEnd(resolve);
+  read.signal.addEventListener("abort", () => resolve(), { once: true });
+  try {
+    // What came between the last look and the watch would be missed.
+    if ((await read.file.stat()).size > read.position || read.signal.aborted) return;
+    await promise;
+  } finally {
+    watcher.close();
+  }
+}

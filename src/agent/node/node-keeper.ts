@@ -1,0 +1,162 @@
+import type { Lease, Node } from "#api/generated/types.ts";
+import { uidOf } from "#api/meta.ts";
+import { leases, nodes } from "#api/resources.ts";
+import { isAlreadyExists, isNotFound } from "#api/status.ts";
+import { type Clock, rfc3339Micro, sleep } from "#base/clock.ts";
+import { type Log, messageOf } from "#base/log.ts";
+import type { Client } from "#client/client.ts";
+import { nodeObject, type NodeParts, nodeStatus } from "#agent/node/node-object.ts";
+import type { ContainerRuntime, ImageInfo } from "#agent/runtime/container-runtime.ts";
+
+export interface NodeKeeperParts extends NodeParts {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly runtime: ContainerRuntime;
+}
+
+const leaseSeconds = 40;
+const renewMs = 10_000;
+const statusMs = 5 * 60_000;
+const retryMs = 1000;
+
+/** Keeps the node's object and lease in the API: the lease every 10 s, the status every 5 minutes or on change. */
+export class NodeKeeper implements Disposable {
+  readonly #parts: NodeKeeperParts;
+  readonly #ending = new AbortController();
+  #node: Node | undefined;
+  #lease: Lease | undefined;
+  #notReady: string | undefined;
+  #told = "";
+
+  constructor(parts: NodeKeeperParts) {
+    this.#parts = parts;
+  }
+
+  /** Registers the node and says that it is ready; goes on in the background. */
+  async start(): Promise<void> {
+    await this.#register();
+    await this.#renew();
+    void this.#every(renewMs, () => this.#renew());
+    void this.#every(statusMs, () => this.#report(true));
+  }
+
+  /** Tells why no pods can run, or that they can again. */
+  setReady(notReady: string | undefined): void {
+    if (this.#notReady === notReady) return;
+    this.#notReady = notReady;
+    this.#try(() => this.#report(false));
+  }
+
+  /** To be called when images came or went. */
+  imagesChanged(): void {
+    this.#try(() => this.#report(false));
+  }
+
+  [Symbol.dispose](): void {
+    this.#ending.abort(new Error("the node agent stops"));
+  }
+
+  async #register(): Promise<void> {
+    const { client } = this.#parts;
+    const wanted = nodeObject(this.#parts);
+    const status = await this.#status();
+    try {
+      this.#node = await client.create(nodes, { ...wanted, status });
+      // The API may keep a status only from its own path.
+      if (!this.#node.status?.conditions?.length) await this.#report(true);
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      const value = { metadata: { labels: wanted.metadata.labels } };
+      const at = { name: this.#parts.name };
+      this.#node = await client.patch(nodes, at, { kind: "merge", value });
+      await this.#report(true);
+    }
+  }
+
+  async #report(always: boolean): Promise<void> {
+    const { client, name } = this.#parts;
+    const status = await this.#status();
+    const text = JSON.stringify({ ...status, conditions: this.#notReady ?? "" });
+    if (!always && text === this.#told) return;
+    try {
+      const options = { subresource: "status", signal: this.#ending.signal };
+      const patch = { kind: "merge", value: { status } } as const;
+      this.#node = await client.patch(nodes, { name }, patch, options);
+      this.#told = text;
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      this.#told = "";
+      await this.#register();
+    }
+  }
+
+  async #status(): Promise<NonNullable<Node["status"]>> {
+    const { clock, runtime } = this.#parts;
+    const old = this.#node?.status?.conditions ?? [];
+    const images: readonly ImageInfo[] = await runtime.listImages().catch(() => []);
+    const notReady = this.#notReady;
+    return nodeStatus(this.#parts, {
+      nowMs: clock.now(),
+      images,
+      old,
+      ...(notReady !== undefined && { notReady }),
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const { client, name, clock } = this.#parts;
+    const renewTime = rfc3339Micro(clock.now());
+    const spec = { holderIdentity: name, leaseDurationSeconds: leaseSeconds, renewTime };
+    const at = { namespace: "kube-node-lease", name };
+    const { signal } = this.#ending;
+    try {
+      if (this.#lease) {
+        const patch = { kind: "merge", value: { spec } } as const;
+        this.#lease = await client.patch(leases, at, patch, { signal });
+        return;
+      }
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    const owner = this.#node && {
+      ownerReferences: [{ apiVersion: "v1", kind: "Node", name, uid: uidOf(this.#node) }],
+    };
+    const lease: Lease = {
+      apiVersion: "coordination.k8s.io/v1",
+      kind: "Lease",
+      metadata: { ...at, ...owner },
+      spec,
+    };
+    try {
+      this.#lease = await client.create(leases, lease, { signal });
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      const patch = { kind: "merge", value: { spec } } as const;
+      this.#lease = await client.patch(leases, at, patch, { signal });
+    }
+  }
+
+  async #every(periodMs: number, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#ending;
+    let delayMs = periodMs;
+    while (!signal.aborted) {
+      try {
+        await sleep(this.#parts.clock, delayMs, signal);
+        await work();
+        delayMs = periodMs;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#parts.log.warn("node not kept up to date", { reason: messageOf(error) });
+        delayMs = retryMs;
+      }
+    }
+  }
+
+  #try(work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      if (this.#ending.signal.aborted) return;
+      this.#parts.log.warn("node status not written", { reason: messageOf(error) });
+    });
+  }
+}

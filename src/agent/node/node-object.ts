@@ -1,0 +1,122 @@
+import type { Node, NodeCondition, NodeStatus } from "#api/generated/types.ts";
+import { rfc3339 } from "#base/clock.ts";
+import type { MachineFacts } from "#agent/node/machine-facts.ts";
+import type { ImageInfo } from "#agent/runtime/container-runtime.ts";
+
+export interface NodeParts {
+  readonly name: string;
+  readonly machine: MachineFacts;
+  readonly addresses: readonly string[];
+  readonly runtimeVersion: string;
+  readonly streamPort: number;
+  readonly podCidr?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly podsMax: number;
+}
+
+/** The version that the node says it has: the API's. */
+export const kubeletVersion = "v1.36.0";
+
+const imagesMax = 50;
+
+export function nodeObject(parts: NodeParts): Node {
+  const { name, machine } = parts;
+  const platform = { arch: machine.architecture, os: machine.operatingSystem };
+  return {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: {
+      name,
+      labels: {
+        "beta.kubernetes.io/arch": platform.arch,
+        "beta.kubernetes.io/os": platform.os,
+        "kubernetes.io/arch": platform.arch,
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": platform.os,
+        ...parts.labels,
+      },
+      annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" },
+    },
+    spec: { ...(parts.podCidr && { podCIDR: parts.podCidr, podCIDRs: [parts.podCidr] }) },
+  };
+}
+
+/** The status: what the node has, and how it is. `ready` is undefined while all is well, else why it is not. */
+export function nodeStatus(
+  parts: NodeParts,
+  observed: {
+    readonly nowMs: number;
+    readonly notReady?: string;
+    readonly images: readonly ImageInfo[];
+    readonly old: readonly NodeCondition[];
+  },
+): NodeStatus {
+  const { machine } = parts;
+  const capacity = {
+    cpu: String(machine.cpus),
+    "ephemeral-storage": `${Math.floor(machine.diskBytes / 1024)}Ki`,
+    "hugepages-1Gi": "0",
+    "hugepages-2Mi": "0",
+    memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
+    pods: String(parts.podsMax),
+  };
+  return {
+    addresses: [
+      ...parts.addresses.map((address) => ({ type: "InternalIP", address })),
+      { type: "Hostname", address: parts.name },
+    ],
+    allocatable: capacity,
+    capacity,
+    conditions: conditions(observed),
+    daemonEndpoints: { kubeletEndpoint: { Port: parts.streamPort } },
+    images: observed.images
+      .map(({ tags, digests, sizeBytes }) => ({ names: [...digests, ...tags], sizeBytes }))
+      .filter(({ names }) => names.length > 0)
+      .toSorted((left, right) => right.sizeBytes - left.sizeBytes)
+      .slice(0, imagesMax),
+    nodeInfo: {
+      architecture: machine.architecture,
+      bootID: machine.bootId,
+      containerRuntimeVersion: parts.runtimeVersion,
+      kernelVersion: machine.kernelVersion,
+      kubeProxyVersion: "",
+      kubeletVersion,
+      machineID: machine.machineId,
+      operatingSystem: machine.operatingSystem,
+      osImage: machine.osImage,
+      systemUUID: machine.systemUuid,
+    },
+  };
+}
+
+function conditions(observed: {
+  readonly nowMs: number;
+  readonly notReady?: string;
+  readonly old: readonly NodeCondition[];
+}): readonly NodeCondition[] {
+  const { notReady, old } = observed;
+  const now = rfc3339(observed.nowMs);
+  const all = [
+    [
+      "MemoryPressure",
+      "False",
+      "KubeletHasSufficientMemory",
+      "kubelet has sufficient memory available",
+    ],
+    ["DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+    ["PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"],
+    notReady === undefined
+      ? ["Ready", "True", "KubeletReady", "kubelet is posting ready status"]
+      : ["Ready", "False", "KubeletNotReady", notReady],
+  ] as const;
+  const others = old.filter(({ type }) => !all.some(([mine]) => mine === type));
+  return [
+    ...others,
+    ...all.map(([type, status, reason, message]) => {
+      const before = old.find((condition) => condition.type === type);
+      const lastTransitionTime =
+        before?.status === status ? (before.lastTransitionTime ?? now) : now;
+      return { type, status, reason, message, lastHeartbeatTime: now, lastTransitionTime };
+    }),
+  ];
+}
