@@ -6,34 +6,26 @@ export interface OpenApiFile {
   readonly hash: string;
 }
 
-/** `/openapi/v3`: where the document of every built-in group version is. */
-export async function openApiV3Index(): Promise<OpenApiFile> {
-  const { v3 } = await index();
-  const paths = Object.entries(v3).map(([path, { hash }]) => [
-    path,
-    { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` },
-  ]);
-  const bytes = new TextEncoder().encode(JSON.stringify({ paths: Object.fromEntries(paths) }));
-  return { bytes, hash: await indexHash() };
-}
+/** The OpenAPI documents that are built with the package, read from their files only when they are asked for. */
+export const openApiFiles = {
+  /** OpenAPI 2 of the whole built-in API, as JSON. */
+  async v2(): Promise<OpenApiFile> {
+    return read((await index()).v2);
+  },
 
-/** The hash of each built-in document by its path (`apis/apps/v1`), for an index that has custom resources too. */
-export async function openApiV3Hashes(): Promise<Readonly<Record<string, string>>> {
-  const { v3 } = await index();
-  return Object.fromEntries(Object.entries(v3).map(([path, { hash }]) => [path, hash]));
-}
+  /** The hash of the document of each built-in group version, by its path: `api/v1`, `apis/apps/v1`. */
+  async v3Index(): Promise<ReadonlyMap<string, string>> {
+    const { v3 } = await index();
+    return new Map(Object.entries(v3).map(([path, { hash }]) => [path, hash]));
+  },
 
-/** The OpenAPI 3 document of `api/v1` or `apis/GROUP/VERSION`; undefined for a version that is not built in. */
-export async function openApiV3(groupVersionPath: string): Promise<OpenApiFile | undefined> {
-  const { v3 } = await index();
-  const entry = Object.hasOwn(v3, groupVersionPath) ? v3[groupVersionPath] : undefined;
-  return entry === undefined ? undefined : read(entry);
-}
-
-/** The OpenAPI 2 document of the whole built-in API. */
-export async function openApiV2(): Promise<OpenApiFile> {
-  return read((await index()).v2);
-}
+  /** OpenAPI 3 of one group version; undefined for a version that is not built in. */
+  async v3(path: string): Promise<OpenApiFile | undefined> {
+    const { v3 } = await index();
+    const entry = Object.hasOwn(v3, path) ? v3[path] : undefined;
+    return entry === undefined ? undefined : read(entry);
+  },
+};
 
 interface Entry {
   readonly file: string;
@@ -54,11 +46,6 @@ function index(): Promise<Index> {
     (text) => JSON.parse(text) as Index,
   );
   return loaded;
-}
-
-async function indexHash(): Promise<string> {
-  const { v2 } = await index();
-  return v2.hash;
 }
 
 /** Documents are asked for seldom and are large: they are read each time and not kept. */
