@@ -1,0 +1,161 @@
+import { rfc3339, type Clock } from "#base/clock.ts";
+import { isNotFound } from "#api/status.ts";
+import type { Pod } from "#api/generated/types.ts";
+import { pods } from "#api/resources.ts";
+import type { Client } from "#client/client.ts";
+import type { EventRecorder } from "#reconcile/event-recorder.ts";
+import type { FailedCycle, Plugin, Rejection } from "#scheduler/framework.ts";
+import type { NodeState, PlacedPod } from "#scheduler/node-state.ts";
+import { histogram } from "#scheduler/scheduling-cycle.ts";
+
+export interface PreemptionParts {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly recorder: EventRecorder;
+  /** The pod as it is known, for the event about it. */
+  readonly podOf: (placed: PlacedPod) => Pod | undefined;
+}
+
+export interface Candidate {
+  readonly node: NodeState;
+  /** The most important first. */
+  readonly victims: readonly PlacedPod[];
+}
+
+/**
+ * Makes room for a pod by removing pods of lower priority: as few and as unimportant ones as possible, from one node.
+ * Budgets for disruption are not looked at.
+ */
+export function createDefaultPreemption(parts: PreemptionParts): Plugin {
+  return {
+    name: "DefaultPreemption",
+    async postFilter(failed) {
+      const { pod, nodes } = failed;
+      if (pod.pod.spec?.preemptionPolicy === "Never") {
+        return "not eligible due to preemptionPolicy=Never.";
+      }
+      if (awaitsVictims(failed, parts))
+        return "not eligible due to a terminating pod on the nominated node.";
+      const candidate = bestCandidate(nodes.flatMap((node) => candidateOn(node, failed)));
+      if (candidate === undefined) return noCandidate(failed);
+      await preempt(parts, failed, candidate);
+      return undefined;
+    },
+  };
+}
+
+/** What must go from the node for the pod to fit, if that is possible at all. The node is left as it was. */
+export function candidateOn(node: NodeState, failed: FailedCycle): readonly Candidate[] {
+  const { pod, rejections, fits } = failed;
+  if (rejections.get(node.name)?.unresolvable) return [];
+  const lower = [...node.pods.values()]
+    .filter(({ priority }) => priority < pod.placed.priority)
+    .toSorted(byImportance);
+  if (lower.length === 0) return [];
+  for (const victim of lower) node.remove(victim.uid);
+  const victims: PlacedPod[] = [];
+  if (fits(node)) {
+    for (const spared of lower) {
+      node.add(spared);
+      if (fits(node)) continue;
+      node.remove(spared.uid);
+      victims.push(spared);
+    }
+  }
+  for (const victim of lower) node.add(victim);
+  return victims.length === 0 ? [] : [{ node, victims }];
+}
+
+/** The fewest losses: first by the most important victim, then by the sum, the number and how young they are. */
+export function bestCandidate(candidates: readonly Candidate[]): Candidate | undefined {
+  const rank = ({ victims }: Candidate): readonly number[] => [
+    victims[0]?.priority ?? 0,
+    victims.reduce((sum, { priority }) => sum + priority + 2 ** 31, 0),
+    victims.length,
+    -Date.parse(victims[0]?.startedAt ?? ""),
+  ];
+  return candidates.toSorted((one, other) => compare(rank(one), rank(other)))[0];
+}
+
+function compare(one: readonly number[], other: readonly number[]): number {
+  for (const [index, value] of one.entries()) {
+    const difference = value - (other[index] ?? 0);
+    if (difference !== 0 && !Number.isNaN(difference)) return difference;
+  }
+  return 0;
+}
+
+function byImportance(one: PlacedPod, other: PlacedPod): number {
+  if (one.priority !== other.priority) return other.priority - one.priority;
+  return one.startedAt < other.startedAt ? -1 : 1;
+}
+
+/** Room was made before, and is not yet free. */
+function awaitsVictims({ pod, nodes }: FailedCycle, { podOf }: PreemptionParts): boolean {
+  const nominated = pod.pod.status?.nominatedNodeName;
+  const node = nominated && nodes.find(({ name }) => name === nominated);
+  if (!node) return false;
+  return [...node.pods.values()].some(
+    (placed) =>
+      placed.priority < pod.placed.priority &&
+      podOf(placed)?.metadata.deletionTimestamp !== undefined,
+  );
+}
+
+function noCandidate({ nodes, rejections }: FailedCycle): string {
+  const outcomes = nodes.map(({ name }): Rejection => ({
+    reasons: [
+      rejections.get(name)?.unresolvable
+        ? "Preemption is not helpful for scheduling"
+        : "No preemption victims found for incoming pod",
+    ],
+    unresolvable: true,
+  }));
+  return `0/${nodes.length} nodes are available: ${histogram(outcomes)}.`;
+}
+
+async function preempt(
+  parts: PreemptionParts,
+  { pod, signal }: FailedCycle,
+  { node, victims }: Candidate,
+): Promise<void> {
+  const { client } = parts;
+  await Promise.all(victims.map((victim) => evict(parts, victim, pod.placed, signal)));
+  const { namespace, name } = pod.placed;
+  const value = { status: { nominatedNodeName: node.name } };
+  const options = { subresource: "status", signal };
+  await client.patch(pods, { namespace, name }, { kind: "merge", value }, options);
+}
+
+async function evict(
+  ...[{ client, clock, recorder, podOf }, victim, preemptor, signal]: [
+    PreemptionParts,
+    PlacedPod,
+    PlacedPod,
+    AbortSignal,
+  ]
+): Promise<void> {
+  const { namespace, name, uid } = victim;
+  const condition = {
+    type: "DisruptionTarget",
+    status: "True",
+    reason: "PreemptionByScheduler",
+    message: "default-scheduler: preempting to accommodate a higher priority pod",
+    lastTransitionTime: rfc3339(clock.now()),
+  };
+  const value = { metadata: { uid }, status: { conditions: [condition] } };
+  const status = { subresource: "status", signal };
+  try {
+    await client.patch(pods, { namespace, name }, { kind: "strategic", value }, status);
+    await client.delete(pods, { namespace, name }, { preconditions: { uid }, signal });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  const known = podOf(victim);
+  if (!known) return;
+  recorder.record(known, {
+    type: "Normal",
+    reason: "Preempted",
+    message: `Preempted by pod ${preemptor.uid} on node ${known.spec?.nodeName ?? ""}`,
+  });
+}

@@ -1,0 +1,182 @@
+import type { Random } from "#base/random.ts";
+import {
+  isRejection,
+  type CycleState,
+  type PendingPod,
+  type Plugin,
+  type Rejection,
+} from "#scheduler/framework.ts";
+import type { NodeState } from "#scheduler/node-state.ts";
+
+export type CycleResult =
+  | { readonly kind: "placed"; readonly nodeName: string }
+  | {
+      readonly kind: "unplaced";
+      /** By node; those not looked at are not in it. */
+      readonly rejections: ReadonlyMap<string, Rejection>;
+      readonly rejectedBy: ReadonlySet<string>;
+      /** Set when the pod as such was rejected, whatever the node. */
+      readonly whole?: Rejection;
+      readonly state: CycleState;
+    };
+
+/** Finds the best node for one pod, as upstream's framework does; never waits, changes nothing. */
+export class SchedulingCycle {
+  readonly #plugins: readonly Plugin[];
+  readonly #random: Random;
+  readonly #filters: readonly { name: string; filter: NonNullable<Plugin["filter"]> }[];
+  readonly #scorers: readonly (Plugin & { score: NonNullable<Plugin["score"]> })[];
+  /** Where the next search begins, so that all nodes get their turn. */
+  #startAt = 0;
+
+  constructor(plugins: readonly Plugin[], random: Random) {
+    this.#plugins = plugins;
+    this.#random = random;
+    this.#filters = plugins.flatMap(({ name, filter }) => (filter ? [{ name, filter }] : []));
+    this.#scorers = plugins.flatMap((plugin) =>
+      plugin.score ? [{ ...plugin, score: plugin.score }] : [],
+    );
+  }
+
+  run(pod: PendingPod, nodes: readonly NodeState[]): CycleResult {
+    const state: CycleState = new Map();
+    const narrowed = this.#preFilter(pod, state);
+    if ("rejection" in narrowed) {
+      const { rejection, by } = narrowed;
+      return this.#unplaced(new Map(), new Set([by]), { state, whole: rejection });
+    }
+    const { names } = narrowed;
+    const candidates = names ? nodes.filter(({ name }) => names.has(name)) : nodes;
+    const rejections = new Map<string, Rejection>();
+    const rejectedBy = new Set<string>();
+    const feasible: NodeState[] = [];
+    const wanted = feasibleWanted(candidates.length);
+    let looked = 0;
+    for (; looked < candidates.length && feasible.length < wanted; looked++) {
+      const node = candidates[(this.#startAt + looked) % candidates.length];
+      if (node === undefined) continue;
+      const rejected = this.#firstRejection(pod, node, state);
+      if (rejected === undefined) feasible.push(node);
+      else {
+        rejections.set(node.name, rejected.rejection);
+        rejectedBy.add(rejected.by);
+      }
+    }
+    if (candidates.length > 0) this.#startAt = (this.#startAt + looked) % candidates.length;
+    if (names) this.#rejectOthers(nodes, names, rejections);
+    if (names && feasible.length === 0) rejectedBy.add("NodeAffinity");
+    const best = this.#best(pod, feasible, state);
+    if (best) return { kind: "placed", nodeName: best.name };
+    return this.#unplaced(rejections, rejectedBy, { state });
+  }
+
+  /** Whether the pod passes all filters of one node. */
+  fits(pod: PendingPod, node: NodeState, state: CycleState): boolean {
+    return this.#firstRejection(pod, node, state) === undefined;
+  }
+
+  #preFilter(
+    pod: PendingPod,
+    state: CycleState,
+  ): { names: ReadonlySet<string> | undefined } | { rejection: Rejection; by: string } {
+    let names: ReadonlySet<string> | undefined;
+    for (const { name, preFilter } of this.#plugins) {
+      const result = preFilter?.(pod, state);
+      if (result === undefined) continue;
+      if (isRejection(result)) return { rejection: result, by: name };
+      if (result.nodes) names = names ? names.intersection(result.nodes) : result.nodes;
+    }
+    return { names };
+  }
+
+  #firstRejection(
+    pod: PendingPod,
+    node: NodeState,
+    state: CycleState,
+  ): { rejection: Rejection; by: string } | undefined {
+    for (const { name, filter } of this.#filters) {
+      const rejection = filter(pod, node, state);
+      if (rejection) return { rejection, by: name };
+    }
+    return undefined;
+  }
+
+  #rejectOthers(
+    nodes: readonly NodeState[],
+    names: ReadonlySet<string>,
+    rejections: Map<string, Rejection>,
+  ): void {
+    const rejection = {
+      reasons: ["node(s) didn't satisfy plugin(s) [NodeAffinity]"],
+      unresolvable: true,
+    };
+    for (const { name } of nodes) if (!names.has(name)) rejections.set(name, rejection);
+  }
+
+  /** Of nodes that score the same, any. */
+  #best(pod: PendingPod, feasible: readonly NodeState[], state: CycleState): NodeState | undefined {
+    if (feasible.length <= 1) return feasible[0];
+    const totals = this.#totals(pod, feasible, state);
+    let best: NodeState | undefined;
+    let bestScore = Number.NEGATIVE_INFINITY;
+    let ties = 0;
+    for (const [index, node] of feasible.entries()) {
+      const score = totals[index] ?? 0;
+      if (score > bestScore) [best, bestScore, ties] = [node, score, 1];
+      else if (score === bestScore && this.#random() * ++ties < 1) best = node;
+    }
+    return best;
+  }
+
+  #totals(pod: PendingPod, feasible: readonly NodeState[], state: CycleState): readonly number[] {
+    const totals = Array.from<number>({ length: feasible.length }).fill(0);
+    for (const { score, normalize, weight = 1 } of this.#scorers) {
+      const scores = feasible.map((node) => score(pod, node, state));
+      normalize?.(scores);
+      for (const [index, value] of scores.entries()) {
+        totals[index] = (totals[index] ?? 0) + weight * value;
+      }
+    }
+    return totals;
+  }
+
+  #unplaced(
+    rejections: ReadonlyMap<string, Rejection>,
+    rejectedBy: ReadonlySet<string>,
+    rest: { readonly state: CycleState; readonly whole?: Rejection },
+  ): CycleResult {
+    return { kind: "unplaced", rejections, rejectedBy, ...rest };
+  }
+}
+
+/** Of how many feasible nodes the best is chosen: all in a small cluster, a shrinking share (at least 5 %) in a large one. */
+export function feasibleWanted(nodeCount: number): number {
+  if (nodeCount <= feasibleMin) return nodeCount;
+  const percent = Math.max(5, 50 - Math.floor(nodeCount / 125));
+  return Math.max(feasibleMin, Math.floor((nodeCount * percent) / 100));
+}
+
+const feasibleMin = 100;
+
+/** What users read: `0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: …`. */
+export function unplacedMessage(
+  nodeCount: number,
+  { rejections, whole }: Extract<CycleResult, { kind: "unplaced" }>,
+  preemption: string | undefined,
+): string {
+  if (nodeCount === 0) return "no nodes available to schedule pods";
+  const reasons = whole ? whole.reasons.join(", ") : histogram(rejections.values());
+  const text = `0/${nodeCount} nodes are available${reasons === "" ? "" : `: ${reasons}`}.`;
+  return preemption === undefined ? text : `${text} preemption: ${preemption}`;
+}
+
+export function histogram(rejections: Iterable<Rejection>): string {
+  const counts = new Map<string, number>();
+  for (const { reasons } of rejections) {
+    for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return [...counts]
+    .map(([reason, count]) => `${count} ${reason}`)
+    .toSorted()
+    .join(", ");
+}

@@ -1,0 +1,71 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { test } from "node:test";
+import type { Pod } from "#api/generated/types.ts";
+import { createManualClock } from "#reconcile/manual-clock.ts";
+import { placedPod } from "#scheduler/node-state.ts";
+import { prioritySort } from "#scheduler/plugins/priority-sort.ts";
+import { SchedulingQueue } from "#scheduler/scheduling-queue.ts";
+
+function setUp() {
+  const clock = createManualClock();
+  const queue = new SchedulingQueue({
+    clock,
+    before: prioritySort.queueSort ?? (() => false),
+    helps: (event) => event.kind === "podGone",
+  });
+  const put = (name: string, priority = 0): void => {
+    const pod: Pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, uid: name },
+      spec: { containers: [], priority },
+    };
+    queue.put({ pod, placed: placedPod(pod) });
+  };
+  const take = (): string | undefined => queue.takeNow()?.pending.placed.name;
+  return { clock, queue, put, take };
+}
+
+test("SchedulingQueue gives the important first, then the oldest", () => {
+  const { clock, put, take } = setUp();
+  for (const [name, priority] of [
+    ["old", 0],
+    ["young", 0],
+    ["vip", 5],
+  ] as const) {
+    put(name, priority);
+    clock.advance(1);
+  }
+  deepEqual([take(), take(), take(), take()], ["vip", "old", "young", undefined]);
+});
+
+test("SchedulingQueue holds a rejected pod until an event may help and its back-off is over", () => {
+  const { clock, queue, put, take } = setUp();
+  put("p");
+  take();
+  queue.giveBack("p", new Set(["NodeResourcesFit"]));
+  queue.notify({ kind: "nodeAdded" });
+  clock.advance(2000);
+  equal(take(), undefined);
+  queue.notify({ kind: "podGone" });
+  equal(take(), "p");
+  queue.giveBack("p", new Set(["NodeResourcesFit"]));
+  queue.notify({ kind: "podGone" });
+  equal(take(), undefined);
+  clock.advance(2000);
+  equal(take(), "p");
+  queue.giveBack("p", new Set(["NodeResourcesFit"]));
+  clock.advance(300_000);
+  equal(take(), "p");
+});
+
+test("SchedulingQueue tries again after an error, and forgets what was removed", () => {
+  const { clock, queue, put, take } = setUp();
+  put("p");
+  put("q");
+  take();
+  queue.giveBack("p", new Set());
+  queue.remove("q");
+  clock.advance(1000);
+  deepEqual([take(), take()], ["p", undefined]);
+});
