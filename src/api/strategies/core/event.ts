@@ -5,6 +5,16 @@ import { checkQualifiedName, checkRequired } from "#api/validation/checks.ts";
 import type { Field } from "#api/validation/field.ts";
 import type { Given } from "#api/validation/given.ts";
 
+const referenceFields = [
+  "kind",
+  "namespace",
+  "name",
+  "uid",
+  "apiVersion",
+  "resourceVersion",
+  "fieldPath",
+] as const;
+
 const reasonMaxBytes = 128;
 const noteMaxBytes = 1024;
 
@@ -54,16 +64,6 @@ interface Parts {
   readonly controller: string | null | undefined;
   readonly component: string | null | undefined;
 }
-
-const referenceFields = [
-  "kind",
-  "namespace",
-  "name",
-  "uid",
-  "apiVersion",
-  "resourceVersion",
-  "fieldPath",
-] as const;
 
 function fieldsOf<T>(
   partsOf: (event: T) => Parts,
