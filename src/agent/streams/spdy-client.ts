@@ -1,7 +1,6 @@
 import { request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
-import { Writable } from "node:stream";
-import type { Duplex } from "node:stream";
+import { Duplex, Readable, Writable } from "node:stream";
 import type { Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { systemClock } from "#base/clock.ts";
@@ -158,15 +157,19 @@ function delivered(stream: SpdyStream | undefined): Promise<void> {
   });
 }
 
-/** The data stream, failing when the error stream says something. */
+/** The data stream; its end waits for the error stream's, and is a failure when that says something. */
 function joinError(data: SpdyStream, error: SpdyStream): Duplex {
-  void text(error).then(
-    (message) => {
-      if (message !== "") data.destroy(new Error(message));
-    },
-    () => {},
-  );
-  return data;
+  const failure = text(error);
+  failure.catch(() => {});
+  const received = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of data as AsyncIterable<Buffer>) yield chunk;
+    const message = await failure;
+    if (message !== "") throw new Error(message);
+  };
+  return Duplex.from({
+    readable: Readable.from(received(), { objectMode: false }),
+    writable: inputOf(data),
+  });
 }
 
 function closeSessionAfter(stream: Duplex, session: SpdySession): Duplex {
@@ -195,6 +198,7 @@ function upgrade(url: string, protocol: string, clock: Clock): Promise<Socket> {
     });
     request.once("upgrade", (_response, socket: Socket, head: Buffer) => {
       stop();
+      socket.setNoDelay(true);
       if (head.length > 0) socket.unshift(head);
       resolve(socket);
     });

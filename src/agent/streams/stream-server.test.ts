@@ -34,8 +34,9 @@ const credentials = {
 const targets = createFakeTargets();
 let server: StreamServer;
 /** Plain TCP before the server's TLS, as the runtime's streaming server is plain. */
-const plain = createTcpServer({ allowHalfOpen: true }, (near) => {
+const plain = createTcpServer({ allowHalfOpen: true, noDelay: true }, (near) => {
   const far = connectTls({ port: server.port, host: "127.0.0.1", ...credentials });
+  far.setNoDelay(true);
   near.pipe(far).pipe(near);
   near.on("error", () => far.destroy());
   far.on("error", () => near.destroy());
@@ -204,6 +205,7 @@ test("connectExec() and the server echo, half-close, resize and tell exit codes 
   assert.deepEqual(targets.sizes, [{ width: 120, height: 40 }]);
 
   const failing = await exec("exit", "3");
+  failing.stderr!.resume();
   assert.deepEqual(
     [await text(failing.stdout!), await failing.ended],
     ["", { kind: "exited", code: 3 }],

@@ -173,7 +173,7 @@ function openWebSocket(
     socket.once("close", closed);
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off("close", closed);
-      endWhenIdle(socket, idleTimeoutMs);
+      prepareSocket(socket, idleTimeoutMs);
       resolve(webSocket);
     });
   });
@@ -210,11 +210,12 @@ function openSpdy(
     }),
   );
   if (head.length > 0) socket.unshift(head);
-  endWhenIdle(socket, idleTimeoutMs);
+  prepareSocket(socket, idleTimeoutMs);
   return socket;
 }
 
-function endWhenIdle(socket: Socket, idleTimeoutMs: number): void {
+function prepareSocket(socket: Socket, idleTimeoutMs: number): void {
+  socket.setNoDelay(true);
   socket.setTimeout(idleTimeoutMs, () => socket.destroy());
 }
 

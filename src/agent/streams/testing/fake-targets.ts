@@ -61,10 +61,14 @@ function startFake(
   const finish = (code: number): void => {
     stdout.end();
     stderr.end();
-    const outputs = [options.stdout ? stdout : undefined, options.stderr ? stderr : undefined];
-    void Promise.all(
-      outputs.map((output) => output && new Promise((resolve) => output.once("close", resolve))),
-    ).then(() => ended.resolve({ kind: "exited", code }));
+    const outputs = [
+      ...(options.stdout ? [stdout] : []),
+      ...(options.stderr && !options.tty ? [stderr] : []),
+    ];
+    const delivered = outputs.map(
+      (output) => new Promise<void>((resolve) => output.once("close", resolve)),
+    );
+    void Promise.all(delivered).then(() => ended.resolve({ kind: "exited", code }));
   };
   for (const stream of [stdin, stdout, stderr]) stream.on("error", () => {});
   if (name === "cat") stdin.on("end", () => finish(0)).pipe(stdout, { end: false });
