@@ -1,0 +1,188 @@
+import type { Json } from "#api/meta.ts";
+import { fieldOf, isObject, jsonEqual, type JsonObject } from "#api/patch/json-object.ts";
+import type { Schema } from "#api/schema.ts";
+import {
+  emptySet,
+  insertPath,
+  isEmptySet,
+  unionOf,
+  type FieldSet,
+  type MutableFieldSet,
+} from "#api/apply/field-set.ts";
+import { childSchema, itemElement, sameItem, shapeOf } from "#api/apply/paths.ts";
+
+/** How one object differs from another, as sets of fields. */
+export interface Comparison {
+  readonly added: FieldSet;
+  readonly modified: FieldSet;
+  readonly removed: FieldSet;
+}
+
+/** Compares two objects of one kind along its schema, without building anything where they are equal. */
+export function compareObjects(old: JsonObject, changed: JsonObject, schema: Schema): Comparison {
+  const walk: Walk = { added: {}, modified: {}, removed: {}, path: [] };
+  compareFields(walk, { old, changed }, schema);
+  return walk;
+}
+
+/** What the change set or altered. */
+export function changedBy({ added, modified }: Comparison): FieldSet {
+  return unionOf(modified, added);
+}
+
+export function isSame({ added, modified, removed }: Comparison): boolean {
+  return isEmptySet(added) && isEmptySet(modified) && isEmptySet(removed);
+}
+
+export const noDifference: Comparison = {
+  added: emptySet,
+  modified: emptySet,
+  removed: emptySet,
+};
+
+interface Walk {
+  readonly added: MutableFieldSet;
+  readonly modified: MutableFieldSet;
+  readonly removed: MutableFieldSet;
+  /** The elements on the way; made to text only when a difference is found. */
+  readonly path: (string | (() => string))[];
+}
+
+interface Pair<Value> {
+  readonly old: Value | undefined;
+  readonly changed: Value | undefined;
+}
+
+/**
+ * Structs that Go objects contain rather than point to: they exist in every object, so that none is ever added.
+ */
+const embeddedStructs: ReadonlySet<string> = new Set([
+  "metadata",
+  "resources",
+  "spec",
+  "status",
+  "strategy",
+  "template",
+  "updateStrategy",
+]);
+
+function compareValues(walk: Walk, pair: Pair<Json>, schema: Schema | undefined): void {
+  const { old, changed } = pair;
+  if (old === changed) return;
+  const shape = shapeOf(schema, changed ?? old);
+  if (shape === "leaf" || (isVoid(old) && isVoid(changed)) || !canDescend(shape, pair)) {
+    return compareLeaves(walk, pair);
+  }
+  if (shape === "map") compareFields(walk, pair as Pair<JsonObject>, schema);
+  else compareItems(walk, pair as Pair<Json[]>, schema);
+  if (old === undefined && !isEmbedded(walk, schema)) insertPath(walk.added, pathOf(walk));
+  else if (changed === undefined) insertPath(walk.removed, pathOf(walk));
+}
+
+function compareLeaves(walk: Walk, { old, changed }: Pair<Json>): void {
+  if (old === undefined) insertPath(walk.added, pathOf(walk));
+  else if (changed === undefined) insertPath(walk.removed, pathOf(walk));
+  else if (!jsonEqual(old, changed)) insertPath(walk.modified, pathOf(walk));
+}
+
+function compareFields(walk: Walk, pair: Pair<JsonObject>, schema: Schema | undefined): void {
+  const old = pair.old ?? noFields;
+  const changed = pair.changed ?? noFields;
+  for (const field in old) {
+    const next = fieldOf(changed, field);
+    const value = old[field];
+    if (value === next || value === undefined) continue;
+    walk.path.push(`f:${field}`);
+    compareValues(walk, { old: value, changed: next }, childSchema(schema, field));
+    walk.path.pop();
+  }
+  for (const field in changed) {
+    if (Object.hasOwn(old, field)) continue;
+    walk.path.push(`f:${field}`);
+    compareValues(
+      walk,
+      { old: undefined, changed: changed[field] ?? null },
+      childSchema(schema, field),
+    );
+    walk.path.pop();
+  }
+}
+
+const noFields: JsonObject = {};
+
+function compareItems(walk: Walk, pair: Pair<Json[]>, schema: Schema | undefined): void {
+  const old = pair.old ?? [];
+  const changed = pair.changed ?? [];
+  if (old.length === changed.length && inStep(old, changed, schema)) {
+    old.forEach((item, index) => {
+      const next = changed[index];
+      if (next === item) return;
+      walk.path.push(() => itemElement(schema, item) ?? `i:${index}`);
+      compareValues(walk, { old: item, changed: next }, schema?.items);
+      walk.path.pop();
+    });
+    return;
+  }
+  const oldItems = groupItems(old, schema);
+  const changedItems = groupItems(changed, schema);
+  for (const element of new Set([...oldItems.keys(), ...changedItems.keys()])) {
+    walk.path.push(element);
+    compareGroups(walk, oldItems.get(element), { group: changedItems.get(element), schema });
+    walk.path.pop();
+  }
+}
+
+/** Items that stand more than once in a list are compared together. */
+function compareGroups(
+  walk: Walk,
+  old: Json[] | undefined,
+  { group, schema }: { readonly group: Json[] | undefined; readonly schema: Schema | undefined },
+): void {
+  if ((old?.length ?? 0) > 1 || (group?.length ?? 0) > 1) {
+    return compareLeaves(walk, { old, changed: group });
+  }
+  compareValues(walk, { old: old?.[0], changed: group?.[0] }, schema?.items);
+}
+
+function inStep(old: Json[], changed: Json[], schema: Schema | undefined): boolean {
+  return old.every((item, index) => sameItem(schema, item, changed[index] ?? null));
+}
+
+function groupItems(items: Json[], schema: Schema | undefined): Map<string, Json[]> {
+  const groups = new Map<string, Json[]>();
+  items.forEach((item, index) => {
+    const element = itemElement(schema, item) ?? `i:${index}`;
+    const group = groups.get(element);
+    if (group === undefined) groups.set(element, [item]);
+    else group.push(item);
+  });
+  return groups;
+}
+
+function isVoid(value: Json | undefined): boolean {
+  if (value === undefined || value === null) return true;
+  if (typeof value !== "object") return false;
+  return Array.isArray(value) ? value.length === 0 : isEmptyObject(value);
+}
+
+function isEmptyObject(value: JsonObject): boolean {
+  for (const _ in value) return false;
+  return true;
+}
+
+/** Null and absence fit every shape; another kind of value is compared as a whole. */
+function canDescend(shape: "map" | "list", { old, changed }: Pair<Json>): boolean {
+  const fits = (value: Json | undefined): boolean =>
+    value === undefined || (shape === "map" ? isObject(value) : Array.isArray(value));
+  return fits(old) && fits(changed);
+}
+
+function isEmbedded(walk: Walk, schema: Schema | undefined): boolean {
+  if (schema?.properties === undefined) return false;
+  const last = walk.path.at(-1);
+  return typeof last === "string" && embeddedStructs.has(last.slice(2));
+}
+
+function pathOf(walk: Walk): string[] {
+  return walk.path.map((element) => (typeof element === "string" ? element : element()));
+}
