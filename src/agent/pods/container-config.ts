@@ -45,7 +45,7 @@ export function containerConfig(parts: ContainerParts): ContainerConfig {
     tty: spec.tty ?? false,
     resources: containerResources(pod, spec, parts.memoryBytes),
     security: containerSecurity(pod, spec, parts.seccompDir),
-    simulation: simulationOf(pod),
+    simulation: simulationOf(pod, parts.container),
   };
 }
 
@@ -53,10 +53,13 @@ export function messagePathOf(spec: { readonly terminationMessagePath?: string }
   return spec.terminationMessagePath ?? "/dev/termination-log";
 }
 
-function simulationOf(pod: Pod): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(pod.metadata.annotations ?? {})
-      .filter(([key]) => key.startsWith(simulationPrefix))
-      .map(([key, value]) => [key.slice(simulationPrefix.length), value]),
-  );
+/** Containers that are meant to end do so after a second, even if no annotation says when. */
+function simulationOf(pod: Pod, { role }: PodContainer): Record<string, string> {
+  const ends = role === "init" || (role === "app" && pod.spec?.restartPolicy !== "Always");
+  const given = Object.entries(pod.metadata.annotations ?? {})
+    .filter(([key]) => key.startsWith(simulationPrefix))
+    .map(([key, value]) => [key.slice(simulationPrefix.length), value] as const)
+    // What is said of all containers is meant for those that make up the pod.
+    .filter(([key]) => role === "app" || key.includes("."));
+  return { ...(ends && { "run-seconds": "1" }), ...Object.fromEntries(given) };
 }

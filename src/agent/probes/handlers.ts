@@ -41,6 +41,7 @@ const bodyBytesMax = 10 * 1024;
 export function createHandlers(runtime: ContainerRuntime): Handlers {
   return async (handler, target) => {
     try {
+      if (runtime.probe) return await runtime.probe(target.containerId);
       if (handler.exec) return await runCommand(runtime, handler.exec, target);
       if (handler.httpGet) return await getPage(handler.httpGet, target);
       if (handler.tcpSocket) return await openPort(handler.tcpSocket, target);

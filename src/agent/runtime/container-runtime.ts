@@ -39,6 +39,8 @@ export interface ContainerRuntime extends AsyncDisposable {
     command: readonly string[],
     timeoutMs: number,
   ): Promise<{ readonly exitCode: number; readonly output: string }>;
+  /** Whether a container is well, where its ports cannot be reached: then this stands for all of its probes. */
+  probe?(containerId: string): Promise<{ readonly ok: boolean; readonly output: string }>;
   /** A container's output, where it is not in files below the log directory: one CRI log line each, as it comes. */
   readLog?(containerId: string, signal: AbortSignal, follow: boolean): AsyncIterable<string>;
 

@@ -1,0 +1,43 @@
+/** How a simulated container behaves. */
+export interface Behaviour {
+  /** From the call to start until it runs. */
+  readonly startMs: number;
+  /** How long it runs; absent: until it is stopped. */
+  readonly runMs?: number;
+  readonly exitCode: number;
+  /** What it prints when it starts, and again every `logEveryMs`. */
+  readonly log: string;
+  readonly logEveryMs?: number;
+  /** Its readiness, liveness and startup probes pass from this moment after its start … */
+  readonly healthyAfterMs: number;
+  /** … and fail from this one on. */
+  readonly unhealthyAfterMs: number;
+}
+
+/**
+ * Reads the annotations `simulated.kogge.dev/…` (without that prefix here): `start-ms`, `run-seconds`, `exit-code`,
+ * `log`, `log-every-ms`, `healthy-after-seconds`, `unhealthy-after-seconds`. `exit-code.web` is for the container
+ * `web` alone. A value that is no number counts as absent.
+ */
+export function behaviourOf(
+  container: string,
+  annotations: Readonly<Record<string, string>>,
+): Behaviour {
+  const text = (name: string): string | undefined =>
+    annotations[`${name}.${container}`] ?? annotations[name];
+  const number = (name: string): number | undefined => {
+    const value = Number(text(name));
+    return text(name) === undefined || !Number.isFinite(value) || value < 0 ? undefined : value;
+  };
+  const runSeconds = number("run-seconds");
+  const logEveryMs = number("log-every-ms");
+  return {
+    startMs: number("start-ms") ?? 0,
+    ...(runSeconds !== undefined && { runMs: runSeconds * 1000 }),
+    exitCode: number("exit-code") ?? 0,
+    log: text("log") ?? "",
+    ...(logEveryMs && { logEveryMs }),
+    healthyAfterMs: (number("healthy-after-seconds") ?? 0) * 1000,
+    unhealthyAfterMs: (number("unhealthy-after-seconds") ?? Infinity) * 1000,
+  };
+}
