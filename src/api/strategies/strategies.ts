@@ -26,6 +26,34 @@ import { serviceAccountStrategy } from "#api/strategies/core/service-account.ts"
 import { serviceStrategy } from "#api/strategies/core/service.ts";
 import { endpointSliceStrategy } from "#api/strategies/discovery/endpoint-slice.ts";
 import { ipAddressStrategy, serviceCidrStrategy } from "#api/strategies/networking/addresses.ts";
+import {
+  csiDriverStrategy,
+  csiNodeStrategy,
+  csiStorageCapacityStrategy,
+} from "#api/strategies/storage/csi.ts";
+import {
+  storageClassStrategy,
+  volumeAttributesClassStrategy,
+} from "#api/strategies/storage/storage-class.ts";
+import { volumeAttachmentStrategy } from "#api/strategies/storage/volume-attachment.ts";
+import {
+  mutatingWebhookStrategy,
+  validatingAdmissionPolicyBindingStrategy,
+  validatingAdmissionPolicyStrategy,
+  validatingWebhookStrategy,
+} from "#api/strategies/registration/admission.ts";
+import { apiServiceStrategy } from "#api/strategies/registration/api-service.ts";
+import { customResourceDefinitionStrategy } from "#api/strategies/registration/custom-resource-definition.ts";
+import {
+  flowSchemaStrategy,
+  priorityLevelStrategy,
+} from "#api/strategies/flowcontrol/flow-control.ts";
+import {
+  deviceClassStrategy,
+  resourceClaimStrategy,
+  resourceClaimTemplateStrategy,
+  resourceSliceStrategy,
+} from "#api/strategies/resource/device-claims.ts";
 import { ingressClassStrategy, ingressStrategy } from "#api/strategies/networking/ingress.ts";
 import { networkPolicyStrategy } from "#api/strategies/networking/network-policy.ts";
 import { podDisruptionBudgetStrategy } from "#api/strategies/policy/pod-disruption-budget.ts";
@@ -61,6 +89,14 @@ export const strategies: Readonly<Record<string, Readonly<Record<string, Strateg
     Service: serviceStrategy,
     ServiceAccount: serviceAccountStrategy,
   },
+  "admissionregistration.k8s.io": {
+    MutatingWebhookConfiguration: mutatingWebhookStrategy,
+    ValidatingAdmissionPolicy: validatingAdmissionPolicyStrategy,
+    ValidatingAdmissionPolicyBinding: validatingAdmissionPolicyBindingStrategy,
+    ValidatingWebhookConfiguration: validatingWebhookStrategy,
+  },
+  "apiextensions.k8s.io": { CustomResourceDefinition: customResourceDefinitionStrategy },
+  "apiregistration.k8s.io": { APIService: apiServiceStrategy },
   apps: {
     ControllerRevision: controllerRevisionStrategy,
     DaemonSet: daemonSetStrategy,
@@ -74,6 +110,10 @@ export const strategies: Readonly<Record<string, Readonly<Record<string, Strateg
   "coordination.k8s.io": { Lease: leaseStrategy },
   "discovery.k8s.io": { EndpointSlice: endpointSliceStrategy },
   "events.k8s.io": { Event: eventStrategy },
+  "flowcontrol.apiserver.k8s.io": {
+    FlowSchema: flowSchemaStrategy,
+    PriorityLevelConfiguration: priorityLevelStrategy,
+  },
   "networking.k8s.io": {
     IPAddress: ipAddressStrategy,
     Ingress: ingressStrategy,
@@ -89,5 +129,19 @@ export const strategies: Readonly<Record<string, Readonly<Record<string, Strateg
     Role: roleStrategy,
     RoleBinding: roleBindingStrategy,
   },
+  "resource.k8s.io": {
+    DeviceClass: deviceClassStrategy,
+    ResourceClaim: resourceClaimStrategy,
+    ResourceClaimTemplate: resourceClaimTemplateStrategy,
+    ResourceSlice: resourceSliceStrategy,
+  },
   "scheduling.k8s.io": { PriorityClass: priorityClassStrategy },
+  "storage.k8s.io": {
+    CSIDriver: csiDriverStrategy,
+    CSINode: csiNodeStrategy,
+    CSIStorageCapacity: csiStorageCapacityStrategy,
+    StorageClass: storageClassStrategy,
+    VolumeAttachment: volumeAttachmentStrategy,
+    VolumeAttributesClass: volumeAttributesClassStrategy,
+  },
 };
