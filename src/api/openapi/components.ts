@@ -10,14 +10,16 @@ export const componentsRoot = "#/components/schemas/";
 
 /** The OpenAPI 3 schema of a built-in definition, with the `x-kubernetes-…` extensions that clients read. */
 export function componentOf(name: string, describe: Describe): JsonObject {
-  const description = describe(name);
+  const description = describe(name) ?? specialDescriptions[name.slice(name.lastIndexOf(".") + 1)];
   const special = specialComponents[name.slice(name.lastIndexOf(".") + 1)];
   if (special !== undefined)
     return { ...(description !== undefined && { description }), ...special };
   const definition = definitionOf(name);
   invariant(definition !== undefined, `"${name}" is a built-in definition`);
   const required = requiredOf(definition);
-  const properties = propertiesOf(definition, (field) => describe(name, field));
+  const properties = propertiesOf(definition, (field, type) => {
+    return describe(name, field) ?? (type === undefined ? undefined : describe(type));
+  });
   return {
     ...(description !== undefined && { description }),
     type: "object",
@@ -53,6 +55,21 @@ const specialComponents: Readonly<Record<string, JsonObject>> = {
   JSONSchemaPropsOrStringArray: {},
 };
 
+const specialDescriptions: Readonly<Record<string, string>> = {
+  Time: "A time in RFC 3339 form with whole seconds.",
+  MicroTime: "A time in RFC 3339 form with microseconds.",
+  FieldsV1:
+    "A set of fields: each key names a field (f:), a list item (k:, v:) or the object itself (.).",
+  Patch: "A change to an object, in the form that the content type names.",
+  Quantity: "An amount with a unit: 500m, 2Gi, 1e3.",
+  IntOrString: "A whole number, or a text such as a port's name or a percentage.",
+  RawExtension: "An object of any kind.",
+  JSON: "Any JSON value.",
+  JSONSchemaPropsOrArray: "A schema, or a list of schemas.",
+  JSONSchemaPropsOrBool: "A schema, or a boolean: true takes everything, false nothing.",
+  JSONSchemaPropsOrStringArray: "A schema, or a list of field names.",
+};
+
 const listsOfTexts = new Set(["ExtraValue", "Verbs"]);
 
 const scalarComponents: Readonly<Record<string, JsonObject>> = {
@@ -78,10 +95,9 @@ function isInlinedOnly(definition: Definition | undefined): boolean {
   return definition?.unpublished === true && !definition.isObject;
 }
 
-function propertiesOf(
-  definition: Definition,
-  describe: (field: string) => string | undefined,
-): JsonObject {
+type DescribeField = (field: string, type?: string) => string | undefined;
+
+function propertiesOf(definition: Definition, describe: DescribeField): JsonObject {
   const properties: JsonObject = {};
   if (definition.isObject) {
     for (const [field, fallback] of Object.entries(identity)) {
@@ -90,12 +106,17 @@ function propertiesOf(
   }
   for (const field of definition.fields) {
     if (field.name === "~") Object.assign(properties, inlined(field, describe));
-    else properties[field.name] = propertyOf(field, describe(field.name));
+    else properties[field.name] = propertyOf(field, describe(field.name, referenceOf(field)));
   }
   return properties;
 }
 
-function inlined(field: Field, describe: (field: string) => string | undefined): JsonObject {
+/** The one definition that a field's value has, which describes the field where nothing else does. */
+function referenceOf(field: Field): string | undefined {
+  return field.holds === "one" && !isScalar(field.type) ? field.type : undefined;
+}
+
+function inlined(field: Field, describe: DescribeField): JsonObject {
   const definition = definitionOf(field.type);
   return definition === undefined ? {} : propertiesOf(definition, describe);
 }
