@@ -7,7 +7,11 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const node = join(root, "node_modules/node/bin", process.platform === "win32" ? "node.exe" : "node");
+const node = join(
+  root,
+  "node_modules/node/bin",
+  process.platform === "win32" ? "node.exe" : "node",
+);
 const generated = join(root, "src/api/generated/types.ts");
 
 if (!existsSync(node) || !existsSync(generated)) {
@@ -17,7 +21,11 @@ if (!existsSync(node) || !existsSync(generated)) {
 process.exitCode = run(node, [join(root, "tools/start.ts"), ...process.argv.slice(2)]);
 
 function run(command, args) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   if (error || status !== 0) {
     if (error) console.error(`Cannot run ${command}: ${error.message}`);
     process.exit(status ?? 1);

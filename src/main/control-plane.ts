@@ -95,7 +95,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     log: log.with({ part: "apiserver" }),
     serviceNetwork: {
       serviceCidr: options.serviceCidr,
-      apiServerAddress: { ip: options.advertiseIp, port: https.port },
+      // Upstream's validation allows no loopback address among endpoints: without a network there are none.
+      ...(!options.advertiseIp.startsWith("127.") && {
+        apiServerAddress: { ip: options.advertiseIp, port: https.port },
+      }),
     },
     tokens: createTokenSigner(signing),
     tokenReviewer: verifier,

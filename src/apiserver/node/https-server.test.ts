@@ -19,7 +19,7 @@ const pki = createMemoryPki(Date.now());
 const serving = pki.certificate("apiserver", {
   subject: { commonName: "kube-apiserver" },
   use: "server",
-  dnsNames: ["localhost", "node-1"],
+  dnsNames: ["localhost"],
   ipAddresses: ["127.0.0.1"],
 });
 const client = pki.certificate("jane", {

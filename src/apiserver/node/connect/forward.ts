@@ -26,7 +26,6 @@ export interface Destination {
     readonly key: string;
     readonly cert: string;
     readonly ca: string;
-    readonly servername: string;
   };
 }
 
@@ -75,7 +74,7 @@ function open(to: Destination, method: string, headers: IncomingHttpHeaders): Cl
     timeout: connectTimeoutMs,
   };
   if (to.scheme === "http") return httpRequest(options);
-  // A node is who the cluster's authority says; its certificate names the node, not each of its addresses.
+  // A node's certificate names its address; pods and services are not checked, as upstream's proxies do not.
   return httpsRequest({ ...options, ...to.tls, rejectUnauthorized: to.tls !== undefined });
 }
 

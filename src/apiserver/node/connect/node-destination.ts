@@ -24,7 +24,7 @@ export async function nodeDestination(
     host: address.address,
     port,
     path,
-    tls: { key: parts.key, cert: parts.certificate, ca: parts.authority, servername: nodeName },
+    tls: { key: parts.key, cert: parts.certificate, ca: parts.authority },
   };
 }
 

@@ -1,0 +1,73 @@
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import type { Random } from "#base/random.ts";
+import { createAgent } from "#agent/agent.ts";
+import { simulatedMachine } from "#agent/node/machine-facts.ts";
+import { simulatedProcesses } from "#agent/simulated/node/simulated-processes.ts";
+import { createSimulatedRuntime } from "#agent/simulated/simulated-runtime.ts";
+import type { Client } from "#client/client.ts";
+import type { UserInfo } from "#apiserver/request.ts";
+import { addressAt, nodeRange } from "#main/cidr.ts";
+import type { NodeStreams } from "#main/nodes/node-streams.ts";
+
+export interface SimulatedNodesOptions {
+  readonly count: number;
+  readonly clientFor: (user: UserInfo, userAgent: string) => Client;
+  readonly streams: NodeStreams;
+  /** What every node says is its address: where the stream server listens. */
+  readonly address: string;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Nodes whose containers are only bookkeeping: they need neither root nor Linux. Returns their names. */
+export async function startSimulatedNodes(
+  options: SimulatedNodesOptions,
+  stack: AsyncDisposableStack,
+): Promise<readonly string[]> {
+  const names = Array.from({ length: options.count }, (_, index) => `node-${index + 1}`);
+  for (let from = 0; from < names.length; from += atOnce) {
+    const batch = names.slice(from, from + atOnce);
+    await Promise.all(
+      batch.map((name, offset) => startNode(options, { name, index: from + offset }, stack)),
+    );
+  }
+  return names;
+}
+
+/** So many nodes register side by side. */
+const atOnce = 64;
+
+async function startNode(
+  options: SimulatedNodesOptions,
+  node: { readonly name: string; readonly index: number },
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const { clock, random, address } = options;
+  const podCidr = nodeRange(options.podCidr, node.index);
+  const agent = await createAgent({
+    client: options.clientFor(
+      { name: `system:node:${node.name}`, groups: ["system:nodes", "system:authenticated"] },
+      "kubelet",
+    ),
+    nodeName: node.name,
+    runtime: createSimulatedRuntime({ clock, random, podCidr, processes: simulatedProcesses }),
+    clock,
+    random,
+    log: options.log.with({ node: node.name }),
+    machine: simulatedMachine(node.name),
+    dns: {
+      clusterServers: [addressAt(options.serviceCidr, 10)],
+      clusterDomain: "cluster.local",
+      node: { servers: [], searches: [], options: [] },
+    },
+    podCidr,
+    streamPort: options.streams.port,
+    addresses: [address],
+  });
+  stack.use(agent);
+  options.streams.add(node.name, agent.targets);
+}
