@@ -81,9 +81,9 @@ export interface Strategy {
   readonly prepareForCreate?: (object: JsonObject) => void;
   /** In place: carries over from `old` what this path may not change (`status` on an update, `spec` on a status update is shared code). */
   readonly prepareForUpdate?: (object: JsonObject, old: JsonObject) => void;
-  /** Runs on every create and on every update of the main resource; metadata is checked by shared code. */
+  /** The whole check of a create; metadata is checked by shared code. */
   readonly validate?: (object: JsonObject) => readonly StatusCause[];
-  /** What only an update can get wrong; runs after `validate`. */
+  /** The whole check of an update: what `validate` finds, and what only an update can get wrong. */
   readonly validateUpdate?: (object: JsonObject, old: JsonObject) => readonly StatusCause[];
   /** The only check of the kind that runs on an update of the status. */
   readonly validateStatusUpdate?: (object: JsonObject, old: JsonObject) => readonly StatusCause[];

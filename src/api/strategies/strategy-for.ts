@@ -11,6 +11,7 @@ export interface TypedStrategy<T> extends Pick<
   readonly fillDefaults?: (object: Filling<T>) => void;
   readonly prepareForCreate?: (object: Filling<T>) => void;
   readonly prepareForUpdate?: (object: Filling<T>, old: Given<T>) => void;
+  /** Runs on updates too, before `validateUpdate`. */
   readonly validate?: (root: Field, object: Given<T>) => void;
   readonly validateUpdate?: (root: Field, object: Given<T>, old: Given<T>) => void;
   readonly validateStatusUpdate?: (root: Field, object: Given<T>, old: Given<T>) => void;
@@ -30,7 +31,12 @@ export function strategyFor<T>(typed: TypedStrategy<T>): Strategy {
     ...(validate && {
       validate: (object: JsonObject) => causesOf((root) => validate(root, object as Given<T>)),
     }),
-    ...(validateUpdate && { validateUpdate: compared(validateUpdate) }),
+    ...((validate ?? validateUpdate) && {
+      validateUpdate: compared<T>((root, object, old) => {
+        validate?.(root, object);
+        validateUpdate?.(root, object, old);
+      }),
+    }),
     ...(validateStatusUpdate && { validateStatusUpdate: compared(validateStatusUpdate) }),
   };
 }

@@ -19,12 +19,22 @@ export type Filling<T> = T extends readonly (infer Item)[]
       : { -readonly [Name in keyof T]?: Filling<T[Name]> | null }
     : T;
 
-/** The items of a list that may be absent; an item that is null counts as one without fields. */
+/**
+ * The items of a list that may be absent. An item that is null counts as the zero value of its siblings' type, as it
+ * does upstream; a list of nothing else counts as empty.
+ */
 export function itemsOf<Item>(
   list: readonly Item[] | null | undefined,
 ): readonly NonNullable<Item>[] {
   if (!list) return [];
-  return list.map((item) => item ?? ({} as NonNullable<Item>));
+  const sibling: unknown = list.find((item) => item !== null && item !== undefined);
+  if (sibling === undefined) return [];
+  return list.map((item) => item ?? (zeroLike(sibling) as NonNullable<Item>));
+}
+
+function zeroLike(value: unknown): unknown {
+  if (typeof value === "string") return "";
+  return typeof value === "number" ? 0 : {};
 }
 
 /** The entries of a map that may be absent. */

@@ -85,11 +85,13 @@ export const csiNodeStrategy = strategyFor<CSINode>({
     );
   },
   validateUpdate(root, csiNode, old) {
-    const before = new Map(itemsOf(old.spec?.drivers).map((driver) => [driver.name, driver]));
+    const before = itemsOf(old.spec?.drivers);
     for (const [index, driver] of itemsOf(csiNode.spec?.drivers).entries()) {
-      const known = before.get(driver.name);
-      const fixed = known && { ...driver, allocatable: known.allocatable };
-      if (known && !sameMeaning(fixed, known)) {
+      const known = before.filter((other) => other.name === driver.name);
+      const kept = known.some(({ allocatable, ...rest }) =>
+        sameMeaning({ ...driver, allocatable }, { ...rest, allocatable }),
+      );
+      if (known.length > 0 && !kept) {
         root.child("spec", "drivers").index(index).invalid(driver, "field is immutable");
       }
     }
