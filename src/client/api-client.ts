@@ -95,7 +95,7 @@ export function createClient(transport: Transport): Client {
         body,
         signal: options.signal,
       })) as never,
-    read: (path, { signal } = {}) => ask({ method: "GET", path, signal }),
+    read: async (path, { signal } = {}) => decoded(await ask({ method: "GET", path, signal })),
   };
 }
 
@@ -108,6 +108,11 @@ export function statusErrorOf(code: number, value: unknown): StatusError {
     message: status?.message ?? `The server answered ${code}: ${textOf(value)}`,
     ...(status?.details && { details: status.details }),
   });
+}
+
+/** Ready-made documents may come as the text they are kept in. */
+function decoded(value: unknown): unknown {
+  return typeof value === "string" && value.startsWith("{") ? JSON.parse(value) : value;
 }
 
 const patchTypes: Readonly<Record<Patch["kind"], string>> = {

@@ -1,0 +1,245 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { test } from "node:test";
+import type { Deployment, Node, Pod, Service } from "#api/generated/types.ts";
+import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
+import { nameOf, namespaceOf } from "#api/meta.ts";
+import {
+  configMaps,
+  deployments,
+  endpoints,
+  endpointSlices,
+  events,
+  namespaces,
+  nodes,
+  pods,
+  replicaSets,
+  serviceAccounts,
+  services,
+} from "#api/resources.ts";
+import { isNotFound } from "#api/status.ts";
+import { createApiServer } from "#apiserver/server.ts";
+import { systemClock } from "#base/clock.ts";
+import { createLog } from "#base/log.ts";
+import { seededRandom } from "#base/random.ts";
+import { createClient } from "#client/api-client.ts";
+import type { Client } from "#client/client.ts";
+import { createInformers, type Informers } from "#client/informers.ts";
+import { createControllers } from "#controllers/controllers.ts";
+import { createInProcessTransport } from "#main/in-process-transport.ts";
+import { createScheduler } from "#scheduler/scheduler.ts";
+import { createMemoryStore } from "#storage/memory-store.ts";
+
+interface Cluster extends AsyncDisposable {
+  readonly client: Client;
+  readonly informers: Informers;
+  /** Resolves when the condition holds for what the cluster's informers show. */
+  until(condition: () => boolean): Promise<void>;
+}
+
+async function startCluster(nodeCount = 2): Promise<Cluster> {
+  const stop = new AbortController();
+  const problems: string[] = [];
+  const log = createLog(({ level, phrase, fields }) => {
+    if (level === "warn" || level === "error")
+      problems.push(`${phrase} ${String(fields["error"])}`);
+  });
+  const parts = { clock: systemClock, random: seededRandom(1), log };
+  const server = await createApiServer({
+    ...parts,
+    store: createMemoryStore(),
+    kinds: builtinKinds(),
+    serviceNetwork: { serviceCidr: "10.96.0.0/16" },
+  });
+  const user = { name: "admin", groups: ["system:masters"] };
+  const client = createClient(createInProcessTransport(server, user));
+  const informers = createInformers({ ...parts, client, signal: stop.signal });
+  const shared = { ...parts, client, informers, signal: stop.signal };
+  const controllers = createControllers({ ...shared, rootCa: "PEM" });
+  const scheduler = createScheduler(shared);
+  for (let number = 0; number < nodeCount; number++) {
+    await client.create(nodes, readyNode(`node-${number}`));
+  }
+  runPods(client, informers);
+  const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]);
+  return {
+    client,
+    informers,
+    async until(condition) {
+      while (!condition()) {
+        if (limit.aborted) throw new Error(`Cannot wait longer; problems: ${problems.join("; ")}`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await scheduler[Symbol.asyncDispose]();
+      await controllers[Symbol.asyncDispose]();
+      stop.abort();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const readyNode = (name: string): Node => ({
+  apiVersion: "v1",
+  kind: "Node",
+  metadata: { name },
+  status: {
+    allocatable: { cpu: "4", memory: "8Gi", pods: "110" },
+    conditions: [{ type: "Ready", status: "True" }],
+  },
+});
+
+/** Plays the nodes: pods become ready at once and go when they are told to. */
+function runPods(client: Client, informers: Informers): void {
+  let number = 0;
+  informers.of(pods).onChange(({ kind, object }) => {
+    if (kind === "deleted" || !object.spec?.nodeName) return;
+    const at = { name: nameOf(object), namespace: namespaceOf(object) };
+    const ignore = (error: unknown): void => ok(isNotFound(error) || String(error) !== "", "");
+    if (object.metadata.deletionTimestamp) {
+      client.delete(pods, at, { gracePeriodSeconds: 0 }).catch(ignore);
+    } else if (object.status?.phase !== "Running") {
+      const podIP = `10.244.0.${++number}`;
+      const conditions = [
+        { type: "Ready", status: "True", lastTransitionTime: new Date().toISOString() },
+      ];
+      const status = { phase: "Running", podIP, podIPs: [{ ip: podIP }], conditions };
+      const patch = { kind: "strategic" as const, value: { status } };
+      client.patch(pods, at, patch, { subresource: "status" }).catch(ignore);
+    }
+  });
+}
+
+const web = (replicas: number, image = "v1"): Deployment => ({
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name: "web", namespace: "default" },
+  spec: {
+    replicas,
+    selector: { matchLabels: { app: "web" } },
+    template: {
+      metadata: { labels: { app: "web" } },
+      spec: {
+        containers: [{ name: "c", image, ports: [{ name: "http", containerPort: 8080 }] }],
+      },
+    },
+  },
+});
+
+const webService: Service = {
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name: "web", namespace: "default", labels: { team: "a" } },
+  spec: { selector: { app: "web" }, ports: [{ port: 80, targetPort: "http" }] },
+};
+
+test("a Deployment becomes pods on nodes, a rollout replaces them and a service finds them", async () => {
+  await using cluster = await startCluster();
+  const { client, informers, until } = cluster;
+  await client.create(deployments, web(3));
+  await client.create(services, webService);
+  const deployment = () => informers.of(deployments).get({ name: "web", namespace: "default" });
+  const isComplete = (): boolean => {
+    const { status, metadata } = deployment() ?? {};
+    return (
+      status?.observedGeneration === metadata?.generation &&
+      status?.availableReplicas === 3 &&
+      status?.updatedReplicas === 3 &&
+      status?.replicas === 3
+    );
+  };
+  await until(isComplete);
+  const slices = () => [...informers.of(endpointSlices).list("default")];
+  const addresses = () =>
+    slices()
+      .filter(({ metadata }) => metadata.labels?.["kubernetes.io/service-name"] === "web")
+      .flatMap((slice) => slice.endpoints ?? [])
+      .flatMap((endpoint) => endpoint.addresses)
+      .toSorted();
+  const podAddresses = () =>
+    [...informers.of(pods).list("default")]
+      .filter(({ metadata }) => !metadata.deletionTimestamp)
+      .map(({ status }) => status?.podIP)
+      .toSorted();
+  await until(() => addresses().length === 3);
+  deepEqual(addresses(), podAddresses());
+  const subsets = () => informers.of(endpoints).get({ name: "web", namespace: "default" })?.subsets;
+  await until(() => subsets()?.[0]?.addresses?.length === 3);
+  deepEqual(subsets()?.[0]?.ports, [{ port: 8080, protocol: "TCP" }]);
+
+  await client.patch(
+    deployments,
+    { name: "web", namespace: "default" },
+    {
+      kind: "json",
+      operations: [{ op: "replace", path: "/spec/template/spec/containers/0/image", value: "v2" }],
+    },
+  );
+  await until(
+    () => deployment()?.metadata.annotations?.["deployment.kubernetes.io/revision"] === "2",
+  );
+  await until(isComplete);
+  const sets = [...informers.of(replicaSets).list("default")];
+  deepEqual(sets.map(({ spec }) => spec?.replicas).toSorted(), [0, 3]);
+  await until(() => podAddresses().length === 3);
+  await until(() => addresses().join() === podAddresses().join());
+  const told = (await client.list(events, { namespace: "default" })).items;
+  const reasons = new Set(told.map(({ reason }) => reason));
+  for (const reason of ["ScalingReplicaSet", "SuccessfulCreate", "Scheduled", "SuccessfulDelete"]) {
+    ok(reasons.has(reason), `an event ${reason}`);
+  }
+});
+
+test("a namespace gets its account and CA, and goes with all that is in it", async () => {
+  await using cluster = await startCluster();
+  const { client, informers, until } = cluster;
+  await client.create(namespaces, {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: "team" },
+  });
+  const hasBoth = async (): Promise<boolean> => {
+    const accounts = await client.list(serviceAccounts, { namespace: "team" });
+    const maps = await client.list(configMaps, { namespace: "team" });
+    return accounts.items.length === 1 && maps.items.length === 1;
+  };
+  while (!(await hasBoth())) await new Promise((resolve) => setTimeout(resolve, 5));
+  const deployment = web(2);
+  await client.create(deployments, {
+    ...deployment,
+    metadata: { ...deployment.metadata, namespace: "team" },
+  });
+  await until(() => [...informers.of(pods).list("team")].length === 2);
+  await client.delete(namespaces, { name: "team" });
+  await until(() => informers.of(namespaces).get({ name: "team" }) === undefined);
+  equal((await client.list(pods, { namespace: "team" })).items.length, 0);
+  equal((await client.list(deployments, { namespace: "team" })).items.length, 0);
+});
+
+test("a pod that fits nowhere says why and is placed when a node comes", async () => {
+  await using cluster = await startCluster(1);
+  const { client, informers, until } = cluster;
+  const big: Pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "big", namespace: "default" },
+    spec: { containers: [{ name: "c", image: "i", resources: { requests: { cpu: "6" } } }] },
+  };
+  const account = () => client.get(serviceAccounts, { namespace: "default", name: "default" });
+  while (!(await account().catch(() => undefined))) await new Promise((go) => setTimeout(go, 5));
+  await client.create(pods, big);
+  const known = () => informers.of(pods).get({ name: "big", namespace: "default" });
+  const scheduled = () => known()?.status?.conditions?.find(({ type }) => type === "PodScheduled");
+  await until(() => scheduled()?.status === "False");
+  equal(
+    scheduled()?.message,
+    "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: " +
+      "1 Preemption is not helpful for scheduling.",
+  );
+  equal(scheduled()?.reason, "Unschedulable");
+  const large = readyNode("large");
+  const allocatable = { cpu: "8", memory: "8Gi", pods: "110" };
+  await client.create(nodes, { ...large, status: { ...large.status, allocatable } });
+  await until(() => known()?.spec?.nodeName === "large");
+  match(scheduled()?.status ?? "", /True/);
+});
