@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rfc3339 } from "#base/clock.ts";
 import { seededRandom, type Random } from "#base/random.ts";
+import type { ManagedFieldsEntry } from "#api/generated/types.ts";
 import type { Json } from "#api/meta.ts";
 import type { JsonObject } from "#api/patch/json-object.ts";
 import { schemaOf } from "#api/schemas/builtin-schemas.ts";
@@ -12,7 +12,6 @@ import { updateManagedFields, type ManagedUpdate } from "#api/apply/update-manag
 import { lastAppliedAnnotation } from "#api/apply/last-applied.ts";
 
 const deploymentSchema = schemaOf("io.k8s.api.apps.v1.Deployment");
-const at = (seconds: number): string => rfc3339(seconds * 1000);
 
 function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null) Object.values(value).forEach(freeze);
@@ -37,9 +36,9 @@ function createWorld({ schema = deploymentSchema, apiVersion = "apps/v1" }: Sett
     get managers(): Record<string, Json> {
       const entries = (live?.["metadata"] as JsonObject | undefined)?.["managedFields"];
       return Object.fromEntries(
-        ((entries ?? []) as JsonObject[]).map((entry) => [
-          `${String(entry["manager"])} ${String(entry["operation"])} ${String(entry["time"]).slice(17, 19)}`,
-          entry["fieldsV1"] ?? null,
+        ((entries ?? []) as ManagedFieldsEntry[]).map((entry) => [
+          `${entry.manager} ${entry.operation} ${entry.time?.slice(17, 19)}`,
+          entry.fieldsV1 as Json,
         ]),
       );
     },
@@ -436,7 +435,7 @@ const randomSchema: Schema = {
 };
 
 function randomConfig(random: Random): JsonObject {
-  const some = (names: string): string[] => [...names].filter(() => random() < 0.5);
+  const some = (names: string): string[] => names.split("").filter(() => random() < 0.5);
   const value = (): string => String(Math.floor(random() * 2));
   const map = (): JsonObject => Object.fromEntries(some("abc").map((name) => [name, value()]));
   const config: JsonObject = {

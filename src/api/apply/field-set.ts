@@ -19,10 +19,10 @@ export function isEmptySet(set: FieldSet): boolean {
   return true;
 }
 
-/** All paths of either. */
+/** All paths of either; `left` itself when it has them all. */
 export function unionOf(left: FieldSet, right: FieldSet): FieldSet {
   if (isEmptySet(left)) return right;
-  return isEmptySet(right) ? left : uniteChildren(left, right, {});
+  return isEmptySet(right) ? left : uniteChildren(left, right);
 }
 
 /** The paths of `left` that are not in `right`; `left` itself when nothing is taken away. */
@@ -97,15 +97,20 @@ export function insertPath(set: MutableFieldSet, path: readonly string[]): void 
   });
 }
 
-/** The set with its keys in the order in which they are written. */
+/** The set with its keys in the order in which they are written; the same one where they already are. */
 export function sortedSet(set: FieldSet): FieldSet {
-  const elements = Object.keys(set);
-  if (elements.length === 0) return set;
-  const result: MutableFieldSet = {};
-  for (const element of elements.length > 1 ? elements.sort() : elements) {
-    result[element] = sortedSet(set[element] ?? emptySet) as MutableFieldSet;
+  let result: MutableFieldSet | undefined;
+  let last = "";
+  for (const element in set) {
+    if (element < last) return sortedSet(sortedKeys(set));
+    last = element;
+    const child = set[element] ?? emptySet;
+    const sorted = sortedSet(child);
+    if (sorted === child) continue;
+    result ??= { ...set } as MutableFieldSet;
+    result[element] = sorted as MutableFieldSet;
   }
-  return result;
+  return result ?? set;
 }
 
 /** Calls `visit` for every path of the set. */
@@ -128,18 +133,23 @@ export function isMember(node: FieldSet): boolean {
   return "." in node || isEmptySet(node);
 }
 
-function uniteChildren(left: FieldSet, right: FieldSet, result: MutableFieldSet): MutableFieldSet {
-  Object.assign(result, left);
+function uniteChildren(left: FieldSet, right: FieldSet): FieldSet {
+  let result: MutableFieldSet | undefined;
   for (const element in right) {
     const child = left[element];
     const other = right[element] ?? emptySet;
-    if (child === undefined || child === other) result[element] = other as MutableFieldSet;
-    else if (element !== ".") {
-      const member = isMember(child) || isMember(other);
-      result[element] = nodeOf(member, uniteChildren(child, other, {}));
-    }
+    const united = child === undefined ? other : uniteNodes(child, other);
+    if (united === child) continue;
+    result ??= { ...left } as MutableFieldSet;
+    result[element] = united as MutableFieldSet;
   }
-  return result;
+  return result ?? left;
+}
+
+function uniteNodes(left: FieldSet, right: FieldSet): FieldSet {
+  return left === right
+    ? left
+    : nodeOf(isMember(left) || isMember(right), uniteChildren(left, right));
 }
 
 /** The rest of a node below the root; undefined when nothing is left. */
@@ -167,4 +177,10 @@ function nodeOf(member: boolean, children: FieldSet): MutableFieldSet {
   if (member) return { ".": {}, ...children } as MutableFieldSet;
   const { ".": _, ...rest } = children as MutableFieldSet;
   return rest;
+}
+
+function sortedKeys(set: FieldSet): FieldSet {
+  const result: MutableFieldSet = {};
+  for (const element of Object.keys(set).sort()) result[element] = set[element] as MutableFieldSet;
+  return result;
 }

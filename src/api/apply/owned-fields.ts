@@ -1,10 +1,10 @@
 import type { ManagedFieldsEntry } from "#api/generated/types.ts";
-import { isObject, type JsonObject } from "#api/patch/json-object.ts";
+import { isObject, setField, type JsonObject } from "#api/patch/json-object.ts";
 import type { Schema } from "#api/schema.ts";
 import type { FieldSet, MutableFieldSet } from "#api/apply/field-set.ts";
 
 /** The fields of `metadata` that nobody owns: the server sets them. */
-const serverMetadata = [
+const serverMetadata: ReadonlySet<string> = new Set([
   "name",
   "namespace",
   "creationTimestamp",
@@ -14,7 +14,7 @@ const serverMetadata = [
   "generation",
   "managedFields",
   "resourceVersion",
-];
+]);
 
 /** The same as a set, with the fields that say what the object is. */
 export const serverFields: FieldSet = {
@@ -22,19 +22,19 @@ export const serverFields: FieldSet = {
   "f:kind": {},
   "f:metadata": {
     ".": {},
-    ...Object.fromEntries(serverMetadata.map((field) => [`f:${field}`, {}])),
+    ...Object.fromEntries([...serverMetadata].map((field) => [`f:${field}`, {}])),
   },
 };
 
 /** The object without what nobody can own. */
 export function withoutServerFields(object: JsonObject): JsonObject {
-  const { apiVersion: _apiVersion, kind: _kind, ...rest } = object;
-  if (!isObject(rest["metadata"])) return rest;
-  const metadata = { ...rest["metadata"] };
-  for (const field of serverMetadata) delete metadata[field];
-  if (Object.keys(metadata).length > 0) return { ...rest, metadata };
-  delete rest["metadata"];
-  return rest;
+  const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = object;
+  if (!isObject(metadata)) return metadata === undefined ? rest : { metadata, ...rest };
+  const owned: JsonObject = {};
+  for (const field of Object.keys(metadata)) {
+    if (!serverMetadata.has(field)) setField(owned, field, metadata[field] ?? null);
+  }
+  return Object.keys(owned).length === 0 ? rest : { metadata: owned, ...rest };
 }
 
 export function withoutManagedFields(object: JsonObject): JsonObject {

@@ -6,6 +6,7 @@ import type { Schema } from "#api/schema.ts";
 import { changedBy, compareObjects, isSame, type Comparison } from "#api/apply/compare.ts";
 import {
   differenceOf,
+  emptySet,
   isEmptySet,
   unionOf,
   withoutSubtrees,
@@ -61,18 +62,26 @@ export function recordUpdate(managers: readonly Manager[], update: ManagedUpdate
     withoutServerFields(update.new),
     update.schema,
   );
-  const taken = withoutSubtrees(changedBy(comparison), reset);
-  const left = isSame(comparison) ? [...managers] : withoutChanged(managers, comparison, reset);
-  if (isEmptySet(taken)) return left;
+  if (isSame(comparison)) return [...managers];
   const writer: Writer = {
     manager: update.manager,
     operation: "Update",
     apiVersion: update.apiVersion,
     subresource,
   };
-  const previous = left.find((one) => isSameManager(one, writer));
-  const others = left.filter((one) => one !== previous);
-  const fields = previous === undefined ? taken : unionOf(previous.fields, taken);
+  const own = managers.find((one) => isSameManager(one, writer));
+  const others = withoutChanged(
+    managers.filter((one) => one !== own),
+    comparison,
+    reset,
+  );
+  const removed = withoutSubtrees(comparison.removed, reset);
+  const kept = own && withFields(own, differenceOf(own.fields, removed));
+  const taken = withoutSubtrees(changedBy(comparison), reset);
+  if (isEmptySet(taken)) {
+    return kept === undefined || isEmptySet(kept.fields) ? others : [...others, kept];
+  }
+  const fields = unionOf(kept?.fields ?? emptySet, taken);
   return [...others, { ...writer, time: rfc3339(update.nowMs), fields }];
 }
 

@@ -1,6 +1,6 @@
 import type { Json } from "#api/meta.ts";
 import type { Schema } from "#api/schema.ts";
-import { fieldOf, isObject, setField, type JsonObject } from "#api/patch/json-object.ts";
+import { isObject, setField, type JsonObject } from "#api/patch/json-object.ts";
 import type { DecodedBody } from "#api/decode/decode-body.ts";
 import {
   handledAs,
@@ -37,7 +37,13 @@ export interface CheckOptions {
  * are dropped and, as the mode says, reported. The input is not changed; what needs no change is shared.
  */
 export function checkFields(value: Json, schema: Schema, options: CheckOptions): CheckedFields {
-  const walk: Walk = { fields: [], struct: "", unknown: [], subject: options.subject, place: [] };
+  const walk: Walk = {
+    fields: [],
+    struct: schema,
+    unknown: [],
+    subject: options.subject,
+    place: [],
+  };
   if (!isObject(value)) throw refuse(walk, mismatch(value, goTypeOf(schema)));
   const object = checkObject(walk, value, schema);
   const warnings = reportFindings(walk.unknown, options.mode, options);
@@ -50,9 +56,9 @@ interface Walk {
   /** The names of the fields on the way, as Go's messages have them. */
   readonly fields: string[];
   /** The same way with the places in lists, as findings have them. */
-  readonly place: string[];
+  readonly place: (string | number)[];
   /** The innermost struct. */
-  struct: string;
+  struct: Schema;
   readonly unknown: string[];
   readonly subject: Subject | undefined;
 }
@@ -81,7 +87,7 @@ function checkStruct(walk: Walk, object: JsonObject, schema: Schema): JsonObject
   const outer = walk.struct;
   let result = object;
   for (const field of Object.keys(object)) {
-    const value = fieldOf(object, field) ?? null;
+    const value = object[field] ?? null;
     const fieldSchema = Object.hasOwn(properties, field) ? properties[field] : undefined;
     if (fieldSchema === undefined && schema.preserveUnknownFields) continue;
     if (fieldSchema === undefined || value === null) {
@@ -90,7 +96,7 @@ function checkStruct(walk: Walk, object: JsonObject, schema: Schema): JsonObject
       continue;
     }
     enter(walk, field);
-    walk.struct = goStructOf(schema);
+    walk.struct = schema;
     const checked = checkValue(walk, value, fieldSchema);
     leave(walk);
     if (checked !== value) result = withField({ result, original: object }, field, checked);
@@ -102,8 +108,8 @@ function checkStruct(walk: Walk, object: JsonObject, schema: Schema): JsonObject
 function checkMap(walk: Walk, object: JsonObject, values: Schema): JsonObject {
   let result = object;
   for (const key of Object.keys(object)) {
-    const value = fieldOf(object, key) ?? null;
-    walk.place.push(`.${key}`);
+    const value = object[key] ?? null;
+    walk.place.push(key);
     const checked = value === null ? zeroOf(values) : checkValue(walk, value, values);
     walk.place.pop();
     if (checked !== value) result = withField({ result, original: object }, key, checked);
@@ -115,7 +121,7 @@ function checkItems(walk: Walk, items: Json[], schema: Schema | undefined): Json
   if (schema === undefined) return items;
   let result = items;
   items.forEach((item, index) => {
-    walk.place.push(`[${index}]`);
+    walk.place.push(index);
     const checked = item === null ? zeroOf(schema) : checkValue(walk, item, schema);
     walk.place.pop();
     if (checked === item) return;
@@ -143,12 +149,18 @@ function without(result: JsonObject, original: JsonObject, field: string): JsonO
 
 function addUnknown(walk: Walk, field: string): void {
   if (walk.unknown.length >= unknownMax) return;
-  walk.unknown.push([...walk.place, `.${field}`].join("").slice(1));
+  const steps = [...walk.place, field];
+  walk.unknown.push(
+    steps
+      .map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`))
+      .join("")
+      .slice(1),
+  );
 }
 
 function enter(walk: Walk, field: string): void {
   walk.fields.push(field);
-  walk.place.push(`.${field}`);
+  walk.place.push(field);
 }
 
 function leave(walk: Walk): void {
@@ -161,6 +173,6 @@ function refuse(walk: Walk, problem: Unreadable): Error {
   const into =
     walk.fields.length === 0
       ? `Go value of type ${problem.type}`
-      : `Go struct field ${walk.struct}.${walk.fields.join(".")} of type ${problem.type}`;
+      : `Go struct field ${goStructOf(walk.struct)}.${walk.fields.join(".")} of type ${problem.type}`;
   return handledAs(`json: cannot unmarshal ${problem.value} into ${into}`, walk.subject);
 }

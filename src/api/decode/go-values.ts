@@ -139,18 +139,21 @@ function readBase64(value: string): Json | Unreadable {
 
 const timeShape =
   /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([-+])(\d\d):(\d\d))$/;
+/** In UTC, with a day that every month has; enough for the usual case. */
+const canonicalTime =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{6})?Z$/;
 const timeLayout = ["2006", "-", "01", "-", "02", "T", "15", ":", "04", ":", "05", "Z07:00"];
 
 /** Times are stored in UTC with whole seconds, or with microseconds where the type says so. */
 function readTime(value: string, micro: boolean): Json | Unreadable {
+  const isCanonical = value.endsWith("Z") && value.length === (micro ? 27 : 20);
+  if (isCanonical && canonicalTime.test(value)) return value;
   const match = timeShape.exec(value);
   if (match === null) return text(timeProblem(value, micro));
   const outOfRange = rangeProblem(match);
   if (outOfRange !== undefined) {
     return text(`parsing time ${JSON.stringify(value)}: ${outOfRange} out of range`);
   }
-  const isCanonical = value.endsWith("Z") && value.length === (micro ? 27 : 20);
-  if (isCanonical) return value;
   const whole = Date.parse(`${value.slice(0, 19)}Z`) - offsetMs(match);
   const fraction = (match[7] ?? "").slice(0, 6).padEnd(6, "0");
   return micro ? rfc3339Micro(whole).replace(/\.\d{6}Z$/, `.${fraction}Z`) : rfc3339(whole);

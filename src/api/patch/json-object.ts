@@ -33,14 +33,23 @@ export function jsonEqual(left: Json | undefined, right: Json | undefined): bool
     return false;
   }
   if (left === undefined || right === undefined) return false;
-  if (Array.isArray(left)) {
-    if (!Array.isArray(right) || left.length !== right.length) return false;
-    return left.every((item, index) => jsonEqual(item, right[index]));
+  if (Array.isArray(left)) return Array.isArray(right) && itemsEqual(left, right);
+  return !Array.isArray(right) && fieldsEqual(left, right);
+}
+
+function itemsEqual(left: Json[], right: Json[]): boolean {
+  if (left.length !== right.length) return false;
+  for (let index = 0; index < left.length; index++) {
+    if (!jsonEqual(left[index], right[index])) return false;
   }
-  if (Array.isArray(right)) return false;
+  return true;
+}
+
+function fieldsEqual(left: JsonObject, right: JsonObject): boolean {
   const fields = Object.keys(left);
   if (fields.length !== Object.keys(right).length) return false;
-  return fields.every(
-    (field) => Object.hasOwn(right, field) && jsonEqual(left[field], right[field]),
-  );
+  for (const field of fields) {
+    if (!Object.hasOwn(right, field) || !jsonEqual(left[field], right[field])) return false;
+  }
+  return true;
 }
