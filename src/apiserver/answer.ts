@@ -8,6 +8,8 @@ export type Answer =
   | { readonly kind: "stored"; readonly status: number; readonly object: StoredObject }
   /** An object that is nowhere stored: a dry run's result, a review, a `Status`. */
   | { readonly kind: "value"; readonly status: number; readonly value: JsonObject }
+  /** What little is told as plain text: an empty log. */
+  | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "list"; readonly list: ObjectList }
   | { readonly kind: "watch"; readonly events: WatchEvents }
   | { readonly kind: "connect"; readonly target: ConnectTarget };

@@ -1,8 +1,17 @@
+import type { JsonObject } from "#api/kind.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
 /** Decides whether somebody may do something. */
 export interface Authorizer {
   authorize(attributes: Attributes): Promise<Decision> | Decision;
+  /** All that a user may do in a namespace; absent where that cannot be told. */
+  rules?(user: UserInfo, namespace: string): Promise<Rules> | Rules;
+}
+
+/** In the words of a `SelfSubjectRulesReview`. */
+export interface Rules {
+  readonly resourceRules: readonly JsonObject[];
+  readonly nonResourceRules: readonly JsonObject[];
 }
 
 /** What is asked for, in the words of a `SubjectAccessReview`. */
@@ -34,6 +43,14 @@ export const allowAuthenticated: Authorizer = {
     if (user.groups.includes("system:masters")) return { allowed: true, reason: "" };
     if (!user.groups.includes("system:unauthenticated")) return { allowed: true, reason: "" };
     return { allowed: !isResource && openPaths.test(path), reason: "" };
+  },
+  rules: ({ groups }) => {
+    if (groups.includes("system:unauthenticated"))
+      return { resourceRules: [], nonResourceRules: [] };
+    return {
+      resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }],
+      nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }],
+    };
   },
 };
 

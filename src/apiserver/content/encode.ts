@@ -5,7 +5,7 @@ import type { Answer, ObjectList } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import type { ApiRequest, ApiResponse, Headers } from "#apiserver/request.ts";
 import { formOf, type Form } from "#apiserver/content/accept.ts";
-import { bytesResponse, utf8 } from "#apiserver/content/bytes.ts";
+import { bytesResponse, textResponse, utf8 } from "#apiserver/content/bytes.ts";
 import { listBytes, listMetadata, listObject } from "#apiserver/content/list-bytes.ts";
 import { encodeAsProtobuf } from "#apiserver/content/protobuf.ts";
 import { includeObject, objectInForm } from "#apiserver/content/shape.ts";
@@ -25,6 +25,8 @@ export function encodeAnswer(call: Call, answer: Answer, form: Form): ApiRespons
   switch (answer.kind) {
     case "connect":
       return { kind: "connect", headers, target: answer.target };
+    case "text":
+      return textResponse(200, answer.text);
     case "watch":
       return watchResponse(call, answer.events, form);
     case "list":

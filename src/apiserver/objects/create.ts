@@ -14,13 +14,17 @@ import { stamp, viewOf } from "#apiserver/objects/view.ts";
 import { readStored } from "#apiserver/objects/read.ts";
 
 /** Takes a decoded, defaulted object that the caller gives away all the way into the store. */
-export async function createObject(call: Call, object: JsonObject): Promise<Written> {
+export async function createObject(
+  call: Call,
+  object: JsonObject,
+  options: { readonly managersNoted?: boolean } = {},
+): Promise<Written> {
   stamp(object, call.kind);
   settleNamespace(call, object);
   const metadata = ensureObject(object, "metadata");
   if (!stringAt(metadata, "name") && !stringAt(metadata, "generateName"))
     refuseNameless(call, object);
-  noteManager(call, object, undefined);
+  if (!options.managersNoted) noteManager(call, object, undefined);
   await admit(call, { operation: "CREATE", object, old: undefined });
   for (let attempt = 1; ; attempt += 1) {
     const generated = stringAt(metadata, "name") === "";

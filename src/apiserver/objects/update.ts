@@ -1,4 +1,5 @@
-import type { JsonObject } from "#api/kind.ts";
+import type { StatusCause } from "#api/generated/types.ts";
+import type { JsonObject, Strategy } from "#api/kind.ts";
 import { conflict, invalid, notFound } from "#api/status.ts";
 import { validateObjectMetaUpdate } from "#api/validation/object-meta.ts";
 import { admit } from "#apiserver/admission/admission.ts";
@@ -35,6 +36,8 @@ export interface UpdatePlan {
   readonly change: (current: StoredObject) => JsonObject | Promise<JsonObject>;
   /** "status" changes status and nothing that is wanted; "raw" takes the object as it is. Default "main". */
   readonly part?: "main" | "status" | "raw";
+  /** Checks beyond metadata for a "raw" update. */
+  readonly validate?: (object: JsonObject, old: JsonObject) => readonly StatusCause[];
   /** Where `change` has noted the managers itself: server-side apply. */
   readonly managersNoted?: boolean;
 }
@@ -121,12 +124,16 @@ function prepare(call: Call, object: JsonObject, old: JsonObject): void {
 
 function assertValid(call: Call, plan: UpdatePlan, object: JsonObject, old: JsonObject): void {
   const { strategy } = call.kind;
-  const validate = plan.part === "status" ? strategy.validateStatusUpdate : strategy.validateUpdate;
   const causes = [
     ...validateObjectMetaUpdate(object, old),
-    ...(plan.part === "raw" ? [] : (validate?.(object, old) ?? [])),
+    ...(validatorOf(plan, strategy)?.(object, old) ?? []),
   ];
   if (causes.length > 0) throw invalid(call.kind, call.info.name, causes);
+}
+
+function validatorOf(plan: UpdatePlan, strategy: Strategy) {
+  if (plan.part === "raw") return plan.validate;
+  return plan.part === "status" ? strategy.validateStatusUpdate : strategy.validateUpdate;
 }
 
 /** The times in `managedFields` do not count: they change with every request. */

@@ -12,7 +12,15 @@ export interface ReadDeleteOptions extends DeleteOptions {
 /** The options of a DELETE, from its body or, without one, from its query. */
 export async function deleteOptionsOf(call: Call): Promise<ReadDeleteOptions> {
   const body = await readOptionsBody(call);
-  const options = body === undefined ? fromQuery(call.request.query) : fromBody(body);
+  if (body !== undefined) return deleteOptionsOfObject(body);
+  const options = fromQuery(call.request.query);
+  assertConsistent(options);
+  return options;
+}
+
+/** The options in a decoded `DeleteOptions`. */
+export function deleteOptionsOfObject(body: JsonObject): ReadDeleteOptions {
+  const options = fromBody(body);
   assertConsistent(options);
   return options;
 }
