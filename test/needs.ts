@@ -10,6 +10,7 @@ export type Need =
   | "cni"
   | "nft"
   | "buildah"
+  | "busybox"
   | "etcd"
   | "docker-registry"
   | "clients";

@@ -27,8 +27,9 @@ export interface SpdySessionOptions {
 
 /**
  * A SPDY/3.1 session over any byte stream. The peer is nearly always moby/spdystream (kubectl, containerd): it sends
- * no window updates and heeds none, so back-pressure is the connection's own. We send window updates all the same,
- * and heed the peer's from the first it sends.
+ * no window updates and heeds none, so back-pressure is the connection's own. A peer that shows by SETTINGS or a
+ * window update that it controls flow is treated likewise. Others get no updates: bytes that reach a peer after it
+ * closed make the kernel reset the connection, and what we had not read yet would be lost.
  */
 export class SpdySession {
   /** Resolves when the connection is over, with the reason when it did not end in order. */
@@ -49,6 +50,7 @@ export class SpdySession {
   #nextPingId: number;
   #lastPeerStreamId = 0;
   #controlFramesPending = 0;
+  #peerControlsFlow = false;
   #goneAway = false;
   #isOver = false;
 
@@ -139,8 +141,10 @@ export class SpdySession {
         this.#goneAway = true;
         return;
       case "window-update":
+        this.#peerControlsFlow = true;
         return this.#windows.update(this.#streams.get(frame.streamId), frame);
       case "settings":
+        this.#peerControlsFlow = true;
         return;
     }
   }
@@ -243,7 +247,7 @@ export class SpdySession {
   }
 
   #windowUpdate(streamId: number, delta: number): void {
-    if (delta > 0) this.#send({ kind: "window-update", streamId, delta });
+    if (delta > 0 && this.#peerControlsFlow) this.#send({ kind: "window-update", streamId, delta });
   }
 
   #reset(streamId: number, status: number): void {

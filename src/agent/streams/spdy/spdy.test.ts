@@ -165,6 +165,58 @@ test("SpdySession holds back a writer whose reader is slow, and loses nothing of
   server.destroy();
 });
 
+test("SpdySession controls flow both ways with a peer that does", async () => {
+  const [near, far] = duplexPair();
+  const session = new SpdySession(far, {
+    role: "server",
+    onStream: (stream) => {
+      stream.on("error", () => {});
+      stream.resume();
+      stream.write(Buffer.alloc(100_000));
+      return undefined;
+    },
+  });
+  const decode = createFrameDecoder();
+  const received: Frame[] = [];
+  let receivedBytes = 0;
+  near.on("data", (chunk: Buffer) => {
+    for (const frame of decode(chunk)) {
+      if (frame.kind === "data") receivedBytes += frame.data.length;
+      else received.push(frame);
+    }
+  });
+  const headerBlock = createHeaderCompressor()(headersOf("stdout"));
+  const pong = async (id: number): Promise<void> => {
+    near.write(encodeControl({ kind: "ping", id }));
+    while (!received.some((frame) => frame.kind === "ping" && frame.id === id))
+      await setImmediate();
+  };
+  near.write(encodeControl({ kind: "window-update", streamId: 0, delta: 1_000_000 }));
+  near.write(
+    encodeControl({
+      kind: "syn-stream",
+      streamId: 1,
+      fin: false,
+      unidirectional: false,
+      headerBlock,
+    }),
+  );
+  near.write(encodeDataHeader(1, false, 40_000));
+  near.write(Buffer.alloc(40_000));
+  await pong(1);
+  assert.equal(receivedBytes, 65_536);
+  near.write(encodeControl({ kind: "window-update", streamId: 1, delta: 1_000_000 }));
+  await pong(3);
+  assert.equal(receivedBytes, 100_000);
+  const updates = received.filter((frame) => frame.kind === "window-update");
+  assert.deepEqual(
+    updates.map(({ streamId }) => streamId),
+    [1, 0],
+  );
+  session.destroy();
+  near.destroy();
+});
+
 test("SpdySession ends a stream's reading side at a reset, after what had arrived", async () => {
   const onStream = (stream: SpdyStream): undefined => {
     stream.write("last words", () => stream.destroy());
