@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 import { createProgress } from "#cli/progress.ts";
@@ -57,7 +58,7 @@ async function upHere(directory: DataDirectory, options: UpOptions): Promise<voi
   const settings = await settleSettings(directory, { ...options, runtime: choice.runtime });
   let cluster: Cluster;
   try {
-    cluster = await startCluster({ directory, settings, progress, log, stopped });
+    cluster = await startCluster({ directory, settings, progress, log });
   } catch (error) {
     log.error("the cluster did not start", { error });
     process.send?.({ kind: "failed", message: messageOf(error) } satisfies Message);
@@ -74,6 +75,7 @@ async function upHere(directory: DataDirectory, options: UpOptions): Promise<voi
   };
   writeRunning(directory, server);
   progress.done();
+  flushCompileCache();
   const written = readRunning(directory);
   if (written !== undefined) {
     if (process.send)
@@ -173,7 +175,9 @@ function progressHere(): Progress {
 
 function tellingProgress(): Progress {
   return {
-    step: (text) => void process.send?.({ kind: "step", text } satisfies Message),
+    step: (text) => {
+      if (process.connected) process.send?.({ kind: "step", text } satisfies Message);
+    },
     done() {},
   };
 }

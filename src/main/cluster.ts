@@ -1,0 +1,139 @@
+import { hostname } from "node:os";
+import { systemClock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import { systemRandom } from "#base/random.ts";
+import { nodes } from "#api/resources.ts";
+import { openPkiDirectory } from "#apiserver/node/pki/pki-directory.ts";
+import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
+import type { Progress } from "#cli/progress.ts";
+import type { Client } from "#client/client.ts";
+import { startControlPlane } from "#main/control-plane.ts";
+import type { ControlPlane } from "#main/control-plane.ts";
+import type { DataDirectory } from "#main/data-directory.ts";
+import { adminCertificate } from "#main/kubeconfig-command.ts";
+import { writeKubeconfig } from "#main/kubeconfig.ts";
+import { startNodeStreams } from "#main/nodes/node-streams.ts";
+import { openStore } from "#main/open-store.ts";
+import { machineAddresses } from "#main/settings.ts";
+import type { ClusterSettings } from "#main/settings.ts";
+
+export interface ClusterOptions {
+  readonly directory: DataDirectory;
+  readonly settings: ClusterSettings;
+  readonly progress: Progress;
+  readonly log: Log;
+}
+
+/** A cluster that runs in this process. */
+export interface Cluster {
+  readonly port: number;
+  readonly nodes: readonly string[];
+  /** Ends the pods, what was started for them, and the server. */
+  stop(): Promise<void>;
+}
+
+/** Starts what the settings ask for and resolves when every node is Ready. On failure nothing is left running. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { directory, settings, log, progress } = options;
+  await using starting = new AsyncDisposableStack();
+  const containers = settings.runtime === "containerd" ? beginContainerd(options) : undefined;
+  progress.step(`Starting the API server on port ${settings.port}`);
+  const pki = openPkiDirectory(directory.pki, Date.now());
+  const plane = await openControlPlane(options, pki, starting);
+  progress.step(settings.nodes === 1 ? "Starting a node" : `Starting ${settings.nodes} nodes`);
+  const [address = "127.0.0.1"] = machineAddresses();
+  const streams = starting.use(await startNodeStreams({ pki, client: plane.client, address, log }));
+  const shared = {
+    ...settings,
+    clientFor: plane.clientFor,
+    streams,
+    address,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  };
+  let names: readonly string[];
+  if (containers === undefined) {
+    const { startSimulatedNodes } = await import("#main/nodes/simulated-nodes.ts");
+    names = await startSimulatedNodes({ ...shared, count: settings.nodes }, starting);
+  } else {
+    names = await (
+      await containers
+    )({ ...shared, client: plane.client, apiPort: plane.port }, starting);
+  }
+  await allReady(plane.client, names);
+  writeAccess(options, pki, plane.port);
+  const running = starting.move();
+  return { port: plane.port, nodes: names, stop: () => running.disposeAsync() };
+}
+
+/** containerd needs a moment to start: that begins while the API server opens its store. */
+async function beginContainerd(options: ClusterOptions) {
+  const { prepareContainerdNode } = await import("#main/nodes/containerd-node.ts");
+  return prepareContainerdNode({ ...options, nodeName: hostname().toLowerCase() });
+}
+
+async function openControlPlane(
+  options: ClusterOptions,
+  pki: Pki,
+  stack: AsyncDisposableStack,
+): Promise<ControlPlane> {
+  const { directory, settings, log } = options;
+  const addresses = machineAddresses();
+  const store = stack.use(await openStore(settings.store, directory.store));
+  try {
+    const plane = await startControlPlane({
+      store,
+      pki,
+      // Pods reach the API by the machine's address; without pods nobody from outside needs to.
+      host: settings.runtime === "containerd" ? "0.0.0.0" : "127.0.0.1",
+      port: settings.port,
+      advertiseIp: addresses[0] ?? "127.0.0.1",
+      serverNames: [hostname().toLowerCase()],
+      serverIps: addresses,
+      serviceCidr: settings.serviceCidr,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+    });
+    return stack.use(plane);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    throw new Error(
+      `Cannot listen on port ${settings.port}: another program does; choose one with --port`,
+      { cause: error },
+    );
+  }
+}
+
+const readyTimeoutMs = 60_000;
+
+/** Waits for the Ready condition of each node. */
+async function allReady(client: Client, names: readonly string[]): Promise<void> {
+  const waiting = new Set(names);
+  if (waiting.size === 0) return;
+  const signal = AbortSignal.timeout(readyTimeoutMs);
+  const events = await client.watch(nodes, {
+    signal,
+    sendInitialEvents: true,
+    allowWatchBookmarks: true,
+  });
+  for await (const event of events) {
+    if (event.type !== "ADDED" && event.type !== "MODIFIED") continue;
+    const ready = event.object.status?.conditions?.find((condition) => condition.type === "Ready");
+    if (ready?.status === "True") waiting.delete(event.object.metadata.name ?? "");
+    if (waiting.size === 0) return;
+  }
+  throw new Error(
+    `Cannot start the cluster: not Ready after ${readyTimeoutMs / 1000} s: ${[...waiting].join(", ")}`,
+  );
+}
+
+function writeAccess({ directory }: ClusterOptions, pki: Pki, port: number): void {
+  writeKubeconfig(directory.kubeconfig, {
+    server: `https://127.0.0.1:${port}`,
+    authority: pki.authority.certificate,
+    user: "admin",
+    credentials: adminCertificate(pki),
+  });
+}

@@ -1,0 +1,128 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "#base/clock.ts";
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import { silentLog } from "#base/log.ts";
+import type { Random } from "#base/random.ts";
+import { createAgent } from "#agent/agent.ts";
+import { startContainerd } from "#agent/containerd/containerd-process.ts";
+import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
+import { readMachineFacts } from "#agent/node/machine-facts.ts";
+import { readResolver } from "#agent/node/resolver.ts";
+import * as streamClient from "#agent/streams/spdy-client.ts";
+import type { UserInfo } from "#apiserver/request.ts";
+import type { Client } from "#client/client.ts";
+import { createNodeNetwork, cleanNodeNetwork } from "#network/node-network.ts";
+import { nodeRange } from "#main/cidr.ts";
+import type { DataDirectory } from "#main/data-directory.ts";
+import type { NodeStreams } from "#main/nodes/node-streams.ts";
+import type { ClusterSettings } from "#main/settings.ts";
+
+export interface PrepareOptions {
+  readonly directory: DataDirectory;
+  readonly settings: ClusterSettings;
+  readonly nodeName: string;
+  readonly log: Log;
+}
+
+export interface ContainerdNodeOptions {
+  readonly client: Client;
+  readonly clientFor: (user: UserInfo, userAgent: string) => Client;
+  readonly streams: NodeStreams;
+  readonly address: string;
+  readonly apiPort: number;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+type StartNode = (
+  options: ContainerdNodeOptions,
+  stack: AsyncDisposableStack,
+) => Promise<readonly string[]>;
+
+/** Starts containerd; the function it returns starts the node once there is an API server. */
+export async function prepareContainerdNode(prepare: PrepareOptions): Promise<StartNode> {
+  const { directory, nodeName, log } = prepare;
+  const containerd = await startContainerd({
+    dataDir: directory.root,
+    cniConfDir: cniConfDir(directory),
+    clock: systemClock,
+    log,
+  });
+  return async (options, stack) => {
+    stack.defer(() => containerd.stop());
+    const podCidr = nodeRange(options.podCidr, 0);
+    const network = await createNodeNetwork({
+      dataDir: directory.root,
+      cniConfDir: cniConfDir(directory),
+      clusterId: prepare.settings.id,
+      nodeName,
+      nodePodCidr: podCidr,
+      clusterPodCidr: options.podCidr,
+      serviceCidr: options.serviceCidr,
+      nodeAddress: options.address,
+      client: options.client,
+      clock: options.clock,
+      log: log.with({ part: "network" }),
+    });
+    stack.defer(() => network.cleanUp());
+    const runtime = stack.use(
+      await connectContainerd({
+        socket: containerd.socket,
+        clock: options.clock,
+        log,
+        streamClient,
+      }),
+    );
+    const dataDir = join(directory.nodes, nodeName);
+    mkdirSync(dataDir, { recursive: true });
+    const agent = await createAgent({
+      client: options.clientFor(
+        { name: `system:node:${nodeName}`, groups: ["system:nodes", "system:authenticated"] },
+        "kubelet",
+      ),
+      nodeName,
+      runtime,
+      clock: options.clock,
+      random: options.random,
+      log: log.with({ part: "agent" }),
+      dataDir,
+      machine: readMachineFacts(dataDir),
+      dns: {
+        clusterServers: [network.dnsIp],
+        clusterDomain: "cluster.local",
+        node: readResolver(),
+      },
+      podCidr,
+      streamPort: options.streams.port,
+      addresses: [options.address],
+      cgroupRoot: `/kogge-${prepare.settings.id.slice(0, 8)}`,
+    });
+    stack.defer(() => agent.stopAll());
+    options.streams.add(nodeName, agent.targets);
+    return [nodeName];
+  };
+}
+
+/** Ends what a crashed server left of its node. */
+export async function cleanContainerdNode(
+  directory: DataDirectory,
+  settings: ClusterSettings,
+): Promise<void> {
+  const containerd = await startContainerd({
+    dataDir: directory.root,
+    cniConfDir: cniConfDir(directory),
+    clock: systemClock,
+    log: silentLog,
+  });
+  await containerd.stop();
+  await cleanNodeNetwork({ dataDir: directory.root, clusterId: settings.id });
+}
+
+function cniConfDir(directory: DataDirectory): string {
+  return join(directory.root, "cni/conf");
+}

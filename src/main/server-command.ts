@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import process from "node:process";
+import type { ServerOptions } from "#cli/program.ts";
+import { createProgress } from "#cli/progress.ts";
+import { startCluster } from "#main/cluster.ts";
+import { chooseDataDirectory, prepareDataDirectory } from "#main/data-directory.ts";
+import { openFileLog } from "#main/file-log.ts";
+import { settleSettings } from "#main/settings.ts";
+
+/** `kogge server`: the control plane without nodes, in the foreground. */
+export async function server(options: ServerOptions): Promise<void> {
+  const directory = chooseDataDirectory(options.dataDir);
+  prepareDataDirectory(directory);
+  using log = openFileLog(join(directory.logs, "kogge.log"));
+  const stopped = new Promise<void>((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
+  const settings = await settleSettings(directory, { ...options, runtime: "simulated", nodes: 0 });
+  const { stderr } = process;
+  const progress = createProgress(
+    { write: (text) => void stderr.write(text), isTerminal: stderr.isTTY },
+    () => performance.now(),
+  );
+  const cluster = await startCluster({ directory, settings, progress, log });
+  progress.done();
+  process.stdout.write(
+    `Serving at https://127.0.0.1:${cluster.port}; kubeconfig: ${directory.kubeconfig}\n`,
+  );
+  await stopped;
+  await cluster.stop();
+}
