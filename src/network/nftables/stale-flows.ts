@@ -59,8 +59,13 @@ function argumentsFor({ ip, port, endpointIp }: Flow): readonly string[] {
   const address = ip === undefined ? [] : ["--orig-dst", ip];
   return [
     "-D",
-    ...["-p", "udp", ...address, "--orig-port-dst", String(port)],
-    ...["--reply-src", endpointIp],
+    "-p",
+    "udp",
+    ...address,
+    "--orig-port-dst",
+    String(port),
+    "--reply-src",
+    endpointIp,
   ];
 }
 
