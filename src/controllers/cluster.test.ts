@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import type { Deployment, Node, Pod, Service } from "#api/generated/types.ts";
 import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
-import { nameOf, namespaceOf } from "#api/meta.ts";
+import { nameOf, namespaceOf, type KubeObject } from "#api/meta.ts";
 import {
   configMaps,
   deployments,
@@ -33,7 +33,7 @@ interface Cluster extends AsyncDisposable {
   readonly client: Client;
   readonly informers: Informers;
   /** Resolves when the condition holds for what the cluster's informers show. */
-  until(condition: () => boolean): Promise<void>;
+  readonly until: (condition: () => boolean) => Promise<void>;
 }
 
 async function startCluster(nodeCount = 2): Promise<Cluster> {
@@ -57,7 +57,7 @@ async function startCluster(nodeCount = 2): Promise<Cluster> {
   const controllers = createControllers({ ...shared, rootCa: "PEM" });
   const scheduler = createScheduler(shared);
   for (let number = 0; number < nodeCount; number++) {
-    await client.create(nodes, readyNode(`node-${number}`));
+    await addNode(client, readyNode(`node-${number}`));
   }
   runPods(client, informers);
   const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]);
@@ -77,6 +77,11 @@ async function startCluster(nodeCount = 2): Promise<Cluster> {
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+async function addNode(client: Client, node: Node): Promise<void> {
+  const { metadata } = await client.create(nodes, node);
+  await client.update(nodes, { ...node, metadata }, { subresource: "status" });
 }
 
 const readyNode = (name: string): Node => ({
@@ -159,7 +164,7 @@ test("a Deployment becomes pods on nodes, a rollout replaces them and a service 
   const podAddresses = () =>
     [...informers.of(pods).list("default")]
       .filter(({ metadata }) => !metadata.deletionTimestamp)
-      .map(({ status }) => status?.podIP)
+      .map(({ status }) => status?.podIP ?? "")
       .toSorted();
   await until(() => addresses().length === 3);
   deepEqual(addresses(), podAddresses());
@@ -180,7 +185,7 @@ test("a Deployment becomes pods on nodes, a rollout replaces them and a service 
   );
   await until(isComplete);
   const sets = [...informers.of(replicaSets).list("default")];
-  deepEqual(sets.map(({ spec }) => spec?.replicas).toSorted(), [0, 3]);
+  deepEqual(sets.map(({ spec }) => String(spec?.replicas)).toSorted(), ["0", "3"]);
   await until(() => podAddresses().length === 3);
   await until(() => addresses().join() === podAddresses().join());
   const told = (await client.list(events, { namespace: "default" })).items;
@@ -239,7 +244,46 @@ test("a pod that fits nowhere says why and is placed when a node comes", async (
   equal(scheduled()?.reason, "Unschedulable");
   const large = readyNode("large");
   const allocatable = { cpu: "8", memory: "8Gi", pods: "110" };
-  await client.create(nodes, { ...large, status: { ...large.status, allocatable } });
+  await addNode(client, { ...large, status: { ...large.status, allocatable } });
   await until(() => known()?.spec?.nodeName === "large");
   match(scheduled()?.status ?? "", /True/);
+});
+
+test("a deletion takes the dependents along, waits for them, or leaves them", async () => {
+  await using cluster = await startCluster();
+  const { client, informers, until } = cluster;
+  const at = { name: "web", namespace: "default" };
+  const count = (): number[] => [
+    [...informers.of(deployments).list("default")].length,
+    [...informers.of(replicaSets).list("default")].length,
+    [...informers.of(pods).list("default")].length,
+  ];
+  const start = async (): Promise<void> => {
+    await client.create(deployments, web(2));
+    await until(() => count().join() === "1,1,2");
+  };
+  await start();
+  await client.delete(deployments, at, { propagationPolicy: "Background" });
+  await until(() => count().join() === "0,0,0");
+  await start();
+  const order: string[] = [];
+  for (const resource of [deployments, replicaSets, pods]) {
+    informers.of<KubeObject>(resource).onChange(({ kind, object }) => {
+      if (kind === "deleted") order.push(object.kind);
+    });
+  }
+  await client.delete(deployments, at, { propagationPolicy: "Foreground" });
+  await until(() => count().join() === "0,0,0");
+  deepEqual(order, ["Pod", "Pod", "ReplicaSet", "Deployment"]);
+  await start();
+  await client.delete(deployments, at, { propagationPolicy: "Orphan" });
+  await until(() => count().join() === "0,1,2");
+  const [orphan] = informers.of(replicaSets).list("default");
+  equal(orphan?.metadata.ownerReferences, undefined);
+  await client.create(deployments, web(2));
+  await until(() => {
+    const [set] = informers.of(replicaSets).list("default");
+    return set?.metadata.ownerReferences?.[0]?.kind === "Deployment";
+  });
+  deepEqual(count(), [1, 1, 2]);
 });

@@ -6,6 +6,7 @@ import type { Informers } from "#client/informers.ts";
 import { createDeploymentController } from "#controllers/deployment/deployment-controller.ts";
 import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
 import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
+import { createGarbageCollector } from "#controllers/garbage-collector/garbage-collector.ts";
 import { createNamespaceController } from "#controllers/namespace/namespace-controller.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
@@ -45,6 +46,8 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createNamespaceController(kit),
     createServiceAccountController(kit),
     createRootCaController(kit, parts.rootCa),
+    // Last: what the others read, it reads with them.
+    createGarbageCollector(kit),
   ];
 }
 
