@@ -3,6 +3,7 @@ import { fieldOf, isObject, jsonEqual, type JsonObject } from "#api/patch/json-o
 import type { Schema } from "#api/schema.ts";
 import {
   emptySet,
+  insertNode,
   insertPath,
   isEmptySet,
   unionOf,
@@ -69,14 +70,38 @@ const embeddedStructs: ReadonlySet<string> = new Set([
 function compareValues(walk: Walk, pair: Pair<Json>, schema: Schema | undefined): void {
   const { old, changed } = pair;
   if (old === changed) return;
+  if (old === undefined) {
+    const node = allFieldsOf(changed ?? null, schema, isEmbedded(walk, schema));
+    return insertNode(walk.added, pathOf(walk), node);
+  }
   const shape = shapeOf(schema, changed ?? old);
   if (shape === "leaf" || (isVoid(old) && isVoid(changed)) || !canDescend(shape, pair)) {
     return compareLeaves(walk, pair);
   }
   if (shape === "map") compareFields(walk, pair as Pair<JsonObject>, schema);
   else compareItems(walk, pair as Pair<Json[]>, schema);
-  if (old === undefined && !isEmbedded(walk, schema)) insertPath(walk.added, pathOf(walk));
-  else if (changed === undefined) insertPath(walk.removed, pathOf(walk));
+  if (changed === undefined) insertPath(walk.removed, pathOf(walk));
+}
+
+/** The node of a value that is new: it and all that is in it, or only what is in it. */
+function allFieldsOf(value: Json, schema: Schema | undefined, onlyInside: boolean): FieldSet {
+  const shape = shapeOf(schema, value);
+  if (shape === "leaf" || isVoid(value)) return {};
+  const node: MutableFieldSet = onlyInside ? {} : { ".": {} };
+  if (shape === "map" && isObject(value)) {
+    for (const field of Object.keys(value)) {
+      const child = childSchema(schema, field);
+      const inner = child?.properties !== undefined && embeddedStructs.has(field);
+      node[`f:${field}`] = allFieldsOf(value[field] ?? null, child, inner) as MutableFieldSet;
+    }
+    return node;
+  }
+  if (shape !== "list" || !Array.isArray(value)) return {};
+  for (const [element, group] of groupItems(value, schema)) {
+    const fields = group.length > 1 ? {} : allFieldsOf(group[0] ?? null, schema?.items, false);
+    node[element] = fields as MutableFieldSet;
+  }
+  return node;
 }
 
 function compareLeaves(walk: Walk, { old, changed }: Pair<Json>): void {

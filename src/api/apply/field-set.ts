@@ -85,16 +85,33 @@ export function withNamedParents(set: FieldSet): FieldSet {
 
 /** Inserts one path in place; for the code that builds a set. */
 export function insertPath(set: MutableFieldSet, path: readonly string[]): void {
-  let node = set;
-  path.forEach((element, index) => {
-    const known = node[element];
+  const { parent, last } = parentOf(set, path);
+  const known = parent[last];
+  if (known === undefined) parent[last] = {};
+  else if (!isMember(known)) known["."] = {};
+}
+
+/** Inserts a whole node in place, at a path of which nothing is in the set yet. */
+export function insertNode(set: MutableFieldSet, path: readonly string[], node: FieldSet): void {
+  const { parent, last } = parentOf(set, path);
+  parent[last] = node as MutableFieldSet;
+}
+
+function parentOf(
+  set: MutableFieldSet,
+  path: readonly string[],
+): { parent: MutableFieldSet; last: string } {
+  let parent = set;
+  for (let index = 0; index < path.length - 1; index++) {
+    const element = path[index] ?? "";
+    const known = parent[element];
     const child = known ?? {};
-    node[element] = child;
-    const isLast = index === path.length - 1;
+    parent[element] = child;
     // A known empty node is a member, which it must stay when it gets children.
-    if (known !== undefined && isEmptySet(known) !== isLast) child["."] = {};
-    node = child;
-  });
+    if (known !== undefined && isEmptySet(known)) known["."] = {};
+    parent = child;
+  }
+  return { parent, last: path.at(-1) ?? "" };
 }
 
 /** The set with its keys in the order in which they are written; the same one where they already are. */

@@ -17,6 +17,8 @@ export function fieldsOf(object: JsonObject, schema: Schema): FieldsOfObject {
   return walk;
 }
 
+/** Every object has them, also where the schema of a custom resource does not say so. */
+const objectFields: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"]);
 const problemsMax = 100;
 
 interface Walk {
@@ -45,7 +47,9 @@ function visit(walk: Walk, value: Json, schema: Schema | undefined): void {
 function visitFields(walk: Walk, object: JsonObject, schema: Schema | undefined): void {
   for (const field of Object.keys(object)) {
     walk.path.push(`f:${field}`);
-    if (isUndeclared(schema, field)) addProblem(walk, "field not declared in schema");
+    const ofEveryObject = walk.path.length === 1 && objectFields.has(field);
+    if (isUndeclared(schema, field) && !ofEveryObject)
+      addProblem(walk, "field not declared in schema");
     else {
       if (childSchema(schema, field) === undefined) insertPath(walk.fields, walk.path);
       visit(walk, fieldOf(object, field) ?? null, childSchema(schema, field));
