@@ -136,10 +136,13 @@ function inputOf(stdin: SpdyStream): Writable {
   return input.on("error", () => {});
 }
 
+/** A status that arrived counts, also when the connection broke right after it; a cut output tells its reader so. */
 async function endOf(session: SpdySession, streams: CommandStreams): Promise<ProcessEnd> {
   const { error, stdout, stderr } = streams;
+  const outputs = Promise.allSettled([delivered(stdout), delivered(stderr)]);
   try {
-    const [endText] = await Promise.all([text(error), delivered(stdout), delivered(stderr)]);
+    const endText = await text(error);
+    await outputs;
     return readEndText(endText);
   } catch (failure) {
     const cause = (await session.closed) ?? failure;

@@ -328,3 +328,30 @@ test("the server survives connections that send anything at all after the upgrad
   }
   assert.deepEqual(await get("/healthz"), [200, "ok"]);
 });
+
+test("createStreamServer() cuts idle streams and refuses those past its limit", async () => {
+  await using small = await createStreamServer({
+    targets,
+    tls: { cert: serverPair.certificate, key: serverPair.key, clientCa: authority.certificate },
+    host: "127.0.0.1",
+    port: 0,
+    log: silentLog,
+    idleTimeoutMs: 300,
+    sessionsMax: 1,
+  });
+  const open = (): WebSocket =>
+    new WebSocket(
+      `wss://127.0.0.1:${small.port}/exec/ns/web/c?command=wait&input=1&output=1`,
+      "v5.channel.k8s.io",
+      credentials,
+    );
+  const first = open();
+  const closed = once(first, "close");
+  await once(first, "open");
+  const second = open().on("error", () => {});
+  const [, response] = (await once(second, "unexpected-response")) as [unknown, IncomingMessage];
+  assert.equal(response.statusCode, 429);
+  second.terminate();
+  await closed;
+  while (targets.openProcesses() > 0) await setImmediate();
+});
