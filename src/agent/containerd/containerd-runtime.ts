@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { type Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
-import { runtimeEvents } from "#agent/containerd/containerd-events.ts";
+import { type RuntimeEvents, runtimeEvents } from "#agent/containerd/containerd-events.ts";
 import type {
   CriContainer,
   CriContainerStatus,
@@ -25,6 +25,7 @@ import type {
   ContainerRuntime,
   ContainerState,
   ImageInfo,
+  RuntimeEvent,
   Sandbox,
   SandboxConfig,
 } from "#agent/runtime/container-runtime.ts";
@@ -65,30 +66,33 @@ export async function connectContainerd(options: ConnectOptions): Promise<Contai
     runtimeName: string;
     runtimeVersion: string;
   }>("runtime.v1.RuntimeService/Version", {});
-  const cri = new Cri(channel, options.streamClient);
-  const events = runtimeEvents({ ...options, channel, containerState: cri.containerState });
-  return {
-    version: `${runtimeName}://${runtimeVersion.replace(/^v|~.*$/g, "")}`,
-    ...cri,
-    onEvent: events.onEvent,
-    async [Symbol.asyncDispose]() {
-      await events[Symbol.asyncDispose]();
-      channel[Symbol.dispose]();
-    },
-  };
+  const version = `${runtimeName}://${runtimeVersion.replace(/^v|~.*$/g, "")}`;
+  return new ContainerdRuntime(version, channel, options);
 }
 
-type Calls = Omit<ContainerRuntime, "version" | "onEvent" | typeof Symbol.asyncDispose>;
-
-/** The unary calls. The configurations of sandboxes are kept because each container of one must repeat them. */
-class Cri implements Calls {
+/** The configurations of sandboxes are kept because each container of one must repeat them. */
+class ContainerdRuntime implements ContainerRuntime {
+  readonly version: string;
   readonly #channel: GrpcChannel;
   readonly #streamClient: StreamClient;
+  readonly #events: RuntimeEvents;
   readonly #sandboxConfigs = new Map<string, SandboxConfig>();
 
-  constructor(channel: GrpcChannel, streamClient: StreamClient) {
+  constructor(version: string, channel: GrpcChannel, options: ConnectOptions) {
+    this.version = version;
     this.#channel = channel;
-    this.#streamClient = streamClient;
+    this.#streamClient = options.streamClient;
+    const containerState = (id: string) => this.containerState(id);
+    this.#events = runtimeEvents({ ...options, channel, containerState });
+  }
+
+  onEvent(listener: (event: RuntimeEvent) => void): Disposable {
+    return this.#events.onEvent(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#events[Symbol.asyncDispose]();
+    this.#channel[Symbol.dispose]();
   }
 
   runSandbox = async (config: SandboxConfig, signal: AbortSignal): Promise<Sandbox> => {
@@ -113,7 +117,9 @@ class Cri implements Calls {
   listSandboxes = async (): Promise<readonly Sandbox[]> => {
     const { items } = await this.#runtime<{ items: CriPodSandbox[] }>("ListPodSandbox", {});
     const sandboxes = await Promise.all(
-      items.map((item) => (item.state === 0 ? this.#sandboxIfThere(item.id) : sandboxOf(item, []))),
+      items.map(async (item) =>
+        item.state === 0 ? this.#sandboxIfThere(item.id) : sandboxOf(item, []),
+      ),
     );
     return sandboxes.filter((sandbox) => sandbox !== undefined);
   };

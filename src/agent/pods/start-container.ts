@@ -30,9 +30,11 @@ export async function startContainer(parts: PodParts, request: StartRequest): Pr
     const config = await configure(parts, request, image);
     const id = await create(parts, request, config);
     tell("Normal", "Created", "Container created");
-    await attempt("RunContainerError", () => parts.runtime.startContainer(id)).finally(() =>
-      parts.view.refreshContainer(id),
-    );
+    try {
+      await attempt("RunContainerError", () => parts.runtime.startContainer(id));
+    } finally {
+      await parts.view.refreshContainer(id);
+    }
     tell("Normal", "Started", "Container started");
     await afterStart(parts, request, id);
     return id;
