@@ -136,10 +136,13 @@ test("connectExec() carries 10 MB through containerd and back", { skip }, async 
 });
 
 test("connectExec() sets the size of a terminal in containerd", { skip }, async () => {
-  const process = await sh("until /busybox stty size 2>/dev/null; do /busybox sleep 0.05; done", {
-    tty: true,
-    stderr: false,
-  });
+  const process = await sh(
+    "until /busybox stty size 2>/dev/null | /busybox grep .; do /busybox sleep 0.05; done",
+    {
+      tty: true,
+      stderr: false,
+    },
+  );
   process.resize({ width: 123, height: 45 });
   assert.match(await text(process.stdout!), /45 123/);
 });
