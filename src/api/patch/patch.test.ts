@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom, type Random } from "#base/random.ts";
 import type { Json } from "#api/meta.ts";
+import { schemaOf } from "#api/schemas/builtin-schemas.ts";
 import type { Schema } from "#api/schema.ts";
 import { StatusError } from "#api/status.ts";
 import { applyJsonPatch } from "#api/patch/json-patch.ts";
@@ -435,4 +436,74 @@ test("applyStrategicMergePatch() refuses with upstream's texts", () => {
     ]),
     strategicRefusals,
   );
+});
+
+test("applyStrategicMergePatch() knows the lists of the built-in kinds", () => {
+  const deployment = schemaOf("io.k8s.api.apps.v1.Deployment");
+  const before = freeze({
+    metadata: { name: "web", finalizers: ["a"], ownerReferences: [{ uid: "1", name: "x" }] },
+    spec: {
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1 } },
+      template: {
+        spec: {
+          containers: [
+            {
+              name: "web",
+              image: "nginx:1",
+              ports: [{ containerPort: 80, protocol: "TCP" }],
+              env: [{ name: "A", value: "1" }],
+              command: ["x"],
+            },
+            { name: "log", image: "log:1" },
+          ],
+          tolerations: [{ key: "a" }],
+          volumes: [{ name: "v", emptyDir: {} }],
+        },
+      },
+    },
+  });
+  const patch = {
+    metadata: { finalizers: ["b"], ownerReferences: [{ $patch: "delete", uid: "1" }] },
+    spec: {
+      strategy: { $retainKeys: ["type"], type: "Recreate" },
+      template: {
+        spec: {
+          "$setElementOrder/containers": [{ name: "log" }, { name: "web" }],
+          containers: [
+            {
+              name: "web",
+              image: "nginx:2",
+              ports: [{ containerPort: 80, hostPort: 8080 }],
+              env: [{ name: "A", value: null, valueFrom: { fieldRef: { fieldPath: "x" } } }],
+              command: ["y"],
+            },
+          ],
+          tolerations: [{ key: "b" }],
+          volumes: [{ $retainKeys: ["name", "hostPath"], name: "v", hostPath: { path: "/" } }],
+        },
+      },
+    },
+  };
+  assert.deepEqual(applyStrategicMergePatch(before, freeze(patch), deployment), {
+    metadata: { name: "web", finalizers: ["b", "a"], ownerReferences: [] },
+    spec: {
+      strategy: { type: "Recreate" },
+      template: {
+        spec: {
+          containers: [
+            { name: "log", image: "log:1" },
+            {
+              name: "web",
+              image: "nginx:2",
+              ports: [{ containerPort: 80, protocol: "TCP", hostPort: 8080 }],
+              env: [{ name: "A", valueFrom: { fieldRef: { fieldPath: "x" } } }],
+              command: ["y"],
+            },
+          ],
+          tolerations: [{ key: "b" }],
+          volumes: [{ name: "v", hostPath: { path: "/" } }],
+        },
+      },
+    },
+  });
 });
