@@ -32,12 +32,12 @@ export interface StreamServerOptions {
 }
 
 /** Who a client's certificate names. */
-export interface Peer {
+interface Peer {
   readonly name: string;
   readonly groups: readonly string[];
 }
 
-export interface Page {
+interface Page {
   readonly contentType: string;
   readonly body: string;
 }

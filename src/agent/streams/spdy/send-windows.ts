@@ -10,7 +10,7 @@ export interface SendWindows {
   drop(stream: SpdyStream): void;
 }
 
-export interface Sender {
+interface Sender {
   write(piece: Buffer, done: Done): void;
   readonly done: Done;
 }
