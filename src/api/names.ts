@@ -12,9 +12,6 @@ const wildcardSubdomain = `\\*\\.${subdomain}`;
 const labelMaxBytes = 63;
 const subdomainMaxBytes = 253;
 
-/** The longest base that a generated name keeps: 63 bytes less the random suffix. */
-const generatedBaseMaxBytes = labelMaxBytes - 5;
-
 /** What is wrong with `name` under `rule`; empty when nothing is. */
 export function nameProblems(rule: NameRule, name: string): readonly string[] {
   return problemsByRule[rule](name);
@@ -24,11 +21,6 @@ export function nameProblems(rule: NameRule, name: string): readonly string[] {
 export function prefixProblems(rule: NameRule, prefix: string): readonly string[] {
   const named = rule !== "pathSegment" && prefix.length > 1 && prefix.endsWith("-");
   return nameProblems(rule, named ? `${prefix.slice(0, -2)}a` : prefix);
-}
-
-/** A name from `metadata.generateName`, cut so that the suffix fits into a DNS label. */
-export function generatedName(base: string, suffix: string): string {
-  return `${base.slice(0, generatedBaseMaxBytes)}${suffix}`;
 }
 
 export function dns1123LabelProblems(value: string): readonly string[] {

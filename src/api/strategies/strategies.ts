@@ -71,7 +71,7 @@ export function strategyOf(group: string, kind: string): Strategy {
   return strategies[group]?.[kind] ?? {};
 }
 
-export const strategies: Readonly<Record<string, Readonly<Record<string, Strategy>>>> = {
+const strategies: Readonly<Record<string, Readonly<Record<string, Strategy>>>> = {
   "": {
     ConfigMap: configMapStrategy,
     Endpoints: endpointsStrategy,

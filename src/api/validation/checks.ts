@@ -10,7 +10,7 @@ import { nanosOf } from "#api/validation/quantity.ts";
 
 // Checks of single values that many kinds share. Each notes its causes at the field.
 
-export const notNegative = "must be greater than or equal to 0";
+const notNegative = "must be greater than or equal to 0";
 export const notPositive = "must be greater than zero";
 
 /** Absent numbers pass. */
@@ -91,7 +91,7 @@ export function checkAtMostWhole(field: Field, value: number | string | null | u
 }
 
 /** The number before "%"; 0 where the text is no percentage. */
-export function percentOf(value: string): number {
+function percentOf(value: string): number {
   return percentProblems(value).length === 0 ? Number(value.slice(0, -1)) : 0;
 }
 

@@ -9,7 +9,7 @@ export function sameMeaning(a: unknown, b: unknown): boolean {
   return same(a, b, false);
 }
 
-export const immutableMessage = "field is immutable";
+const immutableMessage = "field is immutable";
 
 /** Notes the field as immutable when its value has changed. */
 export function checkImmutable(field: Field, value: unknown, old: unknown): void {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { NameRule } from "#api/kind.ts";
-import { generatedName, nameProblems, prefixProblems } from "#api/names.ts";
+import { nameProblems, prefixProblems } from "#api/names.ts";
 import { validateObjectMeta, validateObjectMetaUpdate } from "#api/validation/object-meta.ts";
 
 const rules = { namespaced: true, nameRule: "dns1123Subdomain" } as const;
@@ -141,8 +141,4 @@ test("nameProblems() lets only names through that stay one path segment", () => 
   assert.deepEqual(nameProblems("dns1035Label", "a1"), []);
   assert.equal(nameProblems("dns1035Label", "1a").length, 1);
   assert.deepEqual(prefixProblems("dns1123Label", "web-"), []);
-});
-
-test("generatedName() fits into a DNS label", () => {
-  assert.equal(generatedName("a".repeat(80), "bcdfg").length, 63);
 });

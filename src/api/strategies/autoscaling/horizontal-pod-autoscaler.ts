@@ -31,6 +31,7 @@ const windowMaxSeconds = 3600;
 
 /** Both versions: version 1 knows one metric, the cpu, under a name of its own. */
 export const horizontalPodAutoscalerStrategy = strategyFor<V2HorizontalPodAutoscaler>({
+  hasGeneration: false,
   fillDefaults(autoscaler) {
     const spec = objectIn(autoscaler, "spec");
     spec.minReplicas ??= 1;

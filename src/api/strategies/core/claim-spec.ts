@@ -5,7 +5,7 @@ import type { Field } from "#api/validation/field.ts";
 import { type Given, itemsOf } from "#api/validation/given.ts";
 import { checkLabelSelector } from "#api/validation/labels.ts";
 
-export const accessModes = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+const accessModes = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 
 /** What a claim asks for, be it a claim, a template of a stateful set or an ephemeral volume. */
 export function checkClaimSpec(field: Field, spec: Given<PersistentVolumeClaimSpec>): void {

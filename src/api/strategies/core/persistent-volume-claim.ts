@@ -9,6 +9,7 @@ import { entriesOf, type Filling, type Given, objectIn } from "#api/validation/g
 import { nanosOf } from "#api/validation/quantity.ts";
 
 export const persistentVolumeClaimStrategy = strategyFor<PersistentVolumeClaim>({
+  hasGeneration: false,
   fillDefaults: fillClaim,
   prepareForCreate(claim) {
     claim.status = { phase: "Pending" };

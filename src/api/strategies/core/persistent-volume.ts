@@ -20,6 +20,7 @@ import { entriesOf, type Given, itemsOf, objectIn, setWhereUnset } from "#api/va
 type Spec = Given<PersistentVolumeSpec>;
 
 export const persistentVolumeStrategy = strategyFor<PersistentVolume>({
+  hasGeneration: false,
   fillDefaults(volume) {
     objectIn(volume, "status").phase ||= "Pending";
     const spec = objectIn(volume, "spec");

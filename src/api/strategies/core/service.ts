@@ -7,6 +7,7 @@ const affinityTimeoutSeconds = 10_800;
 
 /** Cluster IPs, families and node ports are given out by the API server, which alone knows what is free. */
 export const serviceStrategy = strategyFor<Service>({
+  hasGeneration: false,
   createOnUpdate: true,
   nameRule: "dns1035Label",
   fillDefaults,

@@ -6,7 +6,7 @@ import { itemsOf } from "#api/validation/given.ts";
 import { cidrProblems, ipProblems, isNetworkAddress, parseCidr } from "#api/validation/ip.ts";
 
 export const ipAddressStrategy = strategyFor<IPAddress>({
-  hasGeneration: true,
+  hasGeneration: false,
   nameRule: "pathSegment",
   validate(root, address) {
     const name = address.metadata?.name ?? "";
@@ -23,7 +23,7 @@ export const ipAddressStrategy = strategyFor<IPAddress>({
 });
 
 export const serviceCidrStrategy = strategyFor<ServiceCIDR>({
-  hasGeneration: true,
+  hasGeneration: false,
   validate(root, serviceCidr) {
     const field = root.child("spec", "cidrs");
     const ranges = itemsOf(serviceCidr.spec?.cidrs);

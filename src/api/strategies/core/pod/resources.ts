@@ -50,7 +50,7 @@ export function checkAmount(field: Field, name: string, amount: unknown): void {
 }
 
 /** A resource with a domain of its own, such as `example.com/gpu`. */
-export function isExtended(name: string): boolean {
+function isExtended(name: string): boolean {
   return name.includes("/") && !isNative(name) && !name.startsWith("requests.");
 }
 
