@@ -1,5 +1,6 @@
 import type { Json } from "#api/meta.ts";
 import { badRequest, type StatusError } from "#api/status.ts";
+import { hasDuplicateKeys } from "#api/decode/duplicate-keys.ts";
 import { JsonSyntaxError, scanJson } from "#api/decode/json-scan.ts";
 import { decodeYaml } from "#api/decode/yaml-body.ts";
 
@@ -68,9 +69,8 @@ const findingsMax = 100;
 
 function decodeJson(text: string, findDuplicates: boolean): DecodedBody {
   const value = parse(text);
-  if (!findDuplicates) return { value, findings: [] };
-  const findings = duplicatesOf(text);
-  return findings.length === 0 ? { value, findings } : { value, findings, placeOf: places(text) };
+  if (!findDuplicates || !hasDuplicateKeys(text)) return { value, findings: [] };
+  return { value, findings: duplicatesOf(text), placeOf: places(text) };
 }
 
 function parse(text: string): Json {

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { seededRandom } from "#base/random.ts";
 import type { Json } from "#api/meta.ts";
 import { schemaOf } from "#api/schemas/builtin-schemas.ts";
 import type { Schema } from "#api/schema.ts";
 import { StatusError } from "#api/status.ts";
 import { checkFields } from "#api/decode/check-fields.ts";
 import { decodeBody, type BodyMediaType } from "#api/decode/decode-body.ts";
+import { hasDuplicateKeys } from "#api/decode/duplicate-keys.ts";
+import { scanJson } from "#api/decode/json-scan.ts";
 import { pruneUnknown } from "#api/decode/prune-unknown.ts";
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -286,4 +289,26 @@ test("pruneUnknown() drops what a structural schema does not name", () => {
     unknown: ["extra", "spec.list[0].z", "spec.open.b.z", "spec.map.k.z", "spec.inner.z"],
   });
   assert.deepEqual(object, before);
+});
+
+test("hasDuplicateKeys() sees what the full scan sees", () => {
+  const random = seededRandom(5);
+  const keys = ['"a"', '"b"', '"\\u0061"', '"c\\""', '"\\\\"', '"{,"'];
+  const pick = (): string => keys[Math.floor(random() * keys.length)] ?? "";
+  const make = (depth: number): string => {
+    const roll = random();
+    if (depth === 0 || roll < 0.2) return roll < 0.1 ? pick() : "1";
+    const items = Array.from({ length: Math.floor(random() * 3) }, () => make(depth - 1));
+    if (roll < 0.4) return `[${items.join(" , ")}]`;
+    return `{ ${items.map((item) => `${pick()} : ${item}`).join(",")} }`;
+  };
+  const seen = { duplicate: 0, unique: 0 };
+  for (let round = 0; round < 3000; round++) {
+    const text = make(4);
+    let again = false;
+    scanJson(text, { field: (_pathOf, isAgain) => (again ||= isAgain) }, 100);
+    assert.equal(hasDuplicateKeys(text), again, text);
+    seen[again ? "duplicate" : "unique"]++;
+  }
+  assert.ok(seen.duplicate > 100 && seen.unique > 100);
 });

@@ -440,7 +440,7 @@ test("applyStrategicMergePatch() refuses with upstream's texts", () => {
 
 test("applyStrategicMergePatch() knows the lists of the built-in kinds", () => {
   const deployment = schemaOf("io.k8s.api.apps.v1.Deployment");
-  const before = freeze({
+  const before = freeze<Json>({
     metadata: { name: "web", finalizers: ["a"], ownerReferences: [{ uid: "1", name: "x" }] },
     spec: {
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1 } },
