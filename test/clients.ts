@@ -97,3 +97,22 @@ export function kubectlFor(kubeconfig: string, version: KubectlVersion = "36") {
   };
   return Object.assign(kubectl, { try: tryRun, binary, env });
 }
+
+/** A helm bound to one cluster, its caches beside the kubeconfig; throws with what it said when it fails. */
+export function helmFor(kubeconfig: string) {
+  const home = join(kubeconfig, "..");
+  const env = {
+    KUBECONFIG: kubeconfig,
+    HOME: home,
+    HELM_CACHE_HOME: join(home, "helm-cache"),
+    HELM_CONFIG_HOME: join(home, "helm-config"),
+    HELM_DATA_HOME: join(home, "helm-data"),
+  };
+  return async (words: readonly string[]): Promise<string> => {
+    const outcome = await run(helmBinary(), words, { env });
+    if (outcome.code === 0) return outcome.stdout;
+    throw new Error(
+      `helm ${words.join(" ")} ended with ${outcome.code}:\n${outcome.stderr}${outcome.stdout}`,
+    );
+  };
+}
