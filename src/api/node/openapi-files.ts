@@ -13,6 +13,14 @@ export const openApiFiles = {
     return read((await index()).v2);
   },
 
+  /**
+   * The same document for those who accept `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`. Its content
+   * type is `application/com.github.proto-openapi.spec.v2.v1.0+protobuf`: Go parses no type with an "@".
+   */
+  async v2Protobuf(): Promise<OpenApiFile> {
+    return read((await index()).v2Protobuf);
+  },
+
   /** The hash of the document of each built-in group version, by its path: `api/v1`, `apis/apps/v1`. */
   async v3Index(): Promise<ReadonlyMap<string, string>> {
     const { v3 } = await index();
@@ -35,6 +43,7 @@ interface Entry {
 interface Index {
   readonly v3: Readonly<Record<string, Entry>>;
   readonly v2: Entry;
+  readonly v2Protobuf: Entry;
 }
 
 const root = new URL("../generated/openapi/", import.meta.url);

@@ -18,7 +18,7 @@ export function componentOf(name: string, describe: Describe): JsonObject {
   invariant(definition !== undefined, `"${name}" is a built-in definition`);
   const required = requiredOf(definition);
   const properties = propertiesOf(definition, (field, type) => {
-    return describe(name, field) ?? (type === undefined ? undefined : describe(type));
+    return describe(name, field) ?? firstSentence(type === undefined ? undefined : describe(type));
   });
   return {
     ...(description !== undefined && { description }),
@@ -109,6 +109,11 @@ function propertiesOf(definition: Definition, describe: DescribeField): JsonObje
     else properties[field.name] = propertyOf(field, describe(field.name, referenceOf(field)));
   }
   return properties;
+}
+
+/** Enough in a list of fields: the type tells the rest itself. */
+function firstSentence(text: string | undefined): string | undefined {
+  return text?.replace(/(?<=[a-z)]\.) .*$/s, "");
 }
 
 /** The one definition that a field's value has, which describes the field where nothing else does. */
