@@ -1,7 +1,6 @@
 import type { Service, ServicePort, ServiceSpec } from "#api/generated/types.ts";
 import { dns1123LabelProblems, dns1123SubdomainProblems } from "#api/names.ts";
 import { checkOneOf, checkOneOfIfSet, checkPort } from "#api/validation/checks.ts";
-import { checkImmutable } from "#api/validation/equality.ts";
 import type { Field } from "#api/validation/field.ts";
 import { portNumberProblems, qualifiedNameProblems } from "#api/validation/formats.ts";
 import { type Given, itemsOf } from "#api/validation/given.ts";
@@ -57,11 +56,9 @@ export function checkServiceUpdate(
     }
   }
   if (before.healthCheckNodePort && spec.healthCheckNodePort) {
-    checkImmutable(
-      field.child("healthCheckNodePort"),
-      spec.healthCheckNodePort,
-      before.healthCheckNodePort,
-    );
+    if (spec.healthCheckNodePort !== before.healthCheckNodePort) {
+      field.child("healthCheckNodePort").forbidden("field is immutable");
+    }
   }
 }
 
@@ -115,8 +112,8 @@ function checkPorts(field: Field, spec: Spec): void {
     if (numbers.has(number)) at.duplicate({ protocol: port.protocol, port: port.port });
     numbers.add(number);
     if (!port.nodePort) continue;
-    if (spec.type === "ClusterIP" || spec.type === "ExternalName") {
-      at.child("nodePort").forbidden(`may not be used when \`type\` is '${spec.type}'`);
+    if (spec.type === "ClusterIP") {
+      at.child("nodePort").forbidden("may not be used when `type` is 'ClusterIP'");
     }
     const nodePort = `${port.protocol}/${port.nodePort}`;
     if (nodePorts.has(nodePort)) at.child("nodePort").duplicate(port.nodePort);
@@ -197,7 +194,7 @@ function checkFamilies(field: Field, spec: Spec): void {
 function checkLoadBalancer(field: Field, spec: Spec): void {
   const balanced = spec.type === "LoadBalancer";
   const ranges = itemsOf(spec.loadBalancerSourceRanges);
-  const at = field.child("loadBalancerSourceRanges");
+  const at = field.child("LoadBalancerSourceRanges");
   if (ranges.length > 0 && !balanced)
     at.forbidden("may only be used when `type` is 'LoadBalancer'");
   for (const [index, range] of ranges.entries()) {
