@@ -8,10 +8,13 @@ import { createEndpointSliceController } from "#controllers/endpoint-slice/endpo
 import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
 import { createGarbageCollector } from "#controllers/garbage-collector/garbage-collector.ts";
 import { createNamespaceController } from "#controllers/namespace/namespace-controller.ts";
+import { createNodeLifecycleController } from "#controllers/node-lifecycle/node-lifecycle-controller.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
+import { createPodGcController } from "#controllers/pod-gc/pod-gc-controller.ts";
 import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
 import { createRootCaController } from "#controllers/root-ca/root-ca-controller.ts";
 import { createServiceAccountController } from "#controllers/service-account/service-account-controller.ts";
+import { createTaintEvictionController } from "#controllers/taint-eviction/taint-eviction-controller.ts";
 import { startControllers, type Controller } from "#reconcile/controller.ts";
 import { createEventRecorder } from "#reconcile/event-recorder.ts";
 import { createOwnWritesClient } from "#reconcile/own-writes.ts";
@@ -46,6 +49,9 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createNamespaceController(kit),
     createServiceAccountController(kit),
     createRootCaController(kit, parts.rootCa),
+    createNodeLifecycleController(kit),
+    createTaintEvictionController(kit),
+    createPodGcController(kit),
     // Last: what the others read, it reads with them.
     createGarbageCollector(kit),
   ];

@@ -1,5 +1,5 @@
 import type { Plugin } from "#scheduler/framework.ts";
-import { isTolerated } from "#scheduler/plugins/tolerations.ts";
+import { isTolerated } from "#reconcile/taints.ts";
 
 const rejection = { reasons: ["node(s) were unschedulable"], unresolvable: true };
 const cordon = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };

@@ -1,5 +1,5 @@
 import { normalizeByMax, type Plugin } from "#scheduler/framework.ts";
-import { isTolerated } from "#scheduler/plugins/tolerations.ts";
+import { isTolerated } from "#reconcile/taints.ts";
 
 const rejection = { reasons: ["node(s) had untolerated taint(s)"], unresolvable: true };
 
