@@ -1,7 +1,7 @@
 import { badRequest } from "#api/status.ts";
 
 /** How a quantity is written: `1500m`, `1.5e3`, `2Gi`. */
-export type QuantityFormat = "decimal" | "exponent" | "binary";
+type QuantityFormat = "decimal" | "exponent" | "binary";
 
 /**
  * An exact amount of a resource, as apimachinery's `resource.Quantity`: counted in billionths (`nano`), the finest
@@ -11,8 +11,6 @@ export interface Quantity {
   readonly nano: bigint;
   readonly format: QuantityFormat;
 }
-
-export const zeroQuantity: Quantity = { nano: 0n, format: "decimal" };
 
 /** Throws a 400 with upstream's text. */
 export function parseQuantity(text: string): Quantity {
@@ -35,21 +33,6 @@ export function readQuantity(text: string): Quantity | string {
   const format = unit.format === "binary" && amount < nanoPerOne ? "decimal" : unit.format;
   const capped = format === "binary" && amount > binaryMaxNano ? binaryMaxNano : amount;
   return { nano: sign === "-" ? -capped : capped, format };
-}
-
-/** A quantity as JSON has it: text or a bare number. */
-export function quantityFromJson(value: string | number): Quantity {
-  return parseQuantity(String(value).trim());
-}
-
-/** A whole number of units. */
-export function quantityOf(units: bigint | number, format: QuantityFormat = "decimal"): Quantity {
-  return { nano: BigInt(units) * nanoPerOne, format };
-}
-
-/** A number of thousandths, as CPU is often counted. */
-export function quantityOfMilli(milli: bigint | number): Quantity {
-  return { nano: BigInt(milli) * 1_000_000n, format: "decimal" };
 }
 
 /** The canonical text: the largest suffix without a fraction, in the quantity's own family. */

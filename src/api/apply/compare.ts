@@ -2,7 +2,6 @@ import type { Json } from "#api/meta.ts";
 import { fieldOf, isObject, jsonEqual, type JsonObject } from "#api/patch/json-object.ts";
 import type { Schema } from "#api/schema.ts";
 import {
-  emptySet,
   insertNode,
   insertPath,
   isEmptySet,
@@ -34,12 +33,6 @@ export function changedBy({ added, modified }: Comparison): FieldSet {
 export function isSame({ added, modified, removed }: Comparison): boolean {
   return isEmptySet(added) && isEmptySet(modified) && isEmptySet(removed);
 }
-
-export const noDifference: Comparison = {
-  added: emptySet,
-  modified: emptySet,
-  removed: emptySet,
-};
 
 interface Walk {
   readonly added: MutableFieldSet;

@@ -15,7 +15,7 @@ export interface DecodedBody {
   readonly placeOf?: (path: string) => number;
 }
 
-export interface TextFinding {
+interface TextFinding {
   readonly message: string;
   /** The field concerned: what is inside an unknown field is not reported. Undefined where there is no one field. */
   readonly path?: string;
@@ -50,21 +50,11 @@ export function decodeBody(
   }
 }
 
-/** Reads JSON from inside the system (an annotation, a stored patch): throws a 400 with Go's text. */
-export function parseJson(text: string): Json {
-  try {
-    return decodeJson(text, false).value;
-  } catch (error) {
-    if (!(error instanceof JsonSyntaxError)) throw error;
-    throw badRequest(error.message);
-  }
-}
-
 /** Keeps a byte order mark, which Go's reader refuses. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Deeper values are refused, so that all code that walks objects may recurse. */
-export const depthMax = 1000;
+const depthMax = 1000;
 const findingsMax = 100;
 
 function decodeJson(text: string, findDuplicates: boolean): DecodedBody {

@@ -1,9 +1,3 @@
-/** A field that stands twice in the same object. */
-export interface DuplicateField {
-  /** `spec.containers[0].image`. */
-  readonly path: string;
-}
-
 /** What is wrong with a JSON text, in the words of Go's `encoding/json`, which clients know. */
 export class JsonSyntaxError extends Error {
   override readonly name = "JsonSyntaxError";

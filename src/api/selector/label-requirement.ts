@@ -43,7 +43,7 @@ export const nothingMatcher: LabelMatcher = {
 };
 
 /** The problems of a requirement, each as `path: Invalid value: …` the way upstream prints field errors. */
-export function requirementProblems({ key, operator, values }: LabelRequirement): string[] {
+function requirementProblems({ key, operator, values }: LabelRequirement): string[] {
   const problems: string[] = [];
   const keyProblems = labelKeyProblems(key);
   if (keyProblems.length > 0) {
