@@ -35,7 +35,7 @@ export function openApiDocument(request: DocumentRequest): JsonObject {
   };
 }
 
-export const apiInfo = { title: "Kubernetes", version: "v1.36.0" };
+const apiInfo = { title: "Kubernetes", version: "v1.36.0" };
 
 function componentsFor(paths: JsonObject, request: DocumentRequest): JsonObject {
   const names = new Set<string>();

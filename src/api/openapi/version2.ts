@@ -33,7 +33,7 @@ export function toVersion2(documents: readonly JsonObject[]): JsonObject {
 }
 
 /** A schema of OpenAPI 3 in the words of OpenAPI 2: references stand beside descriptions, and there is no `oneOf`. */
-export function schemaOf(schema: JsonObject): JsonObject {
+function schemaOf(schema: JsonObject): JsonObject {
   const { allOf, oneOf, ...same } = schema;
   const referred = Array.isArray(allOf) ? (allOf[0] as JsonObject) : {};
   const merged: JsonObject = {

@@ -4,7 +4,7 @@ import { badRequest } from "#api/status.ts";
 export const wireVarint = 0;
 export const wireFixed64 = 1;
 export const wireBytes = 2;
-export const wireFixed32 = 5;
+const wireFixed32 = 5;
 
 /** Reads one message of the protobuf wire format. Throws a 400 on bytes that are not one. */
 export class WireReader {

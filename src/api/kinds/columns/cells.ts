@@ -149,7 +149,7 @@ export function containerImages(podSpec: Json | undefined): string {
     .join(",");
 }
 
-export function compare(a: string, b: string): number {
+function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
