@@ -42,6 +42,10 @@ import {
   validatingAdmissionPolicyStrategy,
   validatingWebhookStrategy,
 } from "#api/strategies/registration/admission.ts";
+import {
+  mutatingAdmissionPolicyBindingStrategy,
+  mutatingAdmissionPolicyStrategy,
+} from "#api/strategies/registration/mutating-policy.ts";
 import { apiServiceStrategy } from "#api/strategies/registration/api-service.ts";
 import { customResourceDefinitionStrategy } from "#api/strategies/registration/custom-resource-definition.ts";
 import {
@@ -90,6 +94,8 @@ const strategies: Readonly<Record<string, Readonly<Record<string, Strategy>>>> =
     ServiceAccount: serviceAccountStrategy,
   },
   "admissionregistration.k8s.io": {
+    MutatingAdmissionPolicy: mutatingAdmissionPolicyStrategy,
+    MutatingAdmissionPolicyBinding: mutatingAdmissionPolicyBindingStrategy,
     MutatingWebhookConfiguration: mutatingWebhookStrategy,
     ValidatingAdmissionPolicy: validatingAdmissionPolicyStrategy,
     ValidatingAdmissionPolicyBinding: validatingAdmissionPolicyBindingStrategy,

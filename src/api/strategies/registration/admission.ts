@@ -111,7 +111,7 @@ function fillWebhook(webhook: Filling<MutatingWebhook>): void {
   for (const rule of webhook.rules ?? []) if (rule) setWhereUnset(rule, { scope: "*" });
 }
 
-function fillMatch(match: Filling<MatchResources> | null | undefined): void {
+export function fillMatch(match: Filling<MatchResources> | null | undefined): void {
   if (!match) return;
   match.matchPolicy ??= "Equivalent";
   match.namespaceSelector ??= {};
@@ -121,7 +121,7 @@ function fillMatch(match: Filling<MatchResources> | null | undefined): void {
   }
 }
 
-function checkMatch(field: Field, match: Given<MatchResources>): void {
+export function checkMatch(field: Field, match: Given<MatchResources>): void {
   checkLabelSelector(field.child("namespaceSelector"), match.namespaceSelector);
   checkLabelSelector(field.child("objectSelector"), match.objectSelector);
   for (const name of ["resourceRules", "excludeResourceRules"] as const) {
