@@ -10,6 +10,7 @@ import type { ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 import type { KindRegistry } from "#apiserver/kind-registry.ts";
 import type { OpenApiFiles, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
 import type { FrameCache } from "#apiserver/content/frames.ts";
+import type { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { BookmarkTicker } from "#apiserver/verbs/watch-stream.ts";
 
 /** What every step of the pipeline may use. One for each server. */
@@ -29,6 +30,7 @@ export interface ServerState {
   readonly tokens: TokenIssuer | undefined;
   readonly tokenReviewer: TokenReviewer | undefined;
   readonly openApi: OpenApiFiles | undefined;
+  readonly writers: KeyQueue;
   /** Aborted when the server stops: ends watches. */
   readonly stopped: AbortSignal;
 }

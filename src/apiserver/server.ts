@@ -17,6 +17,7 @@ import { InFlightLimit } from "#apiserver/in-flight.ts";
 import { KindRegistry } from "#apiserver/kind-registry.ts";
 import { createServerMetrics } from "#apiserver/metrics.ts";
 import { observe, type Observed } from "#apiserver/observe-request.ts";
+import { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { ApiServerParts } from "#apiserver/parts.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import { requestInfo } from "#apiserver/request-info.ts";
@@ -53,7 +54,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
 
 async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise<ServerState> {
   const { store, clock, random, log } = parts;
-  const cache = await createStoreCache(store, log);
+  const cache = await createStoreCache({ store, log, clock });
   const services = new ServiceAllocator(parts.serviceNetwork, random);
   services.follow(cache);
   return {
@@ -70,6 +71,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     metrics: createServerMetrics(cache, parts.metrics),
     bookmarks: new BookmarkTicker(clock),
     frames: new FrameCache(),
+    writers: new KeyQueue(),
     tokens: parts.tokens,
     tokenReviewer: parts.tokenReviewer,
     openApi: parts.openApi,

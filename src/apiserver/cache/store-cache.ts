@@ -1,3 +1,4 @@
+import { sleep, type Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import { CompactedError, prefixRange, after, type Store, type StoreEvent } from "#storage/store.ts";
 import { ResourceCache } from "#apiserver/cache/resource-cache.ts";
@@ -24,8 +25,14 @@ export interface StoreCache extends AsyncDisposable {
 
 export const registryPrefix = "/registry/";
 
-export async function createStoreCache(store: Store, log: Log): Promise<StoreCache> {
-  const cache = new LoadedCache(store, log);
+export interface CacheParts {
+  readonly store: Store;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export async function createStoreCache(parts: CacheParts): Promise<StoreCache> {
+  const cache = new LoadedCache(parts);
   await cache.start();
   return cache;
 }
@@ -34,6 +41,7 @@ class LoadedCache implements StoreCache {
   revision = 0;
   readonly #store: Store;
   readonly #log: Log;
+  readonly #clock: Clock;
   readonly #resources = new Map<string, ResourceCache>();
   readonly #listeners = new Set<() => void>();
   readonly #stop = new AbortController();
@@ -42,9 +50,10 @@ class LoadedCache implements StoreCache {
   /** Events that come while the first listing is read. */
   #early: StoreEvent[] | undefined = [];
 
-  constructor(store: Store, log: Log) {
+  constructor({ store, log, clock }: CacheParts) {
     this.#store = store;
     this.#log = log;
+    this.#clock = clock;
   }
 
   async start(): Promise<void> {
@@ -143,10 +152,34 @@ class LoadedCache implements StoreCache {
         }
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof CompactedError) throw error;
         this.#log.warn("watch of the store broke and begins again", { error });
+        await sleep(this.#clock, retryMs, signal).catch(() => {});
+        if (error instanceof CompactedError) await this.#catchUp();
       }
     }
+  }
+
+  /** After a gap in the history: what differs from a fresh listing becomes events. */
+  async #catchUp(): Promise<void> {
+    const known = new Map(
+      [...this.#resources.values()].flatMap((resource) =>
+        resource.list(resource.prefix).map((object) => [object.key, object.revision] as const),
+      ),
+    );
+    const { entries, revision } = await this.#store.list(prefixRange(registryPrefix));
+    const events: StoreEvent[] = [];
+    for (const entry of entries) {
+      if (known.get(entry.key) !== entry.revision) {
+        events.push({ kind: "put", ...entry, previous: undefined });
+      }
+      known.delete(entry.key);
+    }
+    for (const [key, last] of known) {
+      const previous = { key, value: new Uint8Array(), revision: last };
+      events.push({ kind: "delete", key, previous, revision });
+    }
+    this.#applyAll(events.toSorted((a, b) => a.revision - b.revision));
+    this.revision = Math.max(this.revision, revision);
   }
 
   #applyAll(events: readonly StoreEvent[]): void {
@@ -160,6 +193,7 @@ class LoadedCache implements StoreCache {
 }
 
 const pageSize = 1_000;
+const retryMs = 500;
 
 /** `/registry/GROUP/RESOURCE/` of a key that begins so. */
 function resourcePrefixOf(key: string): string {

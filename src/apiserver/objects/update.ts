@@ -43,6 +43,11 @@ export interface UpdatePlan {
 }
 
 export async function updateObject(call: Call, plan: UpdatePlan): Promise<Written> {
+  const key = objectKey(call.kind, call.info.namespace, call.info.name);
+  return call.server.writers.run(key, () => updateInTurn(call, plan));
+}
+
+async function updateInTurn(call: Call, plan: UpdatePlan): Promise<Written> {
   let current = await readStored(call);
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     if (current === undefined) throw notFound(call.kind, call.info.name);

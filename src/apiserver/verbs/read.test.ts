@@ -1,0 +1,241 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "#api/kind.ts";
+import { seededRandom } from "#base/random.ts";
+import { createTestServer, type TestServer, type TestWatch } from "#test/api-server.ts";
+
+const configMaps = "/api/v1/namespaces/default/configmaps";
+
+async function createNamed(api: TestServer, name: string, labels: JsonObject = {}) {
+  const { body } = await api.send("POST", configMaps, { body: { metadata: { name, labels } } });
+  return (body.metadata as JsonObject).resourceVersion as string;
+}
+
+function namesOf(list: JsonObject): readonly unknown[] {
+  return (list.items as JsonObject[]).map((item) => (item.metadata as JsonObject).name);
+}
+
+test("a list in chunks is one picture, however much is written in between", async () => {
+  await using api = await createTestServer();
+  for (const name of ["a", "b", "c", "d", "e"]) await createNamed(api, name);
+  const first = (await api.send("GET", `${configMaps}?limit=2`)).body;
+  const metadata = first.metadata as JsonObject;
+  assert.deepEqual([namesOf(first), metadata.remainingItemCount], [["a", "b"], 3]);
+  await api.send("DELETE", `${configMaps}/c`);
+  await createNamed(api, "cc");
+  const next = `${configMaps}?limit=2&continue=${metadata.continue as string}`;
+  const second = (await api.send("GET", next)).body;
+  const { continue: more, resourceVersion } = second.metadata as JsonObject;
+  assert.deepEqual([namesOf(second), resourceVersion], [["c", "d"], metadata.resourceVersion]);
+  const third = (await api.send("GET", `${configMaps}?limit=2&continue=${more as string}`)).body;
+  assert.deepEqual([namesOf(third), (third.metadata as JsonObject).continue], [["e"], undefined]);
+});
+
+test("a continue token outlives compaction only as an inconsistent one", async () => {
+  await using api = await createTestServer();
+  for (const name of ["a", "b", "c"]) await createNamed(api, name);
+  const first = (await api.send("GET", `${configMaps}?limit=1`)).body;
+  const token = (first.metadata as JsonObject).continue as string;
+  await createNamed(api, "d");
+  api.clock.advance(11 * 60_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  const refused = await api.send("GET", `${configMaps}?limit=1&continue=${token}`);
+  assert.deepEqual([refused.status, refused.body.reason], [410, "Expired"]);
+  const fresh = (refused.body.metadata as JsonObject).continue as string;
+  const rest = (await api.send("GET", `${configMaps}?continue=${fresh}`)).body;
+  assert.deepEqual(namesOf(rest), ["b", "c", "d"]);
+});
+
+const selections: readonly (readonly [query: string, names: readonly string[]])[] = [
+  ["labelSelector=tier%3Dfront", ["a", "b"]],
+  ["labelSelector=tier", ["a", "b", "c"]],
+  ["labelSelector=tier%20notin%20(front)", ["c", "d"]],
+  ["fieldSelector=metadata.name%3Dc", ["c"]],
+  ["fieldSelector=metadata.name!%3Dc", ["a", "b", "d"]],
+  ["labelSelector=tier%3Dfront&fieldSelector=metadata.name%3Dc", []],
+  ["labelSelector=tier%3Dfront&limit=1", ["a"]],
+];
+
+for (const [query, names] of selections) {
+  test(`list with ${query} answers ${names.join(", ") || "nothing"}`, async () => {
+    await using api = await createTestServer();
+    for (const name of ["a", "b"]) await createNamed(api, name, { tier: "front" });
+    await createNamed(api, "c", { tier: "back" });
+    await createNamed(api, "d");
+    assert.deepEqual(namesOf((await api.send("GET", `${configMaps}?${query}`)).body), names);
+  });
+}
+
+const versions = [
+  ["resourceVersion=x", 400, "BadRequest"],
+  ["resourceVersion=999999&resourceVersionMatch=Exact", 504, "Timeout"],
+  ["resourceVersionMatch=Exact", 422, "Invalid"],
+  ["resourceVersion=1&resourceVersionMatch=Never", 422, "Invalid"],
+  ["fieldSelector=data.x%3D1", 400, "BadRequest"],
+  ["continue=nonsense", 400, "BadRequest"],
+] as const;
+
+for (const [query, status, reason] of versions) {
+  test(`list with ${query} is refused as ${reason}`, async () => {
+    await using api = await createTestServer();
+    const answer = api.send("GET", `${configMaps}?${query}`);
+    await new Promise((resolve) => setImmediate(resolve));
+    api.clock.advance(3_000);
+    const { body } = await answer;
+    assert.deepEqual([body.code, body.reason], [status, reason]);
+  });
+}
+
+test("a list at an exact version shows what was there then", async () => {
+  await using api = await createTestServer();
+  const version = await createNamed(api, "a");
+  await createNamed(api, "b");
+  const query = `resourceVersion=${version}&resourceVersionMatch=Exact`;
+  assert.deepEqual(namesOf((await api.send("GET", `${configMaps}?${query}`)).body), ["a"]);
+});
+
+async function take(watch: TestWatch, count: number): Promise<string[]> {
+  const taken: string[] = [];
+  while (taken.length < count) {
+    const event = await watch.next();
+    if (event === undefined) break;
+    taken.push(`${event.type} ${String((event.object.metadata as JsonObject).name as string)}`);
+  }
+  return taken;
+}
+
+test("a selector turns a change of labels into an addition or a deletion", async () => {
+  await using api = await createTestServer();
+  const version = await createNamed(api, "a", { on: "no" });
+  const watch = await api.watch(
+    `${configMaps}?watch=1&labelSelector=on%3Dyes&resourceVersion=${version}`,
+  );
+  const headers = { "content-type": "application/merge-patch+json" };
+  for (const on of ["yes", "no"]) {
+    const body = { metadata: { labels: { on } } };
+    await api.send("PATCH", `${configMaps}/a`, { body, headers });
+  }
+  assert.deepEqual(await take(watch, 2), ["ADDED a", "DELETED a"]);
+  watch.close();
+});
+
+test("a watch from a version replays what came after it", async () => {
+  await using api = await createTestServer();
+  const version = await createNamed(api, "a");
+  await createNamed(api, "b");
+  await api.send("DELETE", `${configMaps}/a`);
+  const watch = await api.watch(`${configMaps}?watch=1&resourceVersion=${version}`);
+  await createNamed(api, "c");
+  assert.deepEqual(await take(watch, 3), ["ADDED b", "DELETED a", "ADDED c"]);
+  watch.close();
+});
+
+test("sendInitialEvents ends with an annotated bookmark; bookmarks come every minute and before the end", async () => {
+  await using api = await createTestServer();
+  const version = await createNamed(api, "a");
+  const watch = await api.watch(
+    `${configMaps}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=90`,
+  );
+  assert.equal((await watch.next())?.type, "ADDED");
+  assert.deepEqual(await watch.next(), {
+    type: "BOOKMARK",
+    object: {
+      kind: "ConfigMap",
+      apiVersion: "v1",
+      metadata: {
+        resourceVersion: version,
+        creationTimestamp: null,
+        annotations: { "k8s.io/initial-events-end": "true" },
+      },
+    },
+  });
+  api.clock.advance(60_000);
+  assert.equal((await watch.next())?.type, "BOOKMARK");
+  api.clock.advance(30_000);
+  assert.equal((await watch.next())?.type, "BOOKMARK");
+  assert.equal(await watch.next(), undefined);
+});
+
+test("a watch from before the cache's history gets an ERROR event with 410", async () => {
+  await using first = await createTestServer();
+  await createNamed(first, "a");
+  await using api = await createTestServer({ store: first.store });
+  const watch = await api.watch(`${configMaps}?watch=1&resourceVersion=1`);
+  const event = await watch.next();
+  assert.deepEqual(
+    [event?.type, event?.object.code, event?.object.reason],
+    ["ERROR", 410, "Expired"],
+  );
+  assert.equal(await watch.next(), undefined);
+});
+
+test("a reader that does not read is cut off and holds nothing", async () => {
+  await using api = await createTestServer();
+  await createNamed(api, "a");
+  const watch = await api.watch(`${configMaps}?watch=1&resourceVersion=0`);
+  const headers = { "content-type": "application/merge-patch+json" };
+  await watch.next();
+  for (let count = 0; count <= 1_100; count += 1) {
+    await api.send("PATCH", `${configMaps}/a`, { body: { data: { n: String(count) } }, headers });
+  }
+  assert.equal(await watch.next(), undefined);
+});
+
+for (let seed = 1; seed <= 10; seed += 1) {
+  test(`the events of a watch make the list, seed ${seed}`, async () => {
+    await using api = await createTestServer();
+    const random = seededRandom(seed);
+    const selector = seed % 2 === 0 ? "&labelSelector=on%3D1" : "";
+    await writeAtRandom(api, random, 20);
+    const list = (await api.send("GET", `${configMaps}?limit=1000${selector}`)).body;
+    const seen = new Map((list.items as JsonObject[]).map((item) => [nameOf(item), item]));
+    const { resourceVersion } = list.metadata as JsonObject;
+    const watch = await api.watch(
+      `${configMaps}?watch=1&resourceVersion=${resourceVersion as string}${selector}&allowWatchBookmarks=true&timeoutSeconds=30`,
+    );
+    await writeAtRandom(api, random, 60);
+    api.clock.advance(30_000);
+    for (let event = await watch.next(); event; event = await watch.next()) {
+      const had = seen.has(nameOf(event.object));
+      if (event.type === "BOOKMARK") continue;
+      assert.equal(had, event.type !== "ADDED", `${event.type} ${nameOf(event.object)}`);
+      if (event.type === "DELETED") seen.delete(nameOf(event.object));
+      else seen.set(nameOf(event.object), event.object);
+    }
+    const after = (await api.send("GET", `${configMaps}?limit=1000${selector}`)).body;
+    const sorted = [...seen.values()].toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+    assert.deepEqual(sorted, after.items);
+  });
+}
+
+function nameOf(object: JsonObject): string {
+  return (object.metadata as JsonObject).name as string;
+}
+
+async function writeAtRandom(api: TestServer, random: () => number, count: number): Promise<void> {
+  for (let step = 0; step < count; step += 1) {
+    const name = `m${Math.floor(random() * 8)}`;
+    const labels = { on: String(Math.floor(random() * 2)) };
+    const body = { metadata: { name, labels }, data: { step: String(step) } };
+    const act = random();
+    if (act < 0.4) await api.send("POST", configMaps, { body });
+    else if (act < 0.8) await api.send("PUT", `${configMaps}/${name}`, { body });
+    else await api.send("DELETE", `${configMaps}/${name}`);
+  }
+}
+
+test("answers come as YAML, as a Table, as metadata alone, and pretty when that is asked for", async () => {
+  await using api = await createTestServer();
+  await createNamed(api, "a");
+  const get = async (accept: string, query = "") =>
+    api.send("GET", `${configMaps}/a${query}`, { headers: { accept } });
+  assert.match((await get("application/yaml")).text, /^kind: ConfigMap\napiVersion: v1\n/);
+  const table = (await get("application/json;as=Table;v=v1;g=meta.k8s.io")).body;
+  const [row] = table.rows as JsonObject[];
+  assert.deepEqual([table.kind, row?.cells], ["Table", ["a", 0, "0s"]]);
+  const partial = (await get("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io")).body;
+  assert.equal(partial.kind, "PartialObjectMetadata");
+  assert.match((await get("*/*", "?pretty=true")).text, /^\{\n {2}"kind": "ConfigMap",\n/);
+  const both = await get("application/vnd.kubernetes.protobuf,application/json");
+  assert.equal(both.body.kind, "ConfigMap");
+});
