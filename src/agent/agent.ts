@@ -73,7 +73,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { clusterDomain } = options.dns;
   const context = { objects, node, clock, requestToken: createPodTokens(client, clock) };
   const { dataDir } = options;
-  const files = dataDir ? createDiskPodFiles({ dataDir, clusterDomain, context }) : noPodFiles;
+  const files = dataDir
+    ? createDiskPodFiles({ ...options, dataDir, clusterDomain, context })
+    : noPodFiles;
   const view = new RuntimeView(runtime);
   const manager = new PodManager(
     {
@@ -112,6 +114,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       release();
       const sandboxes = await runtime.listSandboxes();
       await Promise.all(sandboxes.map(({ id }) => runtime.stopSandbox(id)));
+      await files.unmountAll();
     },
     async [Symbol.asyncDispose]() {
       release();

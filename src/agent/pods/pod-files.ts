@@ -18,6 +18,8 @@ export interface PodFiles {
   forget(pod: Pod, name: string, attempt: number): Promise<void>;
   /** Unmounts and removes all that a pod has. */
   remove(pod: Pod): Promise<void>;
+  /** Unmounts what all pods have, once nothing runs any more. */
+  unmountAll(): Promise<void>;
 }
 
 export interface MountRequest {
@@ -39,4 +41,5 @@ export const noPodFiles: PodFiles = {
   lastWords: async (_pod, _container, state) => state.message,
   forget: async () => {},
   remove: async () => {},
+  unmountAll: async () => {},
 };

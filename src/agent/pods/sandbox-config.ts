@@ -58,7 +58,7 @@ export function identityLabels(pod: Pod): Record<string, string> {
 }
 
 /** `/kogge-1f/burstable/pod…`, as kubelet nests them. */
-function podCgroup(root: string, pod: Pod): string {
+export function podCgroup(root: string, pod: Pod): string {
   const qos = qosClassOf(pod);
   const group = qos === "Guaranteed" ? root : `${root}/${qos.toLowerCase()}`;
   return `${group}/pod${pod.metadata.uid}`;

@@ -2,8 +2,10 @@ import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
 import { unmountBelow } from "#agent/containerd/containerd-clean.ts";
+import { removeControlGroup } from "#agent/node/control-groups.ts";
 import type { MountRequest, PodFiles } from "#agent/pods/pod-files.ts";
 import { hostNetworkHostsFile, hostsFile } from "#agent/pods/pod-hosts.ts";
+import { podCgroup } from "#agent/pods/sandbox-config.ts";
 import { containerMounts } from "#agent/volumes/container-mounts.ts";
 import { podDirectory } from "#agent/volumes/pod-directory.ts";
 import { type ReadyVolumes, setUpVolumes } from "#agent/volumes/pod-volumes.ts";
@@ -13,6 +15,7 @@ export interface DiskOptions {
   readonly dataDir: string;
   readonly clusterDomain: string;
   readonly context: VolumeContext;
+  readonly cgroupRoot?: string;
 }
 
 const lastWordsBytesMax = 4096;
@@ -66,6 +69,11 @@ export function createDiskPodFiles(options: DiskOptions): PodFiles {
       await unmountBelow([directory.root]);
       await rm(directory.root, { recursive: true, force: true });
       await rm(directory.logs, { recursive: true, force: true });
+      if (options.cgroupRoot) await removeControlGroup(podCgroup(options.cgroupRoot, pod));
+    },
+    async unmountAll() {
+      await unmountBelow([join(dataDir, "pods")]);
+      if (options.cgroupRoot) await removeControlGroup(options.cgroupRoot);
     },
   };
 }

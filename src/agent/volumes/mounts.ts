@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import {
+  chmod,
   type FileHandle,
   mkdir,
   open,
@@ -30,8 +31,7 @@ export async function bindSubPath(root: string, subPath: string, target: string)
   if (await isMountPoint(target)) return;
   const realRoot = await realpath(root);
   const wanted = join(realRoot, subPath);
-  await mkdir(await existingPart(realRoot, wanted), { recursive: true });
-  if (!(await exists(wanted))) await mkdir(wanted, { recursive: true, mode: 0o750 });
+  await makeMissing(realRoot, wanted);
   const inside = relative(realRoot, await realpath(wanted));
   if (inside === ".." || inside.startsWith(`..${sep}`)) {
     throw new Error(`subPath "${subPath}" leads out of the volume`);
@@ -47,15 +47,20 @@ export async function bindSubPath(root: string, subPath: string, target: string)
   }
 }
 
-/** The nearest ancestor that is there; it must not be reached through a link that leads outside. */
-async function existingPart(root: string, wanted: string): Promise<string> {
+/** Makes the folders that are not there, with the volume's own rights, as upstream. */
+async function makeMissing(root: string, wanted: string): Promise<void> {
+  const missing: string[] = [];
   let path = wanted;
-  while (path !== root && !(await exists(path))) path = dirname(path);
+  for (; path !== root && !(await exists(path)); path = dirname(path)) missing.unshift(path);
   const inside = relative(root, await realpath(path));
   if (inside === ".." || inside.startsWith(`..${sep}`)) {
     throw new Error(`"${wanted}" leads out of the volume`);
   }
-  return (await stat(path)).isDirectory() ? path : dirname(path);
+  const { mode } = await stat(root);
+  for (const folder of missing) {
+    await mkdir(folder);
+    await chmod(folder, mode & 0o7777);
+  }
 }
 
 async function openInside(root: string, parts: readonly string[]): Promise<FileHandle> {
