@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "#api/kind.ts";
+import type { OpenApiFiles } from "#apiserver/parts.ts";
+import { createTestServer } from "#test/api-server.ts";
+
+const nobody = { name: "system:anonymous", groups: ["system:unauthenticated"] };
+
+test("health is told to everybody, whole, in detail and check by check", async () => {
+  await using api = await createTestServer();
+  const ask = async (path: string) => {
+    const { status, text } = await api.send("GET", path, { user: nobody });
+    return [status, text];
+  };
+  assert.deepEqual(await ask("/livez"), [200, "ok"]);
+  assert.deepEqual(await ask("/readyz/etcd"), [200, "ok"]);
+  assert.deepEqual(await ask("/healthz?verbose"), [
+    200,
+    "[+]ping ok\n[+]log ok\n[+]etcd ok\nhealthz check passed\n",
+  ]);
+  assert.equal((await ask("/readyz/nothing"))[0], 404);
+  assert.equal((await ask("/metrics"))[0], 403);
+  assert.equal((await ask("/version"))[0], 200);
+});
+
+test("readyz fails while the server stops", async () => {
+  const api = await createTestServer();
+  await api[Symbol.asyncDispose]();
+  const { status, text } = await api.send("GET", "/readyz");
+  assert.equal(status, 500);
+  assert.match(text, /\[-\]shutdown failed: reason withheld\nreadyz check failed\n$/);
+});
+
+test("discovery comes in the old form and all at once, with a tag", async () => {
+  await using api = await createTestServer();
+  const groups = (await api.send("GET", "/apis")).body;
+  assert.equal(groups.kind, "APIGroupList");
+  assert.equal((await api.send("GET", "/apis/apps")).body.kind, "APIGroup");
+  assert.equal((await api.send("GET", "/api/v1")).body.kind, "APIResourceList");
+  assert.equal((await api.send("GET", "/apis/none/v1")).status, 404);
+  const accept =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+  const all = await api.send("GET", "/apis", { headers: { accept } });
+  assert.equal(all.body.kind, "APIGroupDiscoveryList");
+  const etag = new Map(all.headers).get("etag") ?? "";
+  const again = await api.send("GET", "/apis", { headers: { accept, "if-none-match": etag } });
+  assert.deepEqual([again.status, again.text], [304, ""]);
+});
+
+const files: OpenApiFiles = {
+  v2: () => Promise.resolve({ bytes: new TextEncoder().encode("{}"), hash: "H2" }),
+  v3Index: () => Promise.resolve(new Map([["apis/apps/v1", "H3"]])),
+  v3: (path) =>
+    Promise.resolve(
+      path === "apis/apps/v1"
+        ? { bytes: new TextEncoder().encode('{"openapi":"3.0.0"}'), hash: "H3" }
+        : undefined,
+    ),
+};
+
+test("OpenAPI documents come from their files and are cached by their hash", async () => {
+  await using api = await createTestServer({ openApi: files });
+  assert.deepEqual((await api.send("GET", "/openapi/v3")).body, {
+    paths: { "apis/apps/v1": { serverRelativeURL: "/openapi/v3/apis/apps/v1?hash=H3" } },
+  });
+  const document = await api.send("GET", "/openapi/v3/apis/apps/v1?hash=H3");
+  assert.deepEqual(document.body, { openapi: "3.0.0" });
+  assert.equal(new Map(document.headers).get("cache-control"), "public, immutable");
+  const tagged = { headers: { "if-none-match": '"H2"' } };
+  assert.equal((await api.send("GET", "/openapi/v2", tagged)).status, 304);
+  assert.equal((await api.send("GET", "/openapi/v3/apis/none/v1")).status, 404);
+});
+
+test("metrics count requests under names that exist, and stored objects", async () => {
+  await using api = await createTestServer();
+  await api.send("GET", "/api/v1/namespaces");
+  await api.send("GET", "/api/v1/made-up-by-a-caller");
+  const { text } = await api.send("GET", "/metrics");
+  assert.match(text, /^apiserver_storage_objects\{resource="namespaces"\} 4$/m);
+  assert.match(
+    text,
+    /^apiserver_request_total\{verb="LIST",group="",version="v1",resource="namespaces",subresource="",scope="cluster",code="200"\} 1$/m,
+  );
+  assert.doesNotMatch(text, /made-up/);
+});
+
+test("a new cluster has its namespaces, classes and the service of the server itself", async () => {
+  await using api = await createTestServer({
+    serviceNetwork: {
+      serviceCidr: "10.96.0.0/16",
+      apiServerAddress: { ip: "192.0.2.1", port: 6443 },
+    },
+  });
+  const names = async (path: string) => {
+    const { body } = await api.send("GET", path);
+    return (body.items as JsonObject[]).map((item) => (item.metadata as JsonObject).name);
+  };
+  assert.deepEqual(await names("/api/v1/namespaces"), [
+    "default",
+    "kube-node-lease",
+    "kube-public",
+    "kube-system",
+  ]);
+  assert.deepEqual(await names("/apis/scheduling.k8s.io/v1/priorityclasses"), [
+    "system-cluster-critical",
+    "system-node-critical",
+  ]);
+  const service = (await api.send("GET", "/api/v1/namespaces/default/services/kubernetes")).body;
+  assert.equal((service.spec as JsonObject).clusterIP, "10.96.0.1");
+  const endpoints = (await api.send("GET", "/api/v1/namespaces/default/endpoints/kubernetes")).body;
+  assert.deepEqual(endpoints.subsets, [
+    { addresses: [{ ip: "192.0.2.1" }], ports: [{ name: "https", port: 6443, protocol: "TCP" }] },
+  ]);
+});
