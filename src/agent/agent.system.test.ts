@@ -268,11 +268,10 @@ async function until(
   await informer.synced;
   const at = { namespace: "default", name };
   const { promise, resolve, reject } = Promise.withResolvers<Pod | undefined>();
-  const late = setTimeout(async () => {
-    const told = (await client.list(events, { namespace: "default" })).items;
-    const messages = told.map(({ reason, message }) => `${reason}: ${message}`).join("\n");
-    reject(new Error(`${JSON.stringify(informer.get(at)?.status)}\n${messages}`));
-  }, patienceMs);
+  const late = setTimeout(
+    () => reject(new Error(JSON.stringify(informer.get(at)?.status))),
+    patienceMs,
+  );
   const look = (): void => {
     const pod = informer.get(at);
     if (isWanted(pod)) resolve(pod);

@@ -23,7 +23,7 @@ export function containerRuntimeConformance(
   skip: string | false = false,
 ): void {
   const check = (what: string, run: (opened: OpenRuntime) => Promise<void>): void => {
-    test(`${name}: ${what}`, { skip }, async () => {
+    void test(`${name}: ${what}`, { skip }, async () => {
       await using opened = await open();
       if (!(await opened.runtime.imageStatus(opened.image))) {
         await opened.runtime.pullImage(opened.image, undefined, new AbortController().signal);

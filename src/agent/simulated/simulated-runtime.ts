@@ -22,7 +22,6 @@ export interface SimulatedOptions {
   readonly random: Random;
   /** The range of the pods' addresses. */
   readonly podCidr: string;
-  /** The host's address: what pods of the host's network have. */
   readonly processes: SimulatedProcesses;
 }
 
@@ -78,7 +77,11 @@ class SimulatedRuntime implements ContainerRuntime {
     const { name, namespace, uid, attempt, labels } = config;
     const sandbox: Sandbox = {
       id: this.#newId(),
-      ...{ name, namespace, uid, attempt, labels },
+      name,
+      namespace,
+      uid,
+      attempt,
+      labels,
       state: "ready",
       createdMs: this.#options.clock.now(),
       ips: config.hostNetwork ? [] : [this.#pool.take()],
@@ -118,7 +121,13 @@ class SimulatedRuntime implements ContainerRuntime {
     const { name, attempt, logPath, labels, annotations } = config;
     const image = this.#images.get(config.image);
     const state: ContainerState = {
-      ...{ id, sandboxId, name, attempt, logPath, labels, annotations },
+      id,
+      sandboxId,
+      name,
+      attempt,
+      logPath,
+      labels,
+      annotations,
       state: "created",
       image: image?.tags[0] ?? config.image,
       imageId: image?.id ?? config.image,
