@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { removeTable } from "#network/nftables/nftables-datapath.ts";
-import { restoreKernelSettings } from "#network/node/kernel-settings.ts";
+import { rememberedIn, restoreKernelSettings } from "#network/node/kernel-settings.ts";
 import { clusterNames, clusterTables } from "#network/node/names.ts";
 import { removeDevice } from "#network/node/node-device.ts";
 import type { Run } from "#network/run.ts";
@@ -35,7 +35,7 @@ export async function cleanUpNetwork(options: CleanUpOptions): Promise<void> {
   await removeTable(table, run);
   await removeDevice({ device, podCidr, run });
   const others = clusterTables(await run("nft", ["list", "tables"]));
-  if (others.length === 0) await restoreKernelSettings(paths.state);
+  if (others.length === 0) await restoreKernelSettings(rememberedIn);
   await rm(paths.state, { recursive: true, force: true });
   await rm(paths.cniConf, { recursive: true, force: true });
 }

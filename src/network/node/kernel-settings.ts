@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, type Log } from "#base/log.ts";
 
@@ -10,6 +10,9 @@ const needed = {
 } as const;
 
 const settings = "/proc/sys/net/ipv4";
+
+/** Where all clusters of a machine remember what was there before the first of them. */
+export const rememberedIn = "/run/kogge";
 
 /** Switches on what a node needs and keeps in `directory` what was there before. */
 export async function applyKernelSettings(directory: string, log: Log): Promise<void> {
@@ -30,11 +33,12 @@ export async function applyKernelSettings(directory: string, log: Log): Promise<
   }
 }
 
-/** Puts back what was there before the first `applyKernelSettings`. */
+/** Puts back what was there before the first `applyKernelSettings`, and forgets it. */
 export async function restoreKernelSettings(directory: string): Promise<void> {
   for (const [name, value] of Object.entries(await remembered(directory))) {
     if (name in needed) await writeFile(join(settings, name), value);
   }
+  await rm(fileIn(directory), { force: true });
 }
 
 function fileIn(directory: string): string {
