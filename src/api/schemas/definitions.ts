@@ -98,13 +98,17 @@ function indexTable(): Map<string, Row> {
 function parseDefinition(name: string, row: Row): Definition {
   const [head = "", body = ""] = row.line.split("\t");
   const marks = head.split(" ").slice(1);
+  let fields: readonly Field[] | undefined;
   return {
     name,
     apiVersion: row.apiVersion,
     isObject: marks.includes("object"),
     unpublished: marks.includes("unpublished") || marks.includes("inlined"),
     ...(marks.includes("atomic") && { mapType: "atomic" }),
-    fields: body === "" ? [] : body.split(";").map((text) => parseField(text, row.package)),
+    get fields() {
+      fields ??= body === "" ? [] : body.split(";").map((text) => parseField(text, row.package));
+      return fields;
+    },
   };
 }
 
