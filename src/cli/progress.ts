@@ -32,6 +32,4 @@ export function createProgress(output: ProgressOutput, nowMs: () => number): Pro
   };
 }
 
-export const silentProgress: Progress = { step() {}, done() {} };
-
 const noteworthyMs = 200;

@@ -57,7 +57,7 @@ export interface ControlPlane extends AsyncDisposable {
   readonly client: Client;
   readonly informers: Informers;
   /** A client in this process that acts as somebody else. */
-  clientFor(user: UserInfo, userAgent: string): Client;
+  readonly clientFor: (user: UserInfo, userAgent: string) => Client;
 }
 
 export const tokenIssuer = "https://kubernetes.default.svc.cluster.local";

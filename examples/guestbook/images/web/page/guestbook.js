@@ -3,17 +3,21 @@ const entries = document.querySelector("#entries");
 const problem = document.querySelector("#problem");
 const pod = document.querySelector("#pod");
 
-form.addEventListener("submit", async (event) => {
+form.addEventListener("submit", (event) => {
   event.preventDefault();
+  void sign();
+});
+
+show(await call("GET"));
+
+async function sign() {
   const body = JSON.stringify(Object.fromEntries(new FormData(form)));
   const answer = await call("POST", body);
   if (answer) {
     form.reset();
     show(answer);
   }
-});
-
-show(await call("GET"));
+}
 
 async function call(method, body) {
   problem.textContent = "";
