@@ -1,12 +1,13 @@
 import { isLongRunning } from "#apiserver/in-flight.ts";
 import { requestLabels, targetLabels } from "#apiserver/metrics.ts";
-import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
+import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 
 /** Counts one request and measures how long its answer took. */
 export interface Observed {
   named(info: RequestInfo): void;
+  carriedOutAs(user: UserInfo): void;
   /** Hands the response on; a stream is counted until it ends. */
   answered(response: ApiResponse): ApiResponse;
 }
@@ -14,10 +15,25 @@ export interface Observed {
 export function observe(state: ServerState, request: ApiRequest): Observed {
   const startMs = state.clock.now();
   let info: RequestInfo | undefined;
+  let asked: RequestInfo | undefined;
+  let user = request.user;
   return {
-    named: (named) => (info = knownTarget(state, named, request)),
+    named: (named) => {
+      asked = named;
+      info = knownTarget(state, named, request);
+    },
+    carriedOutAs: (other) => (user = other),
     answered: (response) => {
-      if (info === undefined) return response;
+      if (info === undefined || asked === undefined) return response;
+      state.audit?.record({
+        user: request.user,
+        impersonated: user === request.user ? undefined : user,
+        method: request.method,
+        info: asked,
+        code: statusOf(response),
+        receivedMs: startMs,
+        answeredMs: state.clock.now(),
+      });
       const { requests, durations } = state.metrics;
       requests.add(requestLabels(info, statusOf(response)));
       if (!isLongRunning(info))

@@ -5,6 +5,7 @@ import type { Random } from "#base/random.ts";
 import type { Store } from "#storage/store.ts";
 import type { MetricsRegistry } from "#base/metrics.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
 /** What a server is made of. */
@@ -23,6 +24,8 @@ export interface ApiServerParts {
   readonly tokenReviewer?: TokenReviewer;
   /** Absent: `/openapi` answers 404. */
   readonly openApi?: OpenApiFiles;
+  /** Absent: no record is kept of who asked for what. */
+  readonly audit?: AuditSink;
   /** Where the server's metrics are kept; main adds those of the process. */
   readonly metrics?: MetricsRegistry;
   /** Content of `kube-system/extension-apiserver-authentication`; absent: it is not made. */
@@ -36,6 +39,24 @@ export interface ServiceNetwork {
   readonly nodePorts?: { readonly from: number; readonly to: number };
   /** Where pods reach the API server: the endpoints of `default/kubernetes`. Absent: no endpoints are kept. */
   readonly apiServerAddress?: { readonly ip: string; readonly port: number };
+}
+
+/** Takes a record of every request once it is answered, of a watch or connection once it is opened. */
+export interface AuditSink {
+  /** Must be quick and must not throw. */
+  record(record: AuditRecord): void;
+}
+
+export interface AuditRecord {
+  /** Who sent the request. */
+  readonly user: UserInfo;
+  /** Who it was carried out as, where that is somebody else. */
+  readonly impersonated: UserInfo | undefined;
+  readonly method: string;
+  readonly info: RequestInfo;
+  readonly code: number;
+  readonly receivedMs: number;
+  readonly answeredMs: number;
 }
 
 export interface TokenIssuer {
@@ -65,6 +86,8 @@ export interface TokenReviewer {
 export interface OpenApiFiles {
   /** `/openapi/v2` as JSON. */
   v2(): Promise<OpenApiDocument>;
+  /** The same document in `proto-openapi`, for clients that would rather have that. */
+  v2Protobuf?(): Promise<OpenApiDocument>;
   /** The paths of version 3 (`api/v1`, `apis/apps/v1`) with the hash of each document. */
   v3Index(): Promise<ReadonlyMap<string, string>>;
   v3(path: string): Promise<OpenApiDocument | undefined>;

@@ -18,12 +18,14 @@ export function selectionOf(call: Call): Selection {
   const own = call.kind.strategy.selectableFields ?? {};
   const labels = parseLabelSelector(query.get("labelSelector") ?? "");
   const fields = parseFieldSelector(query.get("fieldSelector") ?? "", new Set(Object.keys(own)));
+  const named = call.info.verb === "watch" ? call.info.name : "";
   const matchesFields = (object: StoredObject): boolean =>
     fields.matches((field) => own[field]?.(object.object) ?? metadataField(object, field));
   return {
-    everything: labels.matchesEverything && fields.matchesEverything,
-    exactName: fields.exactValue("metadata.name"),
+    everything: labels.matchesEverything && fields.matchesEverything && named === "",
+    exactName: fields.exactValue("metadata.name") ?? (named || undefined),
     matches: (object) =>
+      (named === "" || metadataField(object, "metadata.name") === named) &&
       (labels.matchesEverything || labels.matches(object.labels)) &&
       (fields.matchesEverything || matchesFields(object)),
   };

@@ -8,7 +8,7 @@ import type { StoreCache } from "#apiserver/cache/store-cache.ts";
 import type { ServerMetrics } from "#apiserver/metrics.ts";
 import type { ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 import type { KindRegistry } from "#apiserver/kind-registry.ts";
-import type { OpenApiFiles, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
+import type { AuditSink, OpenApiFiles, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
 import type { FrameCache } from "#apiserver/content/frames.ts";
 import type { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { BookmarkTicker } from "#apiserver/verbs/watch-stream.ts";
@@ -27,6 +27,7 @@ export interface ServerState {
   readonly metrics: ServerMetrics;
   readonly bookmarks: BookmarkTicker;
   readonly frames: FrameCache;
+  readonly audit: AuditSink | undefined;
   readonly tokens: TokenIssuer | undefined;
   readonly tokenReviewer: TokenReviewer | undefined;
   readonly openApi: OpenApiFiles | undefined;

@@ -72,6 +72,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     bookmarks: new BookmarkTicker(clock),
     frames: new FrameCache(),
     writers: new KeyQueue(),
+    audit: parts.audit,
     tokens: parts.tokens,
     tokenReviewer: parts.tokenReviewer,
     openApi: parts.openApi,
@@ -102,6 +103,7 @@ async function answer(
   if (info === undefined) throw badRequest("the path of the request cannot be decoded");
   observed.named(info);
   const user = await impersonate(state.authorizer, request);
+  observed.carriedOutAs(user);
   const leave = limit.enter(user, info);
   try {
     await authorize(state.authorizer, attributesOf(user, info));

@@ -15,8 +15,7 @@ export async function answerOpenApi(
   const files = state.openApi;
   if (files === undefined) return undefined;
   if (path === "/openapi/v2") {
-    assertJson(request);
-    return documentResponse(request, await files.v2(), []);
+    return answerV2(request, files);
   }
   if (path === "/openapi/v3") return indexResponse(files);
   if (!path.startsWith("/openapi/v3/")) return undefined;
@@ -25,6 +24,25 @@ export async function answerOpenApi(
   assertJson(request);
   return documentResponse(request, document, cachingFor(request, document));
 }
+
+async function answerV2(request: ApiRequest, files: OpenApiFiles): Promise<ApiResponse> {
+  const types = parseAccept(request.header("accept") ?? "").map((wish) => wish.type);
+  const protobuf = types.findIndex((type) => protobufTypes.includes(type));
+  const json = types.indexOf("application/json");
+  if (files.v2Protobuf && protobuf >= 0 && (json < 0 || protobuf < json)) {
+    const document = await files.v2Protobuf();
+    return documentResponse(request, { ...document, type: protobufAnswerType }, []);
+  }
+  assertJson(request);
+  return documentResponse(request, await files.v2(), []);
+}
+
+const protobufTypes = [
+  "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+  "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+];
+/** Without the "@", which Go's parser of media types refuses. */
+const protobufAnswerType = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /** Clients that also know the protobuf form say so; one that knows nothing else is told what there is. */
 function assertJson(request: ApiRequest): void {
@@ -43,7 +61,7 @@ function cachingFor(request: ApiRequest, document: OpenApiDocument): Headers {
 
 function documentResponse(
   request: ApiRequest,
-  document: OpenApiDocument,
+  document: OpenApiDocument & { readonly type?: string },
   caching: Headers,
 ): ApiResponse {
   const headers: Headers = [
@@ -55,7 +73,11 @@ function documentResponse(
   if (matchesTag(request, document.hash)) {
     return { kind: "bytes", status: 304, headers, lengthBytes: 0, chunks: [] };
   }
-  return bytesResponse(200, { type: "application/json", bytes: document.bytes }, headers);
+  return bytesResponse(
+    200,
+    { type: document.type ?? "application/json", bytes: document.bytes },
+    headers,
+  );
 }
 
 async function indexResponse(files: OpenApiFiles): Promise<ApiResponse> {

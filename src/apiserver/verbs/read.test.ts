@@ -119,6 +119,18 @@ test("a selector turns a change of labels into an addition or a deletion", async
   watch.close();
 });
 
+test("a watch of one object by its path hears of this object alone", async () => {
+  await using api = await createTestServer();
+  const version = await createNamed(api, "a");
+  const watch = await api.watch(
+    `/api/v1/watch/namespaces/default/configmaps/ab?resourceVersion=${version}`,
+  );
+  for (const name of ["abc", "ab", "b"]) await createNamed(api, name);
+  await api.send("DELETE", `${configMaps}/ab`);
+  assert.deepEqual(await take(watch, 2), ["ADDED ab", "DELETED ab"]);
+  watch.close();
+});
+
 test("a watch from a version replays what came after it", async () => {
   await using api = await createTestServer();
   const version = await createNamed(api, "a");
