@@ -180,6 +180,7 @@ class LoadedCache implements StoreCache {
     }
     this.#applyAll(events.toSorted((a, b) => a.revision - b.revision));
     this.revision = Math.max(this.revision, revision);
+    for (const listener of this.#listeners) listener();
   }
 
   #applyAll(events: readonly StoreEvent[]): void {
