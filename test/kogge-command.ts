@@ -1,0 +1,103 @@
+import { spawn, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "#test/clients.ts";
+import type { Outcome, RunOptions } from "#test/clients.ts";
+
+const root = join(import.meta.dirname, "..");
+export const koggeBinary = join(root, "bin/kogge");
+
+/** What `kogge up --json` prints on its last line. */
+export interface UpReport {
+  readonly ready: boolean;
+  readonly startupMs: number;
+  readonly server: string;
+  readonly kubeconfig: string;
+  readonly pid: number;
+}
+
+/** `kogge` bound to one data directory; disposing of it stops the cluster, whatever state it is in. */
+export function koggeFor(dataDir: string) {
+  const attempt = (words: readonly string[], options: RunOptions = {}): Promise<Outcome> =>
+    run(koggeBinary, [...words, "--data-dir", dataDir], options);
+  const kogge = async (
+    words: string | readonly string[],
+    options: RunOptions = {},
+  ): Promise<string> => {
+    const list = typeof words === "string" ? words.split(" ") : words;
+    const outcome = await attempt(list, options);
+    if (outcome.code !== 0)
+      throw new Error(
+        `kogge ${list.join(" ")} ended with ${outcome.code}:\n${outcome.stderr}${outcome.stdout}`,
+      );
+    return outcome.stdout;
+  };
+  const up = async (words: readonly string[] = []): Promise<UpReport> => {
+    const output = await kogge(["up", "--detach", "--json", ...words]);
+    return JSON.parse(output.trim().split("\n").at(-1) ?? "") as UpReport;
+  };
+  return Object.assign(kogge, {
+    try: attempt,
+    up,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await attempt(["down"]);
+    },
+  });
+}
+
+/** A folder with a Dockerfile for an image of nothing but a static busybox and what `more` adds. */
+export function writeBusyboxBuild(folder: string, more: readonly string[] = []): void {
+  mkdirSync(folder, { recursive: true });
+  cpSync("/bin/busybox", join(folder, "busybox"));
+  const lines = [
+    "FROM scratch",
+    "COPY busybox /bin/busybox",
+    'RUN ["/bin/busybox", "--install", "-s", "/bin"]',
+    'RUN ["/bin/mkdir", "-p", "/tmp", "/etc", "/root"]',
+    ...more,
+  ];
+  writeFileSync(join(folder, "Dockerfile"), `${lines.join("\n")}\n`);
+}
+
+/** What a cluster might leave behind on a machine, as names. */
+export function machineTraces(needles: readonly string[]): readonly string[] {
+  const output = (program: string, ...words: string[]): string[] =>
+    (spawnSync(program, words, { encoding: "utf8" }).stdout ?? "")
+      .split("\n")
+      .filter((line) => line !== "");
+  const mine = (line: string): boolean => needles.some((needle) => line.includes(needle));
+  return [
+    ...output("ps", "-eo", "pid,args")
+      .filter(mine)
+      .filter((line) => !line.includes("ps -eo"))
+      .map((line) => `process ${line}`),
+    ...output("cat", "/proc/mounts")
+      .filter(mine)
+      .map((line) => `mount ${line}`),
+    ...output("ip", "-o", "link")
+      .filter((line) => /: (kog|veth)/.test(line))
+      .map((line) => `interface ${line.split(":")[1]}`),
+    ...output("nft", "list", "tables")
+      .filter((line) => line.includes("kogge"))
+      .map((line) => `nft ${line}`),
+    ...output("find", "/sys/fs/cgroup", "-type", "d", "-name", "*kogge*").map(
+      (line) => `cgroup ${line}`,
+    ),
+    ...output("ip", "netns", "list")
+      .filter((line) => line.startsWith("cni-"))
+      .map((line) => `network namespace ${line}`),
+  ];
+}
+
+/** Starts a program whose output is collected; for what runs until it is ended. */
+export function start(
+  program: string,
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+) {
+  const child = spawn(program, [...words], { env: { ...process.env, ...env } });
+  const output = { text: "" };
+  child.stdout.on("data", (chunk: Buffer) => (output.text += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output.text += chunk.toString()));
+  return { child, output };
+}
