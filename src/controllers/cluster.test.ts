@@ -9,6 +9,7 @@ import {
   endpoints,
   endpointSlices,
   events,
+  jobs,
   namespaces,
   nodes,
   pods,
@@ -103,7 +104,11 @@ function runPods(client: Client, informers: Informers): void {
     const ignore = (error: unknown): void => ok(isNotFound(error) || String(error) !== "", "");
     if (object.metadata.deletionTimestamp) {
       client.delete(pods, at, { gracePeriodSeconds: 0 }).catch(ignore);
-    } else if (object.status?.phase !== "Running") {
+    } else if (object.status?.phase === "Running") {
+      if (object.spec.restartPolicy === "Always") return;
+      const patch = { kind: "merge" as const, value: { status: { phase: "Succeeded" } } };
+      client.patch(pods, at, patch, { subresource: "status" }).catch(ignore);
+    } else if (object.status?.phase === "Pending") {
       const podIP = `10.244.0.${++number}`;
       const conditions = [
         { type: "Ready", status: "True", lastTransitionTime: new Date().toISOString() },
@@ -286,4 +291,27 @@ test("a deletion takes the dependents along, waits for them, or leaves them", as
     return set?.metadata.ownerReferences?.[0]?.kind === "Deployment";
   });
   deepEqual(count(), [1, 1, 2]);
+});
+
+test("a Job runs its pods to completion, and its pods go with it", async () => {
+  await using cluster = await startCluster();
+  const { client, informers, until } = cluster;
+  const at = { name: "work", namespace: "default" };
+  await client.create(jobs, {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: at,
+    spec: {
+      completions: 3,
+      parallelism: 2,
+      completionMode: "Indexed",
+      template: { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] } },
+    },
+  });
+  const status = () => informers.of(jobs).get(at)?.status;
+  await until(() => status()?.conditions?.some(({ type }) => type === "Complete") ?? false);
+  const { succeeded, completedIndexes, uncountedTerminatedPods } = status() ?? {};
+  deepEqual([succeeded, completedIndexes, uncountedTerminatedPods], [3, "0-2", {}]);
+  await client.delete(jobs, at, { propagationPolicy: "Background" });
+  await until(() => [...informers.of(pods).list("default")].length === 0);
 });

@@ -7,6 +7,7 @@ import { createDeploymentController } from "#controllers/deployment/deployment-c
 import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
 import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
 import { createGarbageCollector } from "#controllers/garbage-collector/garbage-collector.ts";
+import { createJobController } from "#controllers/job/job-controller.ts";
 import { createNamespaceController } from "#controllers/namespace/namespace-controller.ts";
 import { createNodeLifecycleController } from "#controllers/node-lifecycle/node-lifecycle-controller.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
@@ -44,6 +45,7 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
   return [
     createDeploymentController(kit),
     createReplicaSetController(kit),
+    createJobController(kit),
     createEndpointsController(kit),
     createEndpointSliceController(kit),
     createNamespaceController(kit),

@@ -1,0 +1,198 @@
+import type { Container, Job, Pod } from "#api/generated/types.ts";
+import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
+import { jobs, pods } from "#api/resources.ts";
+import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
+import { isConflict, isNotFound } from "#api/status.ts";
+import { indexAnnotation } from "#controllers/job/indexes.ts";
+import {
+  isJobFinished,
+  isTracked,
+  planJob,
+  trackingFinalizer,
+  type JobPlan,
+} from "#controllers/job/plan-job.ts";
+import type { ControllerKit } from "#controllers/parts.ts";
+import { createPod, deletePod, slowStart } from "#controllers/pods/pod-control.ts";
+import { keysOfChange } from "#controllers/replica-set/replica-set-controller.ts";
+import { sameJson } from "#controllers/same-json.ts";
+import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
+import {
+  applyClaim,
+  claimCandidates,
+  claimIndexes,
+  controllerRefOf,
+  controllerRefTo,
+  planClaim,
+} from "#reconcile/owners.ts";
+
+/** Runs a Job's pods until as many as wanted succeeded, or too many failed; and removes Jobs past their time. */
+export function createJobController(kit: ControllerKit): Controller {
+  const { client, informers, clock, log } = kit;
+  const informer = informers.of(jobs);
+  const podInformer = informers.of(pods, claimIndexes);
+  const recorder = kit.recorder("job-controller");
+  const control = { client, recorder };
+
+  const reconcile = async (key: string, run: Run): Promise<void> => {
+    const job = informer.get(parseKey(key));
+    if (job === undefined) return releaseOrphans(key, run.signal);
+    const owned = await claim(job, run.signal);
+    if (isJobFinished(job) || job.metadata.deletionTimestamp) {
+      for (const pod of owned.filter(isTracked)) await release(pod, run.signal);
+      return expire(job, run);
+    }
+    const plan = planJob({ job, pods: owned, nowMs: clock.now() });
+    const failure = await startAndStop(job, plan, run.signal);
+    if (!sameJson(plan.status, job.status)) {
+      const options = { subresource: "status", signal: run.signal };
+      const written = await client.update(jobs, { ...job, status: plan.status }, options);
+      tellEnd(written, plan);
+    }
+    for (const pod of plan.release) await release(pod, run.signal);
+    if (plan.againInMs !== undefined) run.requeue(plan.againInMs);
+    if (failure !== undefined) throw failure;
+  };
+
+  const claim = async (job: Job, signal: AbortSignal): Promise<readonly Pod[]> => {
+    const matcher = labelSelectorMatcher(job.spec?.selector);
+    const candidates = claimCandidates(podInformer, job);
+    const plan = planClaim(job, candidates, (pod) => matcher.matches(pod.metadata.labels));
+    return applyClaim(plan, { client, owner: job, ownerResource: jobs, resource: pods, signal });
+  };
+
+  const startAndStop = async (job: Job, plan: JobPlan, signal: AbortSignal): Promise<unknown> => {
+    for (const pod of plan.delete) await deletePod(control, { owner: job, pod }, signal);
+    const indexes = [...plan.create];
+    const { failure } = await slowStart(plan.create.length, () =>
+      createPod(control, newPod(job, indexes.shift()), signal),
+    );
+    return failure;
+  };
+
+  const release = async (pod: Pod, signal: AbortSignal): Promise<void> => {
+    const { uid } = pod.metadata;
+    const finalizers = { "$deleteFromPrimitiveList/finalizers": [trackingFinalizer] };
+    const value = { metadata: { uid, ...finalizers } };
+    try {
+      await client.patch(pods, parseKey(keyOf(pod)), { kind: "strategic", value }, { signal });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  };
+
+  /** Pods of a Job that is gone: nobody counts them any more. */
+  const releaseOrphans = async (key: string, signal: AbortSignal): Promise<void> => {
+    const { namespace, name } = parseKey(key);
+    for (const pod of Array.from(podInformer.list(namespace))) {
+      const reference = controllerRefOf(pod);
+      if (reference?.kind === "Job" && reference.name === name && isTracked(pod)) {
+        await release(pod, signal);
+      }
+    }
+  };
+
+  const expire = async (job: Job, run: Run): Promise<void> => {
+    const seconds = job.spec?.ttlSecondsAfterFinished;
+    if (seconds === undefined || job.metadata.deletionTimestamp) return;
+    const leftMs = finishedAtMs(job) + seconds * 1000 - clock.now();
+    if (leftMs > 0) return run.requeue(leftMs);
+    const { uid } = job.metadata;
+    const preconditions = uid ? { preconditions: { uid } } : {};
+    const options = { propagationPolicy: "Foreground" as const, ...preconditions };
+    try {
+      await client.delete(jobs, parseKey(keyOf(job)), { ...options, signal: run.signal });
+    } catch (error) {
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+    }
+  };
+
+  const tellEnd = (job: Job, plan: JobPlan): void => {
+    const end = plan.status.conditions?.find(
+      ({ type, status }) => status === "True" && (type === "Complete" || type === "Failed"),
+    );
+    if (end?.type === "Complete") {
+      recorder.record(job, { type: "Normal", reason: "Completed", message: "Job completed" });
+    } else if (end) {
+      const { reason = "", message = "" } = end;
+      recorder.record(job, { type: "Warning", reason, message });
+    }
+  };
+
+  const ownerOf = (pod: Pod): readonly string[] => {
+    const reference = controllerRefOf(pod);
+    return reference?.kind === "Job" ? [`${namespaceOf(pod)}/${reference.name}`] : [];
+  };
+
+  return createController({
+    name: "job",
+    reads: ["jobs.batch", "pods"],
+    writes: [
+      { resource: "jobs.batch", fields: "status" },
+      { resource: "jobs.batch", fields: "deletion", of: "past their time to live" },
+      { resource: "pods", fields: "*", of: "new, of Jobs" },
+      { resource: "pods", fields: "metadata", of: "of Jobs" },
+      { resource: "pods", fields: "deletion", of: "of Jobs" },
+    ],
+    sources: [
+      keysFrom(informer, ({ object }) => [keyOf(object)]),
+      keysFrom(podInformer, (change) => keysOfChange(change, ownerOf)),
+    ],
+    reconcile,
+    clock,
+    log,
+  });
+}
+
+function finishedAtMs(job: Job): number {
+  const end = job.status?.conditions?.find(
+    ({ type, status }) => status === "True" && (type === "Complete" || type === "Failed"),
+  );
+  return Date.parse(end?.lastTransitionTime ?? "") || 0;
+}
+
+function newPod(job: Job, index: number | undefined) {
+  const template = job.spec?.template ?? {};
+  return {
+    owner: job,
+    ownerReference: controllerRefTo(jobs, job),
+    template,
+    finish: (pod: Pod): Pod => indexed(tracked(pod), job, index),
+  };
+}
+
+function tracked(pod: Pod): Pod {
+  const finalizers = [...(pod.metadata.finalizers ?? []), trackingFinalizer];
+  return { ...pod, metadata: { ...pod.metadata, finalizers } };
+}
+
+/** A pod with a completion index learns it by annotation, label, host name and environment. */
+function indexed(pod: Pod, job: Job, index: number | undefined): Pod {
+  if (index === undefined || pod.spec === undefined) return pod;
+  const mark = { [indexAnnotation]: String(index) };
+  const withIndex = (container: Container): Container => ({
+    ...container,
+    env: [
+      ...(container.env ?? []),
+      {
+        name: "JOB_COMPLETION_INDEX",
+        valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${indexAnnotation}']` } },
+      },
+    ],
+  });
+  const { initContainers } = pod.spec;
+  return {
+    ...pod,
+    metadata: {
+      ...pod.metadata,
+      generateName: `${nameOf(job)}-${index}-`,
+      annotations: { ...pod.metadata.annotations, ...mark },
+      labels: { ...pod.metadata.labels, ...mark },
+    },
+    spec: {
+      ...pod.spec,
+      hostname: `${nameOf(job)}-${index}`,
+      containers: pod.spec.containers.map(withIndex),
+      ...(initContainers && { initContainers: initContainers.map(withIndex) }),
+    },
+  };
+}
