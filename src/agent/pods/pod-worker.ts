@@ -35,6 +35,8 @@ export class PodWorker {
   readonly #prober: Prober;
   readonly #failures = new Map<string, StartFailure>();
   readonly #crashes: BackOff;
+  /** The end of the back-off that was told of last, by container. */
+  readonly #toldCrashes = new Map<string, number>();
   readonly #lastWords = new Map<string, string>();
   #pod: Pod;
   /** The object is gone from the API: what runs must go, and nothing is written any more. */
@@ -113,8 +115,9 @@ export class PodWorker {
 
   async #look(): Promise<void> {
     this.#checkDeadline();
-    const observed = await this.#observe();
-    this.#watchHealth(observed);
+    const found = await this.#observe();
+    this.#watchHealth(found);
+    const observed = { ...found, health: this.#prober.health };
     const actions = planPod(this.#deleted ? { ...observed, ended: gone } : observed);
     if (!this.#deleted) this.#tell(observed);
     if (actions.length > 0) await this.#act(observed, actions);
@@ -137,7 +140,7 @@ export class PodWorker {
       containers,
       failures: this.#failures,
       crashDelaysMs: new Map(delays),
-      health: this.#prober.health,
+      health: new Map(),
       ...(this.#ended && { ended: this.#ended }),
     };
   }
@@ -180,8 +183,7 @@ export class PodWorker {
 
   #tell(observed: PodObservation): void {
     const { node, runtimeName } = this.#parts;
-    const health = this.#prober.health;
-    const status = podStatus({ ...observed, health }, { hostIps: node.hostIps, runtimeName });
+    const status = podStatus(observed, { hostIps: node.hostIps, runtimeName });
     this.#status.write(this.#pod, status);
   }
 
@@ -385,6 +387,8 @@ export class PodWorker {
   #tellCrash(wait: PodAction & { readonly kind: "wait" }): void {
     const container = findContainer(this.#pod, wait.name);
     if (!wait.crashed || container === undefined) return;
+    if (this.#toldCrashes.get(wait.name) === wait.untilMs) return;
+    this.#toldCrashes.set(wait.name, wait.untilMs);
     const { name, namespace, uid } = this.#pod.metadata;
     this.#parts.recorder.record(this.#pod, {
       type: "Warning",

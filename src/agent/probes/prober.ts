@@ -1,6 +1,7 @@
 import type { Pod, Probe } from "#api/generated/types.ts";
 import type { Clock } from "#base/clock.ts";
 import type { Random } from "#base/random.ts";
+import { oldStatus } from "#agent/pods/container-status.ts";
 import { fieldPathOf, type PodContainer } from "#agent/pods/pod-containers.ts";
 import type { ContainerHealth } from "#agent/pods/pod-observation.ts";
 import type { Handlers } from "#agent/probes/handlers.ts";
@@ -42,7 +43,13 @@ export class Prober implements Disposable {
     const { startupProbe, livenessProbe, readinessProbe } = container.spec;
     if (!startupProbe && !livenessProbe && !readinessProbe) return;
     const ending = new AbortController();
-    const health = { started: !startupProbe, ready: !readinessProbe };
+    // After a restart of the agent, what it said last holds until a probe says otherwise.
+    const old = oldStatus(pod, container.spec.name);
+    const told = old?.containerID?.endsWith(`//${state.id}`) ? old : undefined;
+    const health = {
+      started: !startupProbe || (told?.started ?? false),
+      ready: !readinessProbe || (told?.ready ?? false),
+    };
     const watched: Watched = { health, stop: () => ending.abort() };
     this.#watched.set(state.id, watched);
     const subject: Subject = { pod, container, state, podIp, watched, signal: ending.signal };
@@ -50,7 +57,8 @@ export class Prober implements Disposable {
       if (livenessProbe) this.#run(subject, "Liveness", livenessProbe);
       if (readinessProbe) this.#run(subject, "Readiness", readinessProbe);
     };
-    if (startupProbe) this.#run({ ...subject, onPassed: others }, "Startup", startupProbe);
+    if (startupProbe && !health.started)
+      this.#run({ ...subject, onPassed: others }, "Startup", startupProbe);
     else others();
   }
 
