@@ -53,6 +53,8 @@ export interface Agent extends AsyncDisposable {
   imagesChanged(): void;
 }
 
+/** What containers get to end by themselves when the whole node stops. */
+const lastGraceSeconds = 2;
 const podsMaxUsual = 110;
 
 /** Registers the node and runs the pods bound to it. Resolves once the node is registered as ready. */
@@ -112,6 +114,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     imagesChanged: () => keeper.imagesChanged(),
     async stopAll() {
       release();
+      const containers = await runtime.listContainers();
+      const running = containers.filter(({ state }) => state === "running");
+      await Promise.all(running.map(({ id }) => runtime.stopContainer(id, lastGraceSeconds)));
       const sandboxes = await runtime.listSandboxes();
       await Promise.all(sandboxes.map(({ id }) => runtime.stopSandbox(id)));
       await files.unmountAll();

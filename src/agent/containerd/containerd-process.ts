@@ -1,11 +1,11 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import { access, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { type Clock, sleep } from "#base/clock.ts";
-import type { Log } from "#base/log.ts";
+import { type Log, messageOf } from "#base/log.ts";
 import { cleanAfter } from "#agent/containerd/containerd-clean.ts";
 import { containerdConfig, type ContainerdPaths } from "#agent/containerd/containerd-config.ts";
 import { criTable } from "#agent/containerd/cri-messages.ts";
@@ -30,8 +30,9 @@ export interface ContainerdOptions {
 /** A containerd that belongs to one cluster. It outlives this process until it is stopped. */
 export interface Containerd {
   readonly socket: string;
-  readonly pid: number;
   readonly paths: ContainerdPaths;
+  /** Starts it again if it died; its containers live on meanwhile. Done by itself for a process started here. */
+  revive(): Promise<void>;
   /** Takes an OCI or docker archive and returns the references that it held. */
   importImage(archive: string): Promise<readonly string[]>;
   /** Ends every container, shim and mount of it, then containerd itself. */
@@ -64,16 +65,66 @@ async function start(options: ContainerdOptions): Promise<Containerd> {
   });
   await writeFile(paths.config, config);
   const running = await runningPid(paths);
-  const pid = running ?? (await launch(paths, options));
-  if (running !== undefined) options.log.info("containerd taken over", { pid });
+  if (running !== undefined) options.log.info("containerd taken over", { pid: running });
+  const keeper = new ContainerdKeeper(paths, options, running ?? 0);
+  if (running === undefined) await keeper.revive();
   await importPauseImage(paths, options.dataDir);
   return {
     socket: paths.socket,
-    pid,
     paths,
     importImage: (archive) => importImageArchive(paths.socket, archive),
-    stop: () => keepAlive(() => cleanAfter({ paths, pid, clock: options.clock, log: options.log })),
+    revive: () => keepAlive(() => keeper.revive()),
+    stop: () => keepAlive(() => keeper.stop()),
   };
+}
+
+const reviveMs = 200;
+
+/** Holds the process: starts it again when it ends without having been asked to. */
+class ContainerdKeeper {
+  readonly #paths: ContainerdPaths;
+  readonly #options: ContainerdOptions;
+  #pid: number;
+  #stopping = false;
+  #reviving: Promise<void> | undefined;
+
+  constructor(paths: ContainerdPaths, options: ContainerdOptions, pid: number) {
+    this.#paths = paths;
+    this.#options = options;
+    this.#pid = pid;
+  }
+
+  revive(): Promise<void> {
+    this.#reviving ??= this.#startAgain().finally(() => (this.#reviving = undefined));
+    return this.#reviving;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#reviving?.catch(() => {});
+    const { clock, log } = this.#options;
+    await cleanAfter({ paths: this.#paths, pid: this.#pid, clock, log });
+  }
+
+  async #startAgain(): Promise<void> {
+    if (this.#stopping || (await isRunning(this.#paths, this.#pid))) return;
+    const { child, pid } = await launch(this.#paths, this.#options);
+    this.#pid = pid;
+    child.once("exit", (code, signal) => void this.#ended({ code, signal }));
+  }
+
+  async #ended(how: {
+    readonly code: number | null;
+    readonly signal: string | null;
+  }): Promise<void> {
+    const { clock, log } = this.#options;
+    if (this.#stopping) return;
+    log.warn("containerd ended and is started again", how);
+    await sleep(clock, reviveMs);
+    await this.revive().catch((error: unknown) =>
+      log.error("containerd not started again", { reason: messageOf(error) }),
+    );
+  }
 }
 
 async function layOut(options: ContainerdOptions): Promise<ContainerdPaths> {
@@ -108,7 +159,10 @@ async function cniBinDir(): Promise<string> {
   return "/opt/cni/bin";
 }
 
-async function launch(paths: ContainerdPaths, options: ContainerdOptions): Promise<number> {
+async function launch(
+  paths: ContainerdPaths,
+  options: ContainerdOptions,
+): Promise<{ readonly child: ChildProcess; readonly pid: number }> {
   await rm(paths.socket, { force: true });
   await shorten(paths.logFile);
   const output = openSync(paths.logFile, "a");
@@ -134,7 +188,7 @@ async function launch(paths: ContainerdPaths, options: ContainerdOptions): Promi
     });
   }
   options.log.info("containerd started", { pid, socket: paths.socket });
-  return pid;
+  return { child, pid };
 }
 
 async function waitUntilServing(socket: string, clock: Clock): Promise<void> {
@@ -162,8 +216,7 @@ async function waitUntilServing(socket: string, clock: Clock): Promise<void> {
 async function runningPid(paths: ContainerdPaths): Promise<number | undefined> {
   const pid = Number(await readFile(paths.pidFile, "utf8").catch(() => "0"));
   if (pid === 0) return undefined;
-  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  if (!command.split("\0").includes(paths.config)) return undefined;
+  if (!(await isRunning(paths, pid))) return undefined;
   using channel = openGrpcChannel(paths.socket, [criTable]);
   try {
     await channel.call("runtime.v1.RuntimeService/Version", {}, { timeoutMs: 5000 });
@@ -173,6 +226,12 @@ async function runningPid(paths: ContainerdPaths): Promise<number | undefined> {
       cause,
     });
   }
+}
+
+async function isRunning(paths: ContainerdPaths, pid: number): Promise<boolean> {
+  if (pid === 0) return false;
+  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  return command.split("\0").includes(paths.config);
 }
 
 async function importPauseImage(paths: ContainerdPaths, dataDir: string): Promise<void> {
