@@ -16,6 +16,7 @@ import {
   replicaSets,
   serviceAccounts,
   services,
+  statefulSets,
 } from "#api/resources.ts";
 import { isNotFound } from "#api/status.ts";
 import { createApiServer } from "#apiserver/server.ts";
@@ -314,4 +315,44 @@ test("a Job runs its pods to completion, and its pods go with it", async () => {
   deepEqual([succeeded, completedIndexes, uncountedTerminatedPods], [3, "0-2", {}]);
   await client.delete(jobs, at, { propagationPolicy: "Background" });
   await until(() => [...informers.of(pods).list("default")].length === 0);
+});
+
+test("a StatefulSet starts its pods in order and updates them from the last", async () => {
+  await using cluster = await startCluster();
+  const { client, informers, until } = cluster;
+  const at = { name: "db", namespace: "default" };
+  const made: string[] = [];
+  informers.of(pods).onChange(({ kind, object }) => {
+    if (kind !== "modified") made.push(`${kind} ${nameOf(object)}`);
+  });
+  await client.create(statefulSets, {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    metadata: at,
+    spec: {
+      replicas: 2,
+      serviceName: "db",
+      selector: { matchLabels: { app: "db" } },
+      template: {
+        metadata: { labels: { app: "db" } },
+        spec: { containers: [{ name: "c", image: "v1" }] },
+      },
+    },
+  });
+  const status = () => informers.of(statefulSets).get(at)?.status;
+  await until(() => status()?.availableReplicas === 2);
+  const operations = [
+    { op: "replace", path: "/spec/template/spec/containers/0/image", value: "v2" },
+  ];
+  const before = status()?.currentRevision;
+  await client.patch(statefulSets, at, { kind: "json", operations });
+  await until(() => status()?.updatedReplicas === 2 && status()?.currentRevision !== before);
+  deepEqual(made, [
+    "added db-0",
+    "added db-1",
+    "deleted db-1",
+    "added db-1",
+    "deleted db-0",
+    "added db-0",
+  ]);
 });

@@ -15,6 +15,7 @@ import { createPodGcController } from "#controllers/pod-gc/pod-gc-controller.ts"
 import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
 import { createRootCaController } from "#controllers/root-ca/root-ca-controller.ts";
 import { createServiceAccountController } from "#controllers/service-account/service-account-controller.ts";
+import { createStatefulSetController } from "#controllers/stateful-set/stateful-set-controller.ts";
 import { createTaintEvictionController } from "#controllers/taint-eviction/taint-eviction-controller.ts";
 import { startControllers, type Controller } from "#reconcile/controller.ts";
 import { createEventRecorder } from "#reconcile/event-recorder.ts";
@@ -45,6 +46,7 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
   return [
     createDeploymentController(kit),
     createReplicaSetController(kit),
+    createStatefulSetController(kit),
     createJobController(kit),
     createEndpointsController(kit),
     createEndpointSliceController(kit),
