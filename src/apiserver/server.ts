@@ -9,6 +9,7 @@ import { createStoreCache } from "#apiserver/cache/store-cache.ts";
 import { startCompaction } from "#apiserver/compaction.ts";
 import { encodeRefusal } from "#apiserver/content/refusal.ts";
 import { FrameCache } from "#apiserver/content/frames.ts";
+import { startEventExpiry } from "#apiserver/event-expiry.ts";
 import { dispatch } from "#apiserver/dispatch.ts";
 import { answerPath } from "#apiserver/endpoints/endpoints.ts";
 import { builtinHooks } from "#apiserver/hooks/builtin-hooks.ts";
@@ -39,6 +40,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const state = await createState(parts, stop.signal);
   await bootstrap(state, parts);
   const stopCompaction = startCompaction(state);
+  const stopExpiry = startEventExpiry(state);
   const limit = new InFlightLimit(state.metrics);
   return {
     handle: (request) => handle({ state, limit }, request),
@@ -47,6 +49,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       stopCompaction();
+      stopExpiry();
       await state.cache[Symbol.asyncDispose]();
     },
   };

@@ -6,7 +6,7 @@ import { pruneUnknown } from "#api/decode/prune-unknown.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
 import type { Schema } from "#api/schema.ts";
-import { badRequest } from "#api/status.ts";
+import { badRequest, invalid } from "#api/status.ts";
 import type { Call } from "#apiserver/call.ts";
 import { cloneJson, isObject, stringAt } from "#apiserver/objects/json.ts";
 import { mediaTypes } from "#apiserver/content/accept.ts";
@@ -40,6 +40,24 @@ export function checkedObject(call: Call, expected: Expected, body: DecodedBody)
   });
   for (const text of warnings) call.warnings.add(text);
   return object;
+}
+
+/**
+ * The outcome of a patch as its kind's schema has it. What strict validation finds is a 422 that speaks of the
+ * patch, as upstream's is, not of a body.
+ */
+export function checkedPatchResult(call: Call, value: Json): JsonObject {
+  const body = { value, findings: [] };
+  if (fieldValidationOf(call) !== "Strict" || isCustom(call.kind.schema)) {
+    return checkedObject(call, call.kind, body);
+  }
+  const subject = call.kind;
+  const { object, warnings } = checkFields(value, call.kind.schema, { mode: "Warn", subject });
+  if (warnings.length === 0) return object;
+  const message = `Invalid value: "": strict decoding error: ${warnings.join(", ")}`;
+  throw invalid({ group: "", kind: "" }, "", [
+    { reason: "FieldValueInvalid", message, field: "patch" },
+  ]);
 }
 
 /** An options object (`DeleteOptions`) from the body; undefined when there is none. */

@@ -2,7 +2,7 @@ import { invalid } from "#api/status.ts";
 import { answerWritten, type Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { contentTypeOf, unsupportedMediaType } from "#apiserver/content/body.ts";
-import { checkedObject } from "#apiserver/content/decode.ts";
+import { checkedPatchResult } from "#apiserver/content/decode.ts";
 import { updateObject } from "#apiserver/objects/update.ts";
 import { apply, applyType } from "#apiserver/verbs/apply.ts";
 import { readPatch, typesFor } from "#apiserver/verbs/read-patch.ts";
@@ -17,7 +17,7 @@ export async function patch(call: Call): Promise<Answer> {
   const written = await updateObject(call, {
     part: call.subresource?.name === "status" ? "status" : "main",
     change: ({ object }) => {
-      const result = checkedObject(call, call.kind, { value: change(object), findings: [] });
+      const result = checkedPatchResult(call, change(object));
       call.kind.strategy.fillDefaults?.(result);
       return result;
     },

@@ -450,3 +450,35 @@ test("events of both groups are the same objects", async () => {
   const { body } = await api.send("GET", "/api/v1/namespaces/default/events/e");
   assert.deepEqual([body.apiVersion, body.involvedObject], ["v1", regarding]);
 });
+
+test("an event goes an hour after it was last written", async () => {
+  await using api = await createTestServer();
+  const events = "/api/v1/namespaces/default/events";
+  const involvedObject = { kind: "Pod", name: "p", namespace: "default" };
+  for (const name of ["a", "b"]) {
+    await api.send("POST", events, { body: { metadata: { name }, involvedObject } });
+  }
+  api.clock.advance(30 * 60_000);
+  const headers = { "content-type": "application/merge-patch+json" };
+  await api.send("PATCH", `${events}/b`, { body: { count: 2 }, headers });
+  api.clock.advance(31 * 60_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal((await api.send("GET", `${events}/a`)).status, 404);
+  assert.equal((await api.send("GET", `${events}/b`)).status, 200);
+  api.clock.advance(30 * 60_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal((await api.send("GET", `${events}/b`)).status, 404);
+});
+
+test("a patch with an unknown field is a 422 under strict validation", async () => {
+  await using api = await createTestServer();
+  await api.send("POST", configMaps, { body: configMap("a") });
+  const { status, body } = await api.send("PATCH", `${configMaps}/a?fieldValidation=Strict`, {
+    body: { dta: {} },
+    headers: { "content-type": "application/merge-patch+json" },
+  });
+  assert.deepEqual(
+    [status, body.message],
+    [422, ' "" is invalid: patch: Invalid value: "": strict decoding error: unknown field "dta"'],
+  );
+});
