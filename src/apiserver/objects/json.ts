@@ -6,11 +6,9 @@ import type { JsonObject } from "#api/kind.ts";
 export function cloneJson<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(cloneJson) as T;
-  const copy: Record<string, unknown> = {};
-  for (const [name, inner] of Object.entries(value)) {
-    if (inner !== undefined) copy[name] = cloneJson(inner);
-  }
-  return copy as T;
+  const kept = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  // `fromEntries` also takes a field that is called `__proto__` for a field.
+  return Object.fromEntries(kept.map(([name, inner]) => [name, cloneJson(inner)])) as T;
 }
 
 /** The order of fields does not count, everything else does. */
@@ -22,7 +20,7 @@ export function sameJson(a: unknown, b: unknown): boolean {
   if (names.length !== Object.keys(b).length) return false;
   const left = a as Record<string, unknown>;
   const right = b as Record<string, unknown>;
-  return names.every((name) => name in right && sameJson(left[name], right[name]));
+  return names.every((name) => Object.hasOwn(right, name) && sameJson(left[name], right[name]));
 }
 
 export function isObject(value: unknown): value is JsonObject {

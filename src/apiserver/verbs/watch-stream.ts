@@ -62,8 +62,8 @@ export class WatchQueue implements WatchEvents {
   #take(): WatchItem | undefined {
     const item = this.#items[this.#next];
     this.#next += 1;
-    if (item === undefined) {
-      this.#items = [];
+    if (item === undefined || this.#next === takenMax) {
+      this.#items.splice(0, this.#next);
       this.#next = 0;
     }
     return item;
@@ -75,6 +75,9 @@ export class WatchQueue implements WatchEvents {
     wake?.();
   }
 }
+
+/** What was taken is let go of in batches, so that taking does not move the rest each time. */
+const takenMax = 256;
 
 /** Reminds all watchers that want bookmarks once a minute, with one timer, which runs only while there are any. */
 export class BookmarkTicker {

@@ -482,3 +482,19 @@ test("a patch with an unknown field is a 422 under strict validation", async () 
     [422, ' "" is invalid: patch: Invalid value: "": strict decoding error: unknown field "dta"'],
   );
 });
+
+test("a key that is called like a part of JavaScript is kept as it is", async () => {
+  await using api = await createTestServer();
+  const text = '{"metadata":{"name":"a"},"data":{"__proto__":"x","constructor":"y"}}';
+  await api.send("POST", configMaps, { text, headers: { "content-type": "application/json" } });
+  await api.send("PATCH", `${configMaps}/a`, {
+    body: { data: { toString: "z" } },
+    headers: { "content-type": "application/merge-patch+json" },
+  });
+  const { body } = await api.send("GET", `${configMaps}/a`);
+  assert.deepEqual(Object.entries(body.data as JsonObject), [
+    ["__proto__", "x"],
+    ["constructor", "y"],
+    ["toString", "z"],
+  ]);
+});
