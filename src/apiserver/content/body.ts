@@ -1,4 +1,3 @@
-import type { Json } from "#api/meta.ts";
 import { StatusError } from "#api/status.ts";
 import type { ApiRequest } from "#apiserver/request.ts";
 
@@ -29,5 +28,3 @@ export function unsupportedMediaType(accepted: readonly string[]): StatusError {
     message: `the body of the request was in an unknown format - accepted media types include: ${accepted.join(", ")}`,
   });
 }
-
-export type Decoded = Json;

@@ -74,17 +74,39 @@ async function answerAggregated(
   request: ApiRequest,
   root: "api" | "apis",
 ): Promise<ApiResponse> {
-  const value = aggregatedDiscovery(state.kinds.all(), root);
-  if (request.answer === "objects") return { kind: "object", status: 200, headers: [], value };
-  const bytes = utf8(JSON.stringify(value));
-  const hash = await contentHash(bytes);
+  if (request.answer === "objects") {
+    const value = aggregatedDiscovery(state.kinds.all(), root);
+    return { kind: "object", status: 200, headers: [], value };
+  }
+  const { bytes, hash } = await aggregatedDocument(state, root);
   const headers: Headers = [
     ["etag", `"${hash}"`],
     ["vary", "Accept"],
     ["cache-control", "public"],
   ];
-  if (matchesTag(request, hash))
+  if (matchesTag(request, hash)) {
     return { kind: "bytes", status: 304, headers, lengthBytes: 0, chunks: [] };
+  }
   const type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
   return bytesResponse(200, { type, bytes }, headers);
 }
+
+interface Document {
+  readonly generation: number;
+  readonly bytes: Uint8Array;
+  readonly hash: string;
+}
+
+/** Every client asks for it first; it is made again only when the kinds have changed. */
+async function aggregatedDocument(state: ServerState, root: "api" | "apis"): Promise<Document> {
+  const { generation } = state.kinds;
+  const known = documents.get(state)?.get(root);
+  if (known?.generation === generation) return known;
+  const bytes = utf8(JSON.stringify(aggregatedDiscovery(state.kinds.all(), root)));
+  const made = { generation, bytes, hash: await contentHash(bytes) };
+  const ofState = documents.get(state) ?? new Map<string, Document>();
+  documents.set(state, ofState.set(root, made));
+  return made;
+}
+
+const documents = new WeakMap<ServerState, Map<string, Document>>();

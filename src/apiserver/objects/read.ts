@@ -3,7 +3,7 @@ import type { Call } from "#apiserver/call.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
-import type { Kind, JsonObject } from "#api/kind.ts";
+import type { JsonObject } from "#api/kind.ts";
 import { objectKey } from "#apiserver/objects/keys.ts";
 import { viewOf } from "#apiserver/objects/view.ts";
 
@@ -34,8 +34,4 @@ export function lookUp(
   const key =
     at.namespace === undefined ? `${prefix}${at.name}` : `${prefix}${at.namespace}/${at.name}`;
   return server.cache.resource(prefix).get(key)?.object;
-}
-
-export function groupResource(kind: Kind): { readonly group: string; readonly resource: string } {
-  return { group: kind.group, resource: kind.resource };
 }
