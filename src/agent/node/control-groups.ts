@@ -1,6 +1,9 @@
 import { readdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
+const attemptsMax = 10;
+const pauseMs = 20;
 const root = "/sys/fs/cgroup";
 
 /**
@@ -17,10 +20,19 @@ async function removeEmpty(dir: string): Promise<void> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => undefined);
   if (entries === undefined) return;
   for (const entry of entries) if (entry.isDirectory()) await removeEmpty(join(dir, entry.name));
-  try {
-    await rmdir(dir);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EBUSY" && code !== "ENOENT") throw error;
+  await removeWhenIdle(dir);
+}
+
+/** Processes that are just ending hold their group for a moment. */
+async function removeWhenIdle(dir: string): Promise<void> {
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    try {
+      return await rmdir(dir);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return;
+      if (code !== "EBUSY" && code !== "ENOTEMPTY") throw error;
+    }
+    await delay(pauseMs);
   }
 }

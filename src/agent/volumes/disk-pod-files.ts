@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
 import { unmountBelow } from "#agent/containerd/containerd-clean.ts";
+import { cleanNode } from "#agent/node/clean-node.ts";
 import { removeControlGroup } from "#agent/node/control-groups.ts";
 import type { MountRequest, PodFiles } from "#agent/pods/pod-files.ts";
 import { hostNetworkHostsFile, hostsFile } from "#agent/pods/pod-hosts.ts";
@@ -71,10 +72,7 @@ export function createDiskPodFiles(options: DiskOptions): PodFiles {
       await rm(directory.logs, { recursive: true, force: true });
       if (options.cgroupRoot) await removeControlGroup(podCgroup(options.cgroupRoot, pod));
     },
-    async unmountAll() {
-      await unmountBelow([join(dataDir, "pods")]);
-      if (options.cgroupRoot) await removeControlGroup(options.cgroupRoot);
-    },
+    unmountAll: () => cleanNode(options),
   };
 }
 
