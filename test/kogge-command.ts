@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { run } from "#test/clients.ts";
 import type { Outcome, RunOptions } from "#test/clients.ts";
 
@@ -45,13 +45,29 @@ export function koggeFor(dataDir: string) {
   });
 }
 
-/** A folder with a Dockerfile for an image of nothing but a static busybox and what `more` adds. */
+/** A static busybox cannot look up names: `bash` (`/dev/tcp/NAME/PORT`) and `getent` do, with the libraries they need. */
+const nameLookup = [
+  "/usr/bin/getent",
+  "/usr/bin/bash",
+  "/lib/x86_64-linux-gnu/libtinfo.so.6",
+  "/lib/x86_64-linux-gnu/libc.so.6",
+  "/lib64/ld-linux-x86-64.so.2",
+];
+
+/** A folder with a Dockerfile for an image of nothing but a static busybox, name lookups and what `more` adds. */
 export function writeBusyboxBuild(folder: string, more: readonly string[] = []): void {
   mkdirSync(folder, { recursive: true });
   cpSync("/bin/busybox", join(folder, "busybox"));
+  for (const file of nameLookup) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    cpSync(realpathSync(file), join(folder, file));
+  }
   const lines = [
     "FROM scratch",
     "COPY busybox /bin/busybox",
+    "COPY lib /lib",
+    "COPY lib64 /lib64",
+    "COPY usr /usr",
     'RUN ["/bin/busybox", "--install", "-s", "/bin"]',
     'RUN ["/bin/mkdir", "-p", "/tmp", "/etc", "/root"]',
     ...more,

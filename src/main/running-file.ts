@@ -53,7 +53,10 @@ function processStart(pid: number): string {
   if (process.platform !== "linux") return "";
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    const [state = "", ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A zombie has ended; only its parent has not taken notice.
+    if (state === "Z" || state === "X") return "gone";
+    const ticks = rest[18] ?? "";
     return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}:${ticks}`;
   } catch {
     return "gone";
