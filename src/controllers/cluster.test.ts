@@ -5,6 +5,7 @@ import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
 import { nameOf, namespaceOf, type KubeObject } from "#api/meta.ts";
 import {
   configMaps,
+  daemonSets,
   deployments,
   endpoints,
   endpointSlices,
@@ -355,4 +356,40 @@ test("a StatefulSet starts its pods in order and updates them from the last", as
     "deleted db-0",
     "added db-0",
   ]);
+});
+
+test("a DaemonSet has a pod on every node that fits, new ones too, and replaces them on update", async () => {
+  await using cluster = await startCluster(2);
+  const { client, informers, until } = cluster;
+  const at = { name: "agent", namespace: "default" };
+  await client.create(daemonSets, {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: at,
+    spec: {
+      selector: { matchLabels: { app: "agent" } },
+      template: {
+        metadata: { labels: { app: "agent" } },
+        spec: { containers: [{ name: "c", image: "v1" }] },
+      },
+    },
+  });
+  const status = () => informers.of(daemonSets).get(at)?.status;
+  await until(() => status()?.numberAvailable === 2);
+  await addNode(client, readyNode("node-2"));
+  await until(() => status()?.numberAvailable === 3);
+  const places = [...informers.of(pods).list("default")].map(({ spec }) => spec?.nodeName ?? "");
+  deepEqual(places.toSorted(), ["node-0", "node-1", "node-2"]);
+  const operations = [
+    { op: "replace", path: "/spec/template/spec/containers/0/image", value: "v2" },
+  ];
+  await client.patch(daemonSets, at, { kind: "json", operations });
+  await until(() => {
+    const { observedGeneration, updatedNumberScheduled, numberAvailable } = status() ?? {};
+    return observedGeneration === 2 && updatedNumberScheduled === 3 && numberAvailable === 3;
+  });
+  const images = [...informers.of(pods).list("default")].map(
+    ({ spec }) => spec?.containers[0]?.image,
+  );
+  deepEqual(images, ["v2", "v2", "v2"]);
 });

@@ -3,6 +3,7 @@ import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
 import type { Informers } from "#client/informers.ts";
+import { createDaemonSetController } from "#controllers/daemon-set/daemon-set-controller.ts";
 import { createDeploymentController } from "#controllers/deployment/deployment-controller.ts";
 import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
 import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
@@ -47,6 +48,7 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createDeploymentController(kit),
     createReplicaSetController(kit),
     createStatefulSetController(kit),
+    createDaemonSetController(kit),
     createJobController(kit),
     createEndpointsController(kit),
     createEndpointSliceController(kit),

@@ -1,5 +1,5 @@
 import { normalizeByMax, type Plugin } from "#scheduler/framework.ts";
-import { matchesRequired, matchesTerm, namedNodes } from "#scheduler/plugins/node-selector.ts";
+import { matchesRequired, matchesTerm, namedNodes } from "#reconcile/node-selector.ts";
 
 const rejection = {
   reasons: ["node(s) didn't match Pod's node affinity/selector"],
