@@ -28,7 +28,8 @@ export function startEventExpiry(state: ServerState): () => void {
     for (const [key, time] of written) {
       if (time + lifeMs > state.clock.now() || state.stopped.aborted) break;
       written.delete(key);
-      await removeQuietly(state, key, resource.get(key)?.revision ?? 0);
+      const removed = await remove(state, key, resource.get(key)?.revision ?? 0);
+      if (!removed) touch(key);
     }
     if (!state.stopped.aborted) schedule();
   };
@@ -48,11 +49,16 @@ export function startEventExpiry(state: ServerState): () => void {
 
 const lifeMs = 60 * 60 * 1_000;
 
-/** An event that was written again in between stays; its next hour has begun. */
-async function removeQuietly(state: ServerState, key: string, revision: number): Promise<void> {
+/**
+ * An event that was written again in between stays; its next hour has begun. False when the store failed: then it
+ * is tried again in an hour.
+ */
+async function remove(state: ServerState, key: string, revision: number): Promise<boolean> {
   try {
     await state.store.delete(key, revision);
+    return true;
   } catch (error) {
     if (!state.stopped.aborted) state.log.warn("event was not removed", { key, error });
+    return false;
   }
 }

@@ -146,16 +146,25 @@ class LoadedCache implements StoreCache {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        const range = prefixRange(registryPrefix);
-        for await (const events of this.#store.watch(range, this.revision, signal)) {
-          this.#applyAll(events);
-        }
+        await this.#followOnce(signal);
       } catch (error) {
-        if (signal.aborted) return;
-        this.#log.warn("watch of the store broke and begins again", { error });
-        await sleep(this.#clock, retryMs, signal).catch(() => {});
-        if (error instanceof CompactedError) await this.#catchUp();
+        if (!signal.aborted) this.#log.error("store was not read again", { error });
       }
+      await sleep(this.#clock, retryMs, signal).catch(() => {});
+    }
+  }
+
+  /** Until the watch ends or breaks. */
+  async #followOnce(signal: AbortSignal): Promise<void> {
+    try {
+      const range = prefixRange(registryPrefix);
+      for await (const events of this.#store.watch(range, this.revision, signal)) {
+        this.#applyAll(events);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#log.warn("watch of the store broke and begins again", { error });
+      if (error instanceof CompactedError) await this.#catchUp();
     }
   }
 
