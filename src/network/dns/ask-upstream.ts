@@ -35,6 +35,7 @@ function settled(
   start: (settle: Settle) => () => void,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason as Error);
     const end = (act: () => void): void => {
       cancel();
       signal.removeEventListener("abort", abort);

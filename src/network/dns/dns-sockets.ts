@@ -46,21 +46,27 @@ async function openUdp({ host, port, handle, log }: DnsSocketsParts): Promise<Ud
   const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
   socket.bind(port, host);
   await once(socket, "listening");
-  let open = true;
   let packets = 0;
   socket.on("error", (error) => log.warn("DNS socket failed", { error }));
-  socket.on("close", () => (open = false));
   const answer = async (bytes: Buffer, { port: to, address }: RemoteInfo): Promise<void> => {
     packets += 1;
     const reply = await handle(bytes, "udp");
     packets -= 1;
-    // A client that is gone is no loss.
-    if (reply && open) socket.send(reply, to, address, () => {});
+    if (reply) send(socket, reply, { to, address });
   };
   socket.on("message", (bytes, from) => {
     if (packets < packetsMax) void answer(bytes, from);
   });
   return socket;
+}
+
+/** A client that is gone, or a socket that is being closed, is no loss. */
+function send(socket: UdpSocket, reply: Buffer, at: { to: number; address: string }): void {
+  try {
+    socket.send(reply, at.to, at.address, () => {});
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_SOCKET_DGRAM_NOT_RUNNING") throw error;
+  }
 }
 
 interface TcpServer {
