@@ -26,6 +26,12 @@ const base = "localhost/kogge/debian:12";
 const parts = ["redis", "api", "web"] as const;
 const waitMaxMs = 180_000;
 
+const kinds: Readonly<Record<string, Resource>> = {
+  Namespace: namespaces,
+  Service: services,
+  Deployment: deployments,
+};
+
 const startMs = Date.now();
 installPackages();
 const choice = chooseRuntime("auto");
@@ -89,19 +95,14 @@ async function buildBase(cluster: DataDirectory): Promise<void> {
   console.log("Making a Debian base image");
   const folder = join(example, "images/debian");
   const archive = join(folder, "rootfs.tar");
+  const unfinished = join(folder, "unfinished.rootfs.tar");
   if (!existsSync(archive)) {
-    run("mmdebstrap", ["--quiet", "--variant=apt", "bookworm", `${archive}.new`]);
-    renameSync(`${archive}.new`, archive);
+    run("mmdebstrap", ["--quiet", "--variant=apt", "bookworm", unfinished]);
+    renameSync(unfinished, archive);
   }
   await buildImage(cluster, { folder, tag: base });
   rmSync(archive);
 }
-
-const kinds: Readonly<Record<string, Resource>> = {
-  Namespace: namespaces,
-  Service: services,
-  Deployment: deployments,
-};
 
 async function applyManifests(): Promise<void> {
   const text = readFileSync(join(example, "manifests/guestbook.yaml"), "utf8");
