@@ -9,7 +9,7 @@ import type { DataDirectory } from "#main/data-directory.ts";
 import { openPkiDirectory } from "#apiserver/node/pki/pki-directory.ts";
 import { clearRunning, readLastRunning, readRunning } from "#main/running-file.ts";
 import type { RunningServer } from "#main/running-file.ts";
-import { readyReport } from "#main/up.ts";
+import { readyReport } from "#main/ready-report.ts";
 
 /** How long a cluster may take to end its pods and itself before it is ended by force. */
 const stopTimeoutMs = 90_000;
@@ -94,7 +94,9 @@ export async function status(options: DataDirOption & JsonOption): Promise<void>
   process.stdout.write(
     `${ready ? "Ready" : "Not ready"}: ${running.server}, process ${running.pid}, ${running.runtime}\n`,
   );
-  process.stdout.write(`nodes: ${running.nodes.join(", ")}\nkubeconfig: ${running.kubeconfig}\n`);
+  process.stdout.write(
+    `nodes: ${running.nodeCount} (${running.nodes.slice(0, 5).join(", ")}${running.nodeCount > 5 ? ", …" : ""})\nkubeconfig: ${running.kubeconfig}\n`,
+  );
 }
 
 const answerTimeoutMs = 3000;

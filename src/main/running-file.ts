@@ -11,6 +11,8 @@ export interface RunningServer {
   readonly kubeconfig: string;
   readonly pid: number;
   readonly runtime: string;
+  readonly nodeCount: number;
+  /** The names of the first nodes; `kubectl get nodes` knows them all. */
   readonly nodes: readonly string[];
   /** When the process was started, so that a recycled pid is not taken for it. */
   readonly processStart: string;

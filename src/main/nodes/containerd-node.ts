@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "#base/clock.ts";
 import type { Clock } from "#base/clock.ts";
@@ -7,6 +7,8 @@ import { silentLog } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import { createAgent } from "#agent/agent.ts";
 import { startContainerd } from "#agent/containerd/containerd-process.ts";
+import type { Containerd } from "#agent/containerd/containerd-process.ts";
+import { cleanNode } from "#agent/node/clean-node.ts";
 import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
 import { readMachineFacts } from "#agent/node/machine-facts.ts";
 import { readResolver } from "#agent/node/resolver.ts";
@@ -78,6 +80,12 @@ export async function prepareContainerdNode(prepare: PrepareOptions): Promise<St
         streamClient,
       }),
     );
+    stack.use(
+      runtime.onEvent(({ kind }) => {
+        // A containerd taken over from a crashed server is nobody's child: its end is only seen here.
+        if (kind === "runtime-lost") void reviveContainerd(containerd, log);
+      }),
+    );
     const dataDir = join(directory.nodes, nodeName);
     mkdirSync(dataDir, { recursive: true });
     const agent = await createAgent({
@@ -100,7 +108,7 @@ export async function prepareContainerdNode(prepare: PrepareOptions): Promise<St
       podCidr,
       streamPort: options.streams.port,
       addresses: [options.address],
-      cgroupRoot: `/kogge-${prepare.settings.id.slice(0, 8)}`,
+      cgroupRoot: cgroupRootOf(prepare.settings),
     });
     stack.defer(() => agent.stopAll());
     options.streams.add(nodeName, agent.targets);
@@ -120,7 +128,22 @@ export async function cleanContainerdNode(
     log: silentLog,
   });
   await containerd.stop();
+  for (const name of existsSync(directory.nodes) ? readdirSync(directory.nodes) : []) {
+    await cleanNode({ dataDir: join(directory.nodes, name), cgroupRoot: cgroupRootOf(settings) });
+  }
   await cleanNodeNetwork({ dataDir: directory.root, clusterId: settings.id });
+}
+
+async function reviveContainerd(containerd: Containerd, log: Log): Promise<void> {
+  try {
+    await containerd.revive();
+  } catch (error) {
+    log.error("containerd cannot be started again", { error });
+  }
+}
+
+function cgroupRootOf(settings: ClusterSettings): string {
+  return `/kogge-${settings.id.slice(0, 8)}`;
 }
 
 function cniConfDir(directory: DataDirectory): string {
