@@ -41,7 +41,8 @@ export async function runNode(
   child.stderr.on("data", (chunk: Buffer) => (problems += chunk.toString()));
   const code = await ended(child);
   const wallMs = performance.now() - start;
-  if (code !== 0) throw new Error(`Cannot run ${words.join(" ")}: it ended with ${code}: ${problems}`);
+  if (code !== 0)
+    throw new Error(`Cannot run ${words.join(" ")}: it ended with ${code}: ${problems}`);
   return { output, wallMs, cpuMs: endedChildrenCpuMs() - before };
 }
 
@@ -99,7 +100,9 @@ export function upReport(output: string): Up {
 export function cpuMsOf(pid: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+    nanoseconds += Number(
+      readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0],
+    );
   }
   return nanoseconds / 1e6;
 }

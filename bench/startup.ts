@@ -1,7 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { best, cpuMsOf, kogge, printTable, root, runNode, temporaryDirectory } from "#bench/measure.ts";
+import {
+  best,
+  cpuMsOf,
+  kogge,
+  printTable,
+  root,
+  runNode,
+  temporaryDirectory,
+} from "#bench/measure.ts";
 import { upReport } from "#bench/measure.ts";
 import { createCluster } from "#main/testing.ts";
 
@@ -32,7 +40,10 @@ for (const runtime of runtimes()) {
   rows.push([`up, ${runtime}: first start, warm`, await best(times, warmFirst, wallOf)]);
   rows.push([`up, ${runtime}: second start, warm`, await secondStart(runtime)]);
 }
-rows.push(["up, simulated, 100 nodes: warm", await best(2, () => firstStart("simulated", warmCache, ["--nodes", "100"]), wallOf)]);
+rows.push([
+  "up, simulated, 100 nodes: warm",
+  await best(2, () => firstStart("simulated", warmCache, ["--nodes", "100"]), wallOf),
+]);
 printTable(
   ["", "wall ms", "CPU ms", "times bare Node"],
   rows.map(([name, start]) => [name, start.wallMs, start.cpuMs, start.wallMs / bare.wallMs]),
