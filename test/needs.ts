@@ -10,6 +10,7 @@ export type Need =
   | "cni"
   | "nft"
   | "buildah"
+  | "mmdebstrap"
   | "busybox"
   | "etcd"
   | "docker-registry"
