@@ -15,6 +15,7 @@ import { list } from "#apiserver/verbs/list.ts";
 import { patch } from "#apiserver/verbs/patch.ts";
 import { update } from "#apiserver/verbs/update.ts";
 import { watch } from "#apiserver/verbs/watch.ts";
+import { assertWriteOptions } from "#apiserver/verbs/write-options.ts";
 
 export interface Incoming {
   readonly request: ApiRequest;
@@ -30,6 +31,7 @@ export async function dispatch(server: ServerState, incoming: Incoming): Promise
   const subresource = subresourceOf(kind, info);
   assertScope(kind, info);
   const verb = verbFor(kind, subresource, info);
+  assertWriteOptions(info.verb, incoming.request.query);
   const call = callOf(server, { ...incoming, kind, subresource });
   const form = formOfCall(call);
   return encodeAnswer(call, await verb(call), form);

@@ -5,6 +5,7 @@ import { reportFindings, type FieldValidation } from "#api/decode/field-findings
 import { pruneUnknown } from "#api/decode/prune-unknown.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
+import { schemaOf } from "#api/schemas/builtin-schemas.ts";
 import type { Schema } from "#api/schema.ts";
 import { badRequest, invalid } from "#api/status.ts";
 import type { Call } from "#apiserver/call.ts";
@@ -48,6 +49,7 @@ export function checkedObject(call: Call, expected: Expected, body: DecodedBody)
  */
 export function checkedPatchResult(call: Call, value: Json): JsonObject {
   const body = { value, findings: [] };
+  if (isObject(value)) assertOfKind(value, call.kind);
   if (fieldValidationOf(call) !== "Strict" || isCustom(call.kind.schema)) {
     return checkedObject(call, call.kind, body);
   }
@@ -67,10 +69,14 @@ export async function readOptionsBody(call: Call): Promise<JsonObject | undefine
   if (body.kind === "object") return isObject(body.value) ? cloneJson(body.value) : undefined;
   const bytes = await readBytes(call.request);
   if (bytes.length === 0) return undefined;
-  const { value } = decoded(call, bytes, "DeleteOptions");
+  const { value } = decoded(call, bytes, optionsKind.kind);
   if (!isObject(value)) throw notAnObject();
-  return value;
+  assertOfKind(value, optionsKind);
+  const schema = schemaOf("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
+  return checkFields(value, schema, { mode: "Ignore", subject: optionsKind }).object;
 }
+
+const optionsKind = { kind: "DeleteOptions", version: "v1" };
 
 /** Only built-in types have names. */
 function isCustom(schema: Schema): boolean {
@@ -87,11 +93,8 @@ function prunedObject(call: Call, expected: Expected, body: DecodedBody): JsonOb
 
 export function fieldValidationOf(call: Call): FieldValidation {
   const asked = call.request.query.get("fieldValidation") ?? "";
-  if (asked === "") return call.request.answer === "objects" ? "Ignore" : "Warn";
   if (asked === "Ignore" || asked === "Warn" || asked === "Strict") return asked;
-  throw badRequest(
-    `fieldValidation: Unsupported value: ${JSON.stringify(asked)}: supported values: "Ignore", "Strict", "Warn"`,
-  );
+  return call.request.answer === "objects" ? "Ignore" : "Warn";
 }
 
 async function readBody(call: Call, expected: Expected): Promise<DecodedBody> {
@@ -109,7 +112,7 @@ function decoded(call: Call, bytes: Uint8Array, kind: string): DecodedBody {
     case "application/yaml":
       return decodeBody(bytes, "application/yaml", { findDuplicates, kind });
     case "application/vnd.kubernetes.protobuf":
-      return { value: decodeProtobufBody(bytes), findings: [] };
+      return { value: decodeProtobufBody(bytes, kind), findings: [] };
     default:
       throw unsupportedMediaType(mediaTypes);
   }
@@ -118,17 +121,21 @@ function decoded(call: Call, bytes: Uint8Array, kind: string): DecodedBody {
 function assertKind(object: JsonObject, expected: Expected): void {
   const version = apiVersionOf(expected);
   const given = stringAt(object, "apiVersion");
-  const kind = stringAt(object, "kind");
   if (given !== "" && given !== version) {
     throw badRequest(
       `the API version in the data (${given}) does not match the expected API version (${version})`,
     );
   }
-  if (kind !== "" && kind !== expected.kind) {
-    throw badRequest(
-      `${kind} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}`,
-    );
-  }
+  assertOfKind(object, expected);
+}
+
+function assertOfKind(
+  object: JsonObject,
+  { kind, version }: { readonly kind: string; readonly version: string },
+): void {
+  const given = stringAt(object, "kind");
+  if (given === "" || given === kind) return;
+  throw badRequest(`${given} in version ${JSON.stringify(version)} cannot be handled as a ${kind}`);
 }
 
 function notAnObject() {

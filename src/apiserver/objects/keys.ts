@@ -5,6 +5,7 @@ import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 /** The key of an object in the store: `/registry/GROUP/RESOURCE/NAMESPACE/NAME`. */
 export function objectKey(kind: Kind, namespace: string, name: string): string {
   assertPathSegment(name);
+  if (kind.namespaced && namespace !== "") assertPathSegment(namespace);
   const prefix = resourcePrefix(kind.stored);
   return kind.namespaced ? `${prefix}${namespace}/${name}` : `${prefix}${name}`;
 }
@@ -20,7 +21,7 @@ export function collectionPrefix(kind: Kind, namespace: string): string {
 /** Names come from request paths: none may reach into another object's keys. */
 function assertPathSegment(name: string): void {
   const problem = pathSegmentProblem(name);
-  if (problem !== undefined) throw badRequest(`invalid name "${printable(name)}": ${problem}`);
+  if (problem !== undefined) throw badRequest(`Name parameter invalid: "${printable(name)}": ${problem}`);
 }
 
 function pathSegmentProblem(name: string): string | undefined {

@@ -1,9 +1,10 @@
 import type { JsonObject } from "#api/kind.ts";
-import { badRequest, invalid } from "#api/status.ts";
+import { badRequest } from "#api/status.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readOptionsBody } from "#apiserver/content/decode.ts";
 import { numberAt, objectAt, stringAt } from "#apiserver/objects/json.ts";
 import type { DeleteOptions } from "#apiserver/objects/plan-deletion.ts";
+import { dryRunProblems, invalidOptions } from "#apiserver/verbs/write-options.ts";
 
 export interface ReadDeleteOptions extends DeleteOptions {
   readonly dryRun: boolean;
@@ -28,6 +29,9 @@ export function deleteOptionsOfObject(body: JsonObject): ReadDeleteOptions {
 function fromBody(body: JsonObject): ReadDeleteOptions {
   const grace = numberAt(body, "gracePeriodSeconds");
   const policy = stringAt(body, "propagationPolicy");
+  const dryRun = Array.isArray(body.dryRun) ? body.dryRun.map(String) : [];
+  const problems = dryRunProblems(dryRun);
+  if (problems.length > 0) throw invalidOptions("DeleteOptions", problems);
   const preconditions = objectAt(body, "preconditions");
   const uid = stringAt(preconditions, "uid");
   const resourceVersion = stringAt(preconditions, "resourceVersion");
@@ -39,7 +43,7 @@ function fromBody(body: JsonObject): ReadDeleteOptions {
       ...(uid !== "" && { uid }),
       ...(resourceVersion !== "" && { resourceVersion }),
     },
-    dryRun: Array.isArray(body.dryRun) && body.dryRun.includes("All"),
+    dryRun: dryRun.includes("All"),
   };
 }
 
@@ -70,7 +74,7 @@ function assertConsistent(options: DeleteOptions): void {
   if (policy === undefined || policies.includes(policy)) return;
   throw invalidOption(
     "propagationPolicy",
-    `Unsupported value: ${JSON.stringify(policy)}: supported values: ${policies.map((name) => JSON.stringify(name)).join(", ")}`,
+    `Unsupported value: ${JSON.stringify(policy)}: supported values: ${[...policies, "nil"].map((name) => JSON.stringify(name)).join(", ")}`,
   );
 }
 
@@ -78,5 +82,5 @@ const policies = ["Foreground", "Background", "Orphan"];
 
 function invalidOption(field: string, message: string) {
   const reason = message.startsWith("Unsupported") ? "FieldValueNotSupported" : "FieldValueInvalid";
-  return invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", [{ reason, message, field }]);
+  return invalidOptions("DeleteOptions", [{ reason, message, field }]);
 }

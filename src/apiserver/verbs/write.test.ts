@@ -121,7 +121,7 @@ const refusals: readonly Refused[] = [
     request: ["GET", `${configMaps}/..%2Fsecrets`],
     status: 400,
     reason: "BadRequest",
-    message: `invalid name "../secrets": may not contain '/'`,
+    message: `Name parameter invalid: "../secrets": may not contain '/'`,
   },
   {
     name: "a body that is no JSON",
