@@ -41,12 +41,15 @@ export function decodeBody(
   const text = decoder.decode(bytes);
   try {
     const findDuplicates = options.findDuplicates ?? false;
-    return mediaType === "application/yaml"
-      ? decodeEither(text, findDuplicates)
-      : decodeJson(text, findDuplicates);
+    const body =
+      mediaType === "application/yaml"
+        ? decodeEither(bytes, text, findDuplicates)
+        : decodeJson(text, findDuplicates);
+    if (options.kind !== undefined) assertMayBeObject(body.value);
+    return body;
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
-    throw unreadable(bytes, text, error.message, options.kind);
+    throw unreadable(bytes, error.message, options.kind);
   }
 }
 
@@ -117,7 +120,8 @@ function places(text: string): (path: string) => number {
 }
 
 /** Much of what is sent as YAML is JSON, which is read many times faster. */
-function decodeEither(text: string, findDuplicates: boolean): DecodedBody {
+function decodeEither(bytes: Uint8Array, text: string, findDuplicates: boolean): DecodedBody {
+  assertYamlText(bytes, text);
   if (!/^\s*\{/.test(text)) return decodeYaml(text, findDuplicates);
   try {
     return decodeJson(text, findDuplicates);
@@ -127,27 +131,61 @@ function decodeEither(text: string, findDuplicates: boolean): DecodedBody {
   }
 }
 
-function unreadable(
-  bytes: Uint8Array,
-  text: string,
-  why: string,
-  kind: string | undefined,
-): StatusError {
+/** Go's reader of JSON replaces what is not UTF-8; its reader of YAML refuses it, and control characters with it. */
+function assertYamlText(bytes: Uint8Array, text: string): void {
+  if (text.includes("\uFFFD") && !isUtf8(bytes)) {
+    throw new JsonSyntaxError("yaml: invalid leading UTF-8 octet");
+  }
+  if (controlCharacter.test(text)) {
+    throw new JsonSyntaxError("yaml: control characters are not allowed");
+  }
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    strictDecoder.decode(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+/** All but tab, line feed, carriage return and next line. */
+const controlCharacter = /[^\t\n\r\u0085\P{Cc}]|[\ufffe\uffff]/u;
+
+/** Lets null pass, which Go reads as an empty object. */
+function assertMayBeObject(value: Json): void {
+  if (typeof value === "object" && !Array.isArray(value)) return;
+  const what = Array.isArray(value) ? "array" : (goNames[typeof value] ?? typeof value);
+  throw new JsonSyntaxError(`json: cannot unmarshal ${what} into Go value of type ${typeMeta}`);
+}
+
+const goNames: Readonly<Record<string, string>> = { boolean: "bool" };
+const typeMeta =
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+
+function unreadable(bytes: Uint8Array, why: string, kind: string | undefined): StatusError {
   const problem =
     why.startsWith("yaml: ") || why.startsWith("error converting")
       ? why
       : `couldn't get version/kind; json parse error: ${why}`;
-  if (kind === undefined) return badRequest(problem);
+  return kind === undefined ? badRequest(problem) : unrecognized(bytes, problem, kind);
+}
+
+/** The refusal of a body that is nothing readable. */
+export function unrecognized(bytes: Uint8Array, problem: string, kind: string): StatusError {
   return badRequest(
-    `the object provided is unrecognized (must be of type ${kind}): ${problem} (${summary(bytes, text)})`,
+    `the object provided is unrecognized (must be of type ${kind}): ${problem} (${summary(bytes)})`,
   );
 }
 
 /** The beginning of a body: as text where it seems to be JSON, else in hexadecimal. */
-function summary(bytes: Uint8Array, text: string): string {
+function summary(bytes: Uint8Array): string {
   if (bytes.length === 0) return "<empty>";
   const more = bytes.length > 30 ? " ..." : "";
-  if (text.startsWith("{")) return text.slice(0, 30) + more;
+  if (bytes[0] === 0x7b) return decoder.decode(bytes.subarray(0, 30)) + more;
   const hex = Array.from(bytes.subarray(0, 30), (byte) => byte.toString(16).padStart(2, "0"));
   return hex.join("") + more;
 }

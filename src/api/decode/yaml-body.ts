@@ -1,9 +1,11 @@
 import {
+  Composer,
   LineCounter,
+  Parser,
   isMap,
   isScalar,
   isSeq,
-  parseAllDocuments,
+  type CST,
   type Document,
   type Node,
   type Tags,
@@ -29,9 +31,8 @@ function decodeDocument(text: string, findDuplicates: boolean): DecodedBody {
   const problem = document?.errors[0];
   if (document === undefined) return { value: null, findings: [] };
   if (problem !== undefined) {
-    throw new JsonSyntaxError(
-      `yaml: line ${problem.linePos?.[0].line ?? 1}: ${reasonOf(problem.message)}`,
-    );
+    if (problem.message.startsWith("Maximum call stack")) throw tooDeep();
+    throw syntaxError(lines, problem.pos[0], problem.message);
   }
   assertDepth(document.contents, 0);
   const value = toJson(document);
@@ -46,16 +47,31 @@ const aliasesMax = 100;
 const depthMax = 1000;
 const duplicatesMax = 100;
 
-function firstDocument(text: string, lineCounter: LineCounter): Document | undefined {
-  const documents = parseAllDocuments(text, {
+/** The text behind the first document, or behind the first token that is wrong, is not read. */
+function firstDocument(text: string, lines: LineCounter): Document | undefined {
+  const composer = new Composer({
     version: "1.1",
     merge: true,
     uniqueKeys: false,
     logLevel: "silent",
+    // A pretty error quotes its line: a hundred thousand errors on one long line would take seconds.
+    prettyErrors: false,
     customTags: withoutTimes,
-    lineCounter,
   });
-  return Array.isArray(documents) ? documents[0] : undefined;
+  const parser = new Parser(lines.addNewLine);
+  const [document] = composer.compose(refuseErrors(parser.parse(text), lines));
+  return document;
+}
+
+function* refuseErrors(tokens: Iterable<CST.Token>, lines: LineCounter): Generator<CST.Token> {
+  for (const token of tokens) {
+    if (token.type === "error") throw syntaxError(lines, token.offset, token.message);
+    yield token;
+  }
+}
+
+function syntaxError(lines: LineCounter, position: number, message: string): JsonSyntaxError {
+  return new JsonSyntaxError(`yaml: line ${lines.linePos(position).line}: ${reasonOf(message)}`);
 }
 
 /** The scalar types that Go's reader has too; the others stay text. */

@@ -201,7 +201,7 @@ const cases: readonly (readonly [kind: KindName, object: object, problems: reado
   [
     ["", "ConfigMap"],
     { data: { a: "x".repeat(1024 * 1024 + 1) } },
-    [": Too long: may not be more than 1048576 bytes"],
+    ["[]: Too long: may not be more than 1048576 bytes"],
   ],
   [
     ["", "Secret"],

@@ -18,7 +18,7 @@ export class Field {
     return new Field(this.path === "" ? joined : `${this.path}.${joined}`, this.#causes);
   }
 
-  index(index: number): Field {
+  index(index: number | ""): Field {
     return new Field(`${this.path}[${index}]`, this.#causes);
   }
 

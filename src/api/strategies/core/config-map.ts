@@ -26,7 +26,7 @@ export const configMapStrategy = strategyFor<ConfigMap>({
       root.child("binaryData").key(key).invalidAll(key, configKeyProblems(key));
       sizeBytes += decodedLength(value ?? "");
     }
-    if (sizeBytes > contentMaxBytes) root.tooLong(contentMaxBytes);
+    if (sizeBytes > contentMaxBytes) wholeOf(root).tooLong(contentMaxBytes);
   },
   validateUpdate(root, configMap, old) {
     if (!old.immutable) return;
@@ -36,6 +36,11 @@ export const configMapStrategy = strategyFor<ConfigMap>({
     }
   },
 });
+
+/** The object as a whole is called `[]`, as upstream calls a field without a name. */
+export function wholeOf(root: Field): Field {
+  return root.index("");
+}
 
 export function checkStaysImmutable(root: Field, immutable: boolean | null | undefined): void {
   if (!immutable) root.child("immutable").forbidden(immutableRule);
