@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -88,6 +89,35 @@ export async function startCluster(
     async [Symbol.asyncDispose]() {
       await kogge(directory.path, ["down"]);
       directory[Symbol.dispose]();
+    },
+  };
+}
+
+export interface RunningNode extends AsyncDisposable {
+  readonly pid: number;
+  readonly child: ChildProcess;
+  /** The first message that the program sent. */
+  readonly told: unknown;
+}
+
+/** A program of this folder in a process of its own, once it has told that it is ready; disposing ends it. */
+export async function runningNode(
+  name: string,
+  words: readonly string[] = [],
+): Promise<RunningNode> {
+  const child = fork(join(import.meta.dirname, name), [...words]);
+  const told = await new Promise<unknown>((resolve, reject) => {
+    child.once("message", resolve);
+    child.once("exit", (code) => reject(new Error(`Cannot run ${name}: it ended with ${code}`)));
+  });
+  return {
+    pid: child.pid ?? 0,
+    child,
+    told,
+    async [Symbol.asyncDispose]() {
+      const gone = once(child, "exit");
+      child.disconnect();
+      await gone;
     },
   };
 }
