@@ -16,6 +16,7 @@ import { createNftablesDatapath } from "#network/nftables/nftables-datapath.ts";
 import { cleanUpNetwork, networkPaths } from "#network/node/clean-up.ts";
 import { applyKernelSettings, rememberedIn } from "#network/node/kernel-settings.ts";
 import { clusterNames } from "#network/node/names.ts";
+import { letPodsPass } from "#network/node/other-firewalls.ts";
 import { ensureDevice } from "#network/node/node-device.ts";
 import { createServiceProxy } from "#network/proxy/service-proxy.ts";
 import { runProgram } from "#network/run.ts";
@@ -69,6 +70,7 @@ export async function createNodeNetwork(parts: NodeNetworkParts): Promise<NodeNe
     run: runProgram,
     log,
   });
+  await letPodsPass({ clusterPodCidr: parts.clusterPodCidr, table, run: runProgram, log });
   const gatewayIp = addressIn(nodePodCidr, 1);
   const dnsIp = addressIn(serviceCidr, 10);
   const stop = new AbortController();

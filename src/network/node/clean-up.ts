@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { removeTable } from "#network/nftables/nftables-datapath.ts";
 import { rememberedIn, restoreKernelSettings } from "#network/node/kernel-settings.ts";
 import { clusterNames, clusterTables } from "#network/node/names.ts";
+import { forgetPods } from "#network/node/other-firewalls.ts";
 import { removeDevice } from "#network/node/node-device.ts";
 import type { Run } from "#network/run.ts";
 
@@ -32,6 +33,7 @@ export async function cleanUpNetwork(options: CleanUpOptions): Promise<void> {
   const { dataDir, clusterId, podCidr, run } = options;
   const { device, table } = clusterNames(clusterId);
   const paths = networkPaths(dataDir);
+  await forgetPods(table, run);
   await removeTable(table, run);
   await removeDevice({ device, podCidr, run });
   const others = clusterTables(await run("nft", ["list", "tables"]));
