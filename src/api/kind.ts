@@ -93,6 +93,8 @@ export interface Strategy {
   readonly selectableFields?: Readonly<Record<string, (object: JsonObject) => string>>;
   /** Grace period given to an object that asks for none: pods only. Undefined: deleted at once. */
   readonly defaultGracePeriodSeconds?: (object: JsonObject) => number | undefined;
+  /** What happens to dependents when a DELETE does not say: "orphan" leaves them, "unsupported" has none. Default: they go too. */
+  readonly dependents?: "orphan" | "unsupported";
   /** `metadata.generation` counts changes of everything but metadata and status. Default: where the kind has a status or the function says so. */
   readonly hasGeneration?: boolean;
   /** How names are checked; default DNS-1123 subdomain. */

@@ -8,11 +8,18 @@ import type { RequestInfo } from "#apiserver/request-info.ts";
  * do not count, nor does the administrator, who must be able to mend an overloaded cluster.
  */
 export class InFlightLimit {
-  readonly #metrics: ServerMetrics;
   readonly #counts = { readOnly: 0, mutating: 0 };
 
-  constructor(metrics: ServerMetrics) {
-    this.#metrics = metrics;
+  constructor({ registry }: ServerMetrics) {
+    registry.observedGauge(
+      "apiserver_current_inflight_requests",
+      "Requests that are being answered, by what they do.",
+      () =>
+        Object.entries(this.#counts).map(([kind, value]) => ({
+          labels: { request_kind: kind },
+          value,
+        })),
+    );
   }
 
   /** Throws 429 when there are too many already; otherwise what to call when the request is answered. */
@@ -22,13 +29,10 @@ export class InFlightLimit {
     if (this.#counts[kind] >= limits[kind] && !user.groups.includes("system:masters")) {
       throw tooManyRequests();
     }
-    this.#count(kind, 1);
-    return () => this.#count(kind, -1);
-  }
-
-  #count(kind: keyof typeof limits, change: number): void {
-    this.#counts[kind] += change;
-    this.#metrics.inFlight.set({ request_kind: kind }, this.#counts[kind]);
+    this.#counts[kind] += 1;
+    return () => {
+      this.#counts[kind] -= 1;
+    };
   }
 }
 

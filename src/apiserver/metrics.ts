@@ -8,7 +8,6 @@ export interface ServerMetrics {
   readonly registry: MetricsRegistry;
   readonly requests: Counter;
   readonly durations: Histogram;
-  readonly inFlight: Gauge;
   readonly longRunning: Gauge;
 }
 
@@ -36,10 +35,6 @@ export function createServerMetrics(
         0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30,
         45, 60,
       ],
-    ),
-    inFlight: registry.gauge(
-      "apiserver_current_inflight_requests",
-      "Requests that are being answered, by what they do.",
     ),
     longRunning: registry.gauge(
       "apiserver_longrunning_requests",

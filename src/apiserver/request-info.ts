@@ -134,8 +134,10 @@ export function isTrue(value: string | null): boolean {
 }
 
 function decodeSegments(path: string): string[] | undefined {
+  const segments = path.split("/").filter((segment) => segment !== "");
+  if (!path.includes("%")) return segments;
   try {
-    return path.split("/").filter(Boolean).map(decodeURIComponent);
+    return segments.map(decodeURIComponent);
   } catch (error) {
     if (error instanceof URIError) return undefined;
     throw error;

@@ -1,3 +1,4 @@
+import { prefixRange } from "#storage/store.ts";
 import type { StoreEvent } from "#storage/store.ts";
 import { fromStoredBytes, type StoredObject } from "#apiserver/cache/stored-object.ts";
 
@@ -46,10 +47,7 @@ export class ResourceCache {
   /** The objects whose keys begin with `prefix`, in key order: a copy that stays as it is. */
   list(prefix: string): readonly StoredObject[] {
     if (prefix === this.prefix) return this.#ordered.slice();
-    const start = this.#position(prefix);
-    let end = start;
-    while (this.#ordered[end]?.key.startsWith(prefix)) end += 1;
-    return this.#ordered.slice(start, end);
+    return this.#ordered.slice(this.#position(prefix), this.#position(prefixRange(prefix).end));
   }
 
   /** The changes after `revision`, or undefined when some of them are forgotten. */

@@ -9,12 +9,13 @@ export function listBytes(kind: Kind, list: ObjectList, headers: Headers): Bytes
   const head = utf8(`${JSON.stringify(listHead(kind, list)).slice(0, -1)},"items":[`);
   const itemsBytes = list.items.reduce((sum, item) => sum + item.bytes.length, 0);
   const commas = Math.max(0, list.items.length - 1);
+  const lengthBytes = head.length + itemsBytes + commas + tail.length;
   return {
     kind: "bytes",
     status: 200,
     headers: [["content-type", "application/json"], ...headers],
-    lengthBytes: head.length + itemsBytes + commas + tail.length,
-    chunks: blocks(pieces(head, list)),
+    lengthBytes,
+    chunks: blocks(pieces(head, list), lengthBytes),
   };
 }
 

@@ -13,6 +13,19 @@ export function builtinHooks(services: ServiceAllocator): ResourceHooks {
     ["/podtemplates", returnsDeleted],
     ["/resourcequotas", returnsDeleted],
     ["/serviceaccounts", returnsDeleted],
+    ["batch/jobs", { undecidedDeletion: jobDeletionText }],
+    ["resource.k8s.io/deviceclasses", returnsDeleted],
+    ["resource.k8s.io/resourceclaims", returnsDeleted],
+    ["resource.k8s.io/resourceclaimtemplates", returnsDeleted],
+    ["resource.k8s.io/resourceslices", returnsDeleted],
+    ["storage.k8s.io/csidrivers", returnsDeleted],
+    ["storage.k8s.io/csinodes", returnsDeleted],
+    ["storage.k8s.io/storageclasses", returnsDeleted],
+    ["storage.k8s.io/volumeattachments", returnsDeleted],
+    ["storage.k8s.io/volumeattributesclasses", returnsDeleted],
     ["/services", { returnsDeleted: true, beforeWrite: (write) => services.allocate(write) }],
   ]);
 }
+
+const jobDeletionText =
+  "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";

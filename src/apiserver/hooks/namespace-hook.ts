@@ -8,6 +8,7 @@ import type { ResourceHook } from "#apiserver/hooks/resource-hooks.ts";
 export const namespaceHook: ResourceHook = {
   mayRemove: (object) => stringsAt(objectAt(object, "spec"), "finalizers").length === 0,
   markDeleting: (object) => {
+    delete ensureObject(object, "metadata").deletionGracePeriodSeconds;
     ensureObject(object, "status").phase = "Terminating";
   },
 };

@@ -13,6 +13,8 @@ export interface ResourceHook {
   /** In place, when deletion begins but the object stays for now. */
   readonly markDeleting?: (object: JsonObject) => void;
   readonly afterRemove?: (server: ServerState, object: JsonObject) => void;
+  /** The text of a warning about a DELETE that leaves open what happens to dependents. */
+  readonly undecidedDeletion?: string;
   /** DELETE answers the object instead of a `Status`. */
   readonly returnsDeleted?: boolean;
 }

@@ -88,7 +88,10 @@ export async function startHttpsServer(parts: HttpsServerParts): Promise<HttpsSe
 async function answerRequest(parts: HttpsServerParts, exchange: Exchange): Promise<void> {
   const { request, response } = exchange;
   const gone = new AbortController();
-  response.once("close", () => gone.abort());
+  // A connection closes after each answer as well as before one; then there is nothing to call off.
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
   response.on("error", () => gone.abort());
   try {
     const user = await userOf(parts, request);

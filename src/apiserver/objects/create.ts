@@ -33,7 +33,7 @@ export async function createObject(
     const written = await insert(call, object);
     if (written !== undefined) return written;
     const name = stringAt(metadata, "name");
-    if (!generated || attempt === generateAttempts) throw existsAlready(call, name, generated);
+    if (!generated || attempt === generateAttempts) throw await existsAlready(call, object, name);
     delete metadata.name;
   }
 }
@@ -103,11 +103,16 @@ function refuseNameless(call: Call, object: JsonObject): never {
   ]);
 }
 
-function existsAlready(call: Call, name: string, generated: boolean): StatusError {
-  const refusal = alreadyExists(call.kind, name);
-  if (!generated) return refusal;
+async function existsAlready(call: Call, object: JsonObject, name: string): Promise<StatusError> {
+  const { status } = alreadyExists(call.kind, name);
+  const there = await readStored(call, name);
+  const going = stringAt(objectAt(there?.object, "metadata"), "deletionTimestamp") !== "";
+  const prefix = going ? "object is being deleted: " : "";
+  if (stringAt(objectAt(object, "metadata"), "generateName") === "")
+    return new StatusError({ ...status, message: `${prefix}${status.message}` });
   return new StatusError({
-    ...refusal.status,
-    message: `${refusal.message}, the server was not able to generate a unique name for the object`,
+    ...status,
+    message: `${prefix}${status.message}, the server was not able to generate a unique name for the object`,
+    details: { ...status.details, retryAfterSeconds: 1 },
   });
 }

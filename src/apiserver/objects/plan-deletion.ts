@@ -38,9 +38,10 @@ export function planDeletion(
   circumstances: Circumstances,
 ): Deletion {
   const { kind, hook, nowMs } = circumstances;
+  if (isPending(old, options)) return { kind: "wait" };
   const object = cloneJson(old);
   const metadata = ensureObject(object, "metadata");
-  const finalizers = finalizersAfter(stringsAt(metadata, "finalizers"), options);
+  const finalizers = finalizersAfter(stringsAt(metadata, "finalizers"), options, kind);
   if (finalizers.length === 0) delete metadata.finalizers;
   else metadata.finalizers = finalizers;
   const graceSeconds = setTimes(object, { kind, options, nowMs });
@@ -50,6 +51,18 @@ export function planDeletion(
   if (sameJson(object, old)) return { kind: "wait" };
   if (stringAt(objectAt(old, "metadata"), "deletionTimestamp") === "") countUp(metadata);
   return { kind: "mark", object };
+}
+
+/** While a grace period runs a DELETE can make it shorter and nothing else. */
+function isPending(old: JsonObject, options: DeleteOptions): boolean {
+  const left = numberAt(objectAt(old, "metadata"), "deletionGracePeriodSeconds") ?? 0;
+  const asked = askedSeconds(options);
+  return left > 0 && (asked === undefined || asked >= left);
+}
+
+/** A negative period is one second. */
+function askedSeconds({ gracePeriodSeconds }: DeleteOptions): number | undefined {
+  return gracePeriodSeconds !== undefined && gracePeriodSeconds < 0 ? 1 : gracePeriodSeconds;
 }
 
 interface Timing {
@@ -62,43 +75,50 @@ interface Timing {
 function setTimes(object: JsonObject, timing: Timing): number {
   const metadata = ensureObject(object, "metadata");
   const deletionTime = stringAt(metadata, "deletionTimestamp");
-  if (deletionTime !== "") return shorten(metadata, deletionTime, timing.options);
+  if (deletionTime !== "") return shorten(metadata, deletionTime, timing);
   const seconds = graceOf(object, timing);
   metadata.deletionTimestamp = rfc3339(timing.nowMs + seconds * 1_000);
   metadata.deletionGracePeriodSeconds = seconds;
   return seconds;
 }
 
-/** A second DELETE may only shorten what is left. */
-function shorten(metadata: JsonObject, deletionTime: string, options: DeleteOptions): number {
+/** A second DELETE may only shorten what is left, and not to a time that is past. */
+function shorten(metadata: JsonObject, deletionTime: string, timing: Timing): number {
   const before = numberAt(metadata, "deletionGracePeriodSeconds") ?? 0;
-  const asked = options.gracePeriodSeconds;
+  const asked = askedSeconds(timing.options);
   if (asked === undefined || asked >= before) return before;
-  metadata.deletionTimestamp = rfc3339(Date.parse(deletionTime) + (asked - before) * 1_000);
-  metadata.deletionGracePeriodSeconds = asked;
-  return asked;
+  const endMs = Date.parse(deletionTime) + (asked - before) * 1_000;
+  const seconds = endMs < timing.nowMs ? Math.min(asked, 1) : asked;
+  metadata.deletionTimestamp = rfc3339(Math.max(endMs, timing.nowMs));
+  metadata.deletionGracePeriodSeconds = seconds;
+  return seconds;
 }
 
 /** Only kinds with a grace period of their own have one; 0 there means that nobody has to be waited for. */
 function graceOf(object: JsonObject, { kind, options }: Timing): number {
   const own = kind.strategy.defaultGracePeriodSeconds?.(object);
   if (own === undefined || own === 0) return 0;
-  const asked = options.gracePeriodSeconds ?? own;
-  return asked < 0 ? 1 : asked;
+  return askedSeconds(options) ?? own;
 }
 
-function finalizersAfter(present: readonly string[], options: DeleteOptions): string[] {
-  const policy = options.propagationPolicy ?? policyOfOrphanDependents(options.orphanDependents);
-  if (policy === undefined) return [...present];
+function finalizersAfter(
+  present: readonly string[],
+  options: DeleteOptions,
+  { strategy }: Kind,
+): string[] {
+  const policy = strategy.dependents === "unsupported" ? "Background" : policyOf(options);
   const others = present.filter((name) => name !== orphanFinalizer && name !== foregroundFinalizer);
   if (policy === "Orphan") return [...others, orphanFinalizer];
   if (policy === "Foreground") return [...others, foregroundFinalizer];
-  return others;
+  if (policy === "Background") return others;
+  const decided = others.length < present.length;
+  return strategy.dependents === "orphan" && !decided ? [...others, orphanFinalizer] : [...present];
 }
 
-function policyOfOrphanDependents(orphan: boolean | undefined): string | undefined {
-  if (orphan === undefined) return undefined;
-  return orphan ? "Orphan" : "Background";
+/** Undefined when the request leaves it to the object's finalizers, then to its kind. */
+function policyOf({ propagationPolicy, orphanDependents }: DeleteOptions): string | undefined {
+  if (orphanDependents === undefined) return propagationPolicy;
+  return orphanDependents ? "Orphan" : "Background";
 }
 
 const orphanFinalizer = "orphan";

@@ -10,6 +10,7 @@ import { type Filling, isEmpty, objectIn, setWhereUnset } from "#api/validation/
 const int32Max = 0x7fff_ffff;
 
 export const jobStrategy = strategyFor<Job>({
+  dependents: "orphan",
   fillDefaults,
   prepareForCreate(job) {
     job.status = {};

@@ -21,6 +21,7 @@ const noteMaxBytes = 1024;
 // The two groups' events are one thing under two names; only those of the newer are held to its rules.
 
 export const coreEventStrategy = strategyFor<CoreV1Event>({
+  dependents: "unsupported",
   createOnUpdate: true,
   hasGeneration: false,
   validate(root, event) {
@@ -39,6 +40,7 @@ export const coreEventStrategy = strategyFor<CoreV1Event>({
 });
 
 export const eventStrategy = strategyFor<EventsV1Event>({
+  dependents: "unsupported",
   createOnUpdate: true,
   hasGeneration: false,
   validate(root, event) {

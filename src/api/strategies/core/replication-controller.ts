@@ -16,6 +16,7 @@ import {
 
 /** The one workload whose selector and labels come from its template where they are missing. */
 export const replicationControllerStrategy = strategyFor<ReplicationController>({
+  dependents: "orphan",
   fillDefaults,
   validate(root, controller) {
     const field = root.child("spec");
