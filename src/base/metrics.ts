@@ -52,7 +52,7 @@ interface Family {
 export class Counter implements Family {
   readonly #name: string;
   readonly #help: string;
-  readonly #values = new Map<string, number>();
+  readonly #values = new Values();
 
   constructor(name: string, help: string) {
     this.#name = name;
@@ -60,27 +60,22 @@ export class Counter implements Family {
   }
 
   add(labels: MetricLabels, amount = 1): void {
-    const key = printLabels(labels);
-    this.#values.set(key, (this.#values.get(key) ?? 0) + amount);
+    this.#values.at(labels).value += amount;
   }
 
   value(labels: MetricLabels): number {
-    return this.#values.get(printLabels(labels)) ?? 0;
+    return this.#values.at(labels).value;
   }
 
   lines(): readonly string[] {
-    const samples = Array.from(
-      this.#values,
-      ([labels, value]) => `${this.#name}${labels} ${value}`,
-    );
-    return [...head(this.#name, this.#help, "counter"), ...samples];
+    return [...head(this.#name, this.#help, "counter"), ...this.#values.lines(this.#name)];
   }
 }
 
 export class Gauge implements Family {
   readonly #name: string;
   readonly #help: string;
-  readonly #values = new Map<string, number>();
+  readonly #values = new Values();
 
   constructor(name: string, help: string) {
     this.#name = name;
@@ -88,24 +83,41 @@ export class Gauge implements Family {
   }
 
   add(labels: MetricLabels, amount: number): void {
-    const key = printLabels(labels);
-    this.#values.set(key, (this.#values.get(key) ?? 0) + amount);
+    this.#values.at(labels).value += amount;
   }
 
   set(labels: MetricLabels, value: number): void {
-    this.#values.set(printLabels(labels), value);
+    this.#values.at(labels).value = value;
   }
 
   value(labels: MetricLabels): number {
-    return this.#values.get(printLabels(labels)) ?? 0;
+    return this.#values.at(labels).value;
   }
 
   lines(): readonly string[] {
-    const samples = Array.from(
-      this.#values,
-      ([labels, value]) => `${this.#name}${labels} ${value}`,
+    return [...head(this.#name, this.#help, "gauge"), ...this.#values.lines(this.#name)];
+  }
+}
+
+/** One number for each set of labels. */
+class Values {
+  readonly #samples = new Map<string, { readonly labels: MetricLabels; value: number }>();
+
+  at(labels: MetricLabels): { value: number } {
+    const key = keyOf(labels);
+    let sample = this.#samples.get(key);
+    if (sample === undefined) {
+      sample = { labels, value: 0 };
+      this.#samples.set(key, sample);
+    }
+    return sample;
+  }
+
+  lines(name: string): readonly string[] {
+    return Array.from(
+      this.#samples.values(),
+      ({ labels, value }) => `${name}${printLabels(labels)} ${value}`,
     );
-    return [...head(this.#name, this.#help, "gauge"), ...samples];
   }
 }
 
@@ -148,7 +160,7 @@ export class Histogram implements Family {
   }
 
   observe(labels: MetricLabels, value: number): void {
-    const key = printLabels(labels);
+    const key = keyOf(labels);
     let series = this.#series.get(key);
     if (series === undefined) {
       series = { labels, counts: this.#options.buckets.map(() => 0), count: 0, sum: 0 };
@@ -194,6 +206,13 @@ interface Series {
 
 function head(name: string, help: string, kind: string): string[] {
   return [`# HELP ${name} ${help.replaceAll("\n", " ")}`, `# TYPE ${name} ${kind}`];
+}
+
+/** Labels are looked up with every request and printed seldom: a key takes no escapes. */
+function keyOf(labels: MetricLabels): string {
+  let key = "";
+  for (const name in labels) key += `${name}\u0000${labels[name]}\u0001`;
+  return key;
 }
 
 function printLabels(labels: MetricLabels): string {
