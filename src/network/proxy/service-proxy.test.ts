@@ -19,6 +19,7 @@ import { createManualClock } from "#reconcile/manual-clock.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
 
 const shared = { random: seededRandom(1), log: silentLog };
+const admin = { name: "admin", groups: ["system:masters", "system:authenticated"] };
 const at = { namespace: "default", name: "web" };
 
 test("createServiceProxy() gathers changes, gives whole states and keeps rules that did not change", async () => {
@@ -87,7 +88,7 @@ async function openBench(datapath: Datapath) {
       serviceNetwork: { serviceCidr: "10.96.0.0/16" },
     }),
   );
-  const client = createClient(createInProcessTransport(server, { name: "admin", groups: [] }));
+  const client = createClient(createInProcessTransport(server, admin));
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   const { signal } = stop;
