@@ -84,7 +84,12 @@ function dryResult(plan: Deletion, old: JsonObject): Deleted {
   return { removed: true, object: old, stored: undefined };
 }
 
-function assertPreconditions(call: Call, old: JsonObject, { preconditions }: DeleteOptions): void {
+/** Refuses with 409 when the object is not the one, or not the version, that was meant. */
+export function assertPreconditions(
+  call: Call,
+  old: JsonObject,
+  { preconditions }: DeleteOptions,
+): void {
   const metadata = objectAt(old, "metadata");
   const name = stringAt(metadata, "name");
   const resource = { group: call.kind.group, resource: call.kind.kind };

@@ -1,12 +1,13 @@
 import type { JsonObject } from "#api/kind.ts";
-import { badRequest, conflict } from "#api/status.ts";
-import { rfc3339 } from "#base/clock.ts";
+import { badRequest, conflict, StatusError } from "#api/status.ts";
 import { invariant } from "#base/invariant.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObjectBody } from "#apiserver/content/decode.ts";
 import { cloneJson, ensureObject, objectAt, objectsAt, stringAt } from "#apiserver/objects/json.ts";
+import { objectKey } from "#apiserver/objects/keys.ts";
 import { updateObject } from "#apiserver/objects/update.ts";
+import { setPodCondition } from "#apiserver/subresources/pod-condition.ts";
 
 /** `pods/binding`: puts a pod on a node, once. */
 export async function bind(call: Call): Promise<Answer> {
@@ -25,12 +26,12 @@ export async function bindByName(call: Call): Promise<Answer> {
 }
 
 async function bindPod(call: Call, binding: JsonObject): Promise<Answer> {
-  const target = objectAt(binding, "target");
-  const nodeName = stringAt(target, "name");
-  const kind = stringAt(target, "kind");
-  if (nodeName === "" || (kind !== "" && kind !== "Node")) {
-    throw badRequest('the target of a binding must be a "Node" with a name');
+  if (stringAt(objectAt(binding, "metadata"), "name") !== call.info.name) {
+    throw badRequest("name in URL does not match name in Binding object");
   }
+  const target = objectAt(binding, "target");
+  assertTarget(target);
+  const nodeName = stringAt(target, "name");
   await updateObject(call, {
     part: "raw",
     change: ({ object: pod }) => bound(call, pod, { nodeName, binding }),
@@ -42,6 +43,22 @@ async function bindPod(call: Call, binding: JsonObject): Promise<Answer> {
   };
 }
 
+/** Upstream answers these two with a 500 without a reason. */
+function assertTarget(target: JsonObject): void {
+  const kind = stringAt(target, "kind");
+  const problems = [
+    ...(kind === "" || kind === "Node"
+      ? []
+      : [
+          `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`,
+        ]),
+    ...(stringAt(target, "name") === "" ? ["target.name: Required value"] : []),
+  ];
+  if (problems.length === 0) return;
+  const message = problems.length === 1 ? problems.join("") : `[${problems.join(", ")}]`;
+  throw new StatusError({ code: 500, reason: "", message });
+}
+
 interface Placing {
   readonly nodeName: string;
   readonly binding: JsonObject;
@@ -51,21 +68,13 @@ function bound(call: Call, pod: JsonObject, { nodeName, binding }: Placing): Jso
   assertUnbound(call, pod, binding);
   const object = cloneJson(pod);
   ensureObject(object, "spec").nodeName = nodeName;
+  delete ensureObject(object, "status").nominatedNodeName;
   const metadata = ensureObject(object, "metadata");
-  const more = objectAt(objectAt(binding, "metadata"), "annotations");
-  if (Object.keys(more).length > 0) {
-    metadata.annotations = { ...objectAt(metadata, "annotations"), ...more };
+  for (const field of ["annotations", "labels"]) {
+    const more = objectAt(objectAt(binding, "metadata"), field);
+    if (Object.keys(more).length > 0) metadata[field] = { ...objectAt(metadata, field), ...more };
   }
-  const status = ensureObject(object, "status");
-  const others = objectsAt(status, "conditions").filter((one) => one.type !== "PodScheduled");
-  status.conditions = [
-    ...others,
-    {
-      type: "PodScheduled",
-      status: "True",
-      lastTransitionTime: rfc3339(call.server.clock.now()),
-    },
-  ];
+  setPodCondition(object, { type: "PodScheduled", status: "True" }, call.server.clock.now());
   return object;
 }
 
@@ -75,11 +84,12 @@ function assertUnbound(call: Call, pod: JsonObject, binding: JsonObject): void {
   const spec = objectAt(pod, "spec");
   const refuse = (why: string): Error =>
     conflict({ group: "", resource: "pods/binding" }, name, why);
-  const uid = stringAt(objectAt(binding, "metadata"), "uid");
-  if (uid !== "" && uid !== stringAt(metadata, "uid")) {
-    throw refuse(
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${stringAt(metadata, "uid")}`,
-    );
+  for (const [field, word] of preconditions) {
+    const asked = stringAt(objectAt(binding, "metadata"), field);
+    const found = stringAt(metadata, field);
+    if (asked === "" || asked === found) continue;
+    const why = `Precondition failed: ${word} in precondition: ${asked}, ${word} in object meta: ${found}`;
+    throw conflict(call.kind, name, preconditionText(call, why));
   }
   if (stringAt(metadata, "deletionTimestamp") !== "") {
     throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
@@ -90,4 +100,15 @@ function assertUnbound(call: Call, pod: JsonObject, binding: JsonObject): void {
   if (objectsAt(spec, "schedulingGates").length > 0) {
     throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
   }
+}
+
+const preconditions = [
+  ["uid", "UID"],
+  ["resourceVersion", "ResourceVersion"],
+] as const;
+
+/** As upstream's storage words what it refuses. */
+function preconditionText(call: Call, why: string): string {
+  const key = objectKey(call.kind, call.info.namespace, call.info.name);
+  return `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
 }

@@ -2,6 +2,7 @@ import type { JsonObject } from "#api/kind.ts";
 import { badRequest, conflict, invalid, notFound, StatusError } from "#api/status.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { invariant } from "#base/invariant.ts";
+import { admit } from "#apiserver/admission/admission.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObjectBody } from "#apiserver/content/decode.ts";
@@ -14,8 +15,10 @@ export async function requestToken(call: Call): Promise<Answer> {
   invariant(call.subresource !== undefined, "token is a subresource");
   const { tokens } = call.server;
   if (tokens === undefined) throw noIssuer();
-  const account = (await readObject(call)).object;
   const request = await readObjectBody(call, call.subresource);
+  assertSamePlace(call, objectAt(request, "metadata"));
+  const account = (await readObject(call)).object;
+  await admit(call, { operation: "CREATE", object: request, old: undefined });
   const claims = claimsOf(call, account, request);
   const issued = await tokens.issue(claims);
   const spec = {
@@ -32,6 +35,7 @@ export async function requestToken(call: Call): Promise<Answer> {
       metadata: {
         name: call.info.name,
         namespace: call.info.namespace,
+        uid: claims.serviceAccount.uid,
         creationTimestamp: rfc3339(call.server.clock.now()),
       },
       spec,
@@ -40,6 +44,23 @@ export async function requestToken(call: Call): Promise<Answer> {
   };
 }
 
+/** A request may name the account it is sent to, but no other. */
+function assertSamePlace({ info }: Call, metadata: JsonObject): void {
+  for (const field of ["name", "namespace"] as const) {
+    const given = stringAt(metadata, field);
+    if (given === "" || given === info[field]) continue;
+    throw invalid(tokenRequest, info.name, [
+      {
+        reason: "FieldValueInvalid",
+        message: `Invalid value: ${JSON.stringify(given)}: must match the service account ${field} if specified`,
+        field: `metadata.${field}`,
+      },
+    ]);
+  }
+}
+
+const tokenRequest = { group: "authentication.k8s.io", kind: "TokenRequest" };
+
 function claimsOf(call: Call, account: JsonObject, request: JsonObject): TokenClaims {
   const spec = objectAt(request, "spec");
   const metadata = objectAt(account, "metadata");
@@ -47,28 +68,28 @@ function claimsOf(call: Call, account: JsonObject, request: JsonObject): TokenCl
   const asked = stringAt(objectAt(request, "metadata"), "uid");
   if (asked !== "" && asked !== uid) {
     throw conflict(
-      call.kind,
+      { group: tokenRequest.group, resource: tokenRequest.kind },
       call.info.name,
-      `the UID in the token request (${asked}) does not match the UID in record (${uid})`,
+      `the UID in the token request (${asked}) does not match the UID of the service account (${uid})`,
     );
   }
   return {
     namespace: call.info.namespace,
     serviceAccount: { name: call.info.name, uid },
     audiences: stringsAt(spec, "audiences"),
-    expirationSeconds: lifetimeOf(call, spec),
+    expirationSeconds: lifetimeOf(spec),
     ...boundTo(call, objectAt(spec, "boundObjectRef")),
   };
 }
 
-function lifetimeOf(call: Call, spec: JsonObject): number {
+function lifetimeOf(spec: JsonObject): number {
   const seconds = numberAt(spec, "expirationSeconds") ?? defaultSeconds;
   const problem =
     seconds < minSeconds
       ? "may not specify a duration less than 10 minutes"
       : seconds > maxSeconds && "may not specify a duration larger than 2^32 seconds";
   if (!problem) return seconds;
-  throw invalid({ group: "authentication.k8s.io", kind: "TokenRequest" }, call.info.name, [
+  throw invalid(tokenRequest, "", [
     {
       reason: "FieldValueInvalid",
       message: `Invalid value: ${seconds}: ${problem}`,
@@ -82,29 +103,38 @@ const minSeconds = 600;
 const maxSeconds = 2 ** 32;
 
 function boundTo(call: Call, reference: JsonObject): Pick<TokenClaims, "boundTo" | "node"> {
+  if (Object.keys(reference).length === 0) return {};
   const kind = stringAt(reference, "kind");
-  if (kind === "") return {};
-  const resource = boundResources[kind];
+  const apiVersion = stringAt(reference, "apiVersion");
+  const inCore = !apiVersion.includes("/");
+  const resource = inCore ? boundResources[kind] : undefined;
   if (resource === undefined) {
-    throw badRequest(
-      `cannot bind token for serviceaccount ${JSON.stringify(call.info.name)} to object of type ${stringAt(reference, "apiVersion")}, Kind=${kind}`,
-    );
+    const type = inCore ? `/${apiVersion}` : apiVersion;
+    throw badRequest(`cannot bind token to object of type ${type}, Kind=${kind}`);
   }
   const name = stringAt(reference, "name");
   const at = kind === "Node" ? { name } : { namespace: call.info.namespace, name };
   const object = lookUp(call.server, { group: "", resource }, at);
   if (object === undefined) throw notFound({ group: "", resource }, name);
+  if (kind === "Pod") assertRunsAs(object, call.info.name);
   const uid = stringAt(objectAt(object, "metadata"), "uid");
   const asked = stringAt(reference, "uid");
   if (asked !== "" && asked !== uid) {
     throw conflict(
-      { group: "", resource },
+      { group: "", resource: kind },
       name,
       `the UID in the bound object reference (${asked}) does not match the UID in record. The object might have been deleted and then recreated`,
     );
   }
   const node = kind === "Pod" ? nodeOf(call, object) : {};
   return { boundTo: { kind, name, uid }, ...node };
+}
+
+function assertRunsAs(pod: JsonObject, account: string): void {
+  if (stringAt(objectAt(pod, "spec"), "serviceAccountName") === account) return;
+  throw badRequest(
+    `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
+  );
 }
 
 const boundResources: Readonly<Record<string, string>> = {

@@ -363,7 +363,7 @@ test("a pod is bound once", async () => {
   await using api = await createTestServer();
   await createPod(api);
   const path = "/api/v1/namespaces/default/pods/p/binding";
-  const body = { target: { kind: "Node", name: "n1" } };
+  const body = { metadata: { name: "p" }, target: { kind: "Node", name: "n1" } };
   assert.equal((await api.send("POST", path, { body })).status, 201);
   const second = await api.send("POST", path, { body });
   assert.deepEqual(
