@@ -34,6 +34,7 @@ export async function dispatch(server: ServerState, incoming: Incoming): Promise
   assertWriteOptions(info.verb, incoming.request.query);
   const call = callOf(server, { ...incoming, kind, subresource });
   const form = formOfCall(call);
+  if (kind.deprecationWarning !== undefined) call.warnings.add(kind.deprecationWarning);
   return encodeAnswer(call, await verb(call), form);
 }
 

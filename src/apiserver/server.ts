@@ -5,6 +5,8 @@ import { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
 import { attributesOf, authorize } from "#apiserver/authorize.ts";
 import { allowAuthenticated } from "#apiserver/authorizer.ts";
 import { bootstrap } from "#apiserver/bootstrap/bootstrap.ts";
+import { startCustomResources } from "#apiserver/custom/custom-resources.ts";
+import { definitionHook } from "#apiserver/custom/definition-hook.ts";
 import { createStoreCache } from "#apiserver/cache/store-cache.ts";
 import { startCompaction } from "#apiserver/compaction.ts";
 import { encodeRefusal } from "#apiserver/content/refusal.ts";
@@ -41,6 +43,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   await bootstrap(state, parts);
   const stopCompaction = startCompaction(state);
   const stopExpiry = startEventExpiry(state);
+  const customResources = startCustomResources(state);
   const limit = new InFlightLimit(state.metrics);
   return {
     handle: (request) => handle({ state, limit }, request),
@@ -50,6 +53,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
       stop.abort();
       stopCompaction();
       stopExpiry();
+      customResources[Symbol.dispose]();
       await state.cache[Symbol.asyncDispose]();
     },
   };
@@ -70,7 +74,10 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     kinds: new KindRegistry(parts.kinds),
     authorizer: parts.authorizer ?? allowAuthenticated,
     admission: builtinAdmission,
-    hooks: builtinHooks(services),
+    hooks: new Map([
+      ...builtinHooks(services),
+      ["apiextensions.k8s.io/customresourcedefinitions", definitionHook],
+    ]),
     metrics: createServerMetrics(cache, parts.metrics),
     bookmarks: new BookmarkTicker(clock),
     frames: new FrameCache(),

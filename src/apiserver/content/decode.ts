@@ -85,10 +85,32 @@ function isCustom(schema: Schema): boolean {
 
 function prunedObject(call: Call, expected: Expected, body: DecodedBody): JsonObject {
   if (!isObject(body.value)) throw notAnObject();
-  const { object, unknown } = pruneUnknown(body.value, expected.schema);
-  const warnings = reportFindings(unknown, fieldValidationOf(call), { body, subject: expected });
+  const unknownOfMetadata = unknownMetadata(body.value);
+  const typed = checkFields(body.value, withMetadata(), { mode: "Ignore", subject: expected });
+  const { object, unknown } = pruneUnknown(typed.object, expected.schema);
+  const warnings = reportFindings([...unknownOfMetadata, ...unknown], fieldValidationOf(call), {
+    body,
+    subject: expected,
+  });
   for (const text of warnings) call.warnings.add(text);
   return object;
+}
+
+/** The metadata of custom objects is what that of all objects is; the rest is their definition's. */
+function withMetadata(): Schema {
+  const properties = { metadata: objectMeta() };
+  return { type: "object", name: "ObjectMeta", properties, preserveUnknownFields: true };
+}
+
+function unknownMetadata(object: JsonObject): readonly string[] {
+  const { metadata } = object;
+  const known = objectMeta().properties ?? {};
+  const fields = isObject(metadata) ? Object.keys(metadata) : [];
+  return fields.filter((field) => !Object.hasOwn(known, field)).map((field) => `metadata.${field}`);
+}
+
+function objectMeta(): Schema {
+  return schemaOf("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
 }
 
 export function fieldValidationOf(call: Call): FieldValidation {

@@ -2,20 +2,19 @@ import type { JsonObject, Kind } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
 import type { ObjectList } from "#apiserver/answer.ts";
 import type { BytesResponse, Headers } from "#apiserver/request.ts";
-import { blocks, utf8 } from "#apiserver/content/bytes.ts";
+import { utf8 } from "#apiserver/content/bytes.ts";
 
 /** A list as JSON, put together from the objects' bytes; nothing is parsed. */
 export function listBytes(kind: Kind, list: ObjectList, headers: Headers): BytesResponse {
   const head = utf8(`${JSON.stringify(listHead(kind, list)).slice(0, -1)},"items":[`);
   const itemsBytes = list.items.reduce((sum, item) => sum + item.bytes.length, 0);
   const commas = Math.max(0, list.items.length - 1);
-  const lengthBytes = head.length + itemsBytes + commas + tail.length;
   return {
     kind: "bytes",
     status: 200,
     headers: [["content-type", "application/json"], ...headers],
-    lengthBytes,
-    chunks: blocks(pieces(head, list), lengthBytes),
+    lengthBytes: head.length + itemsBytes + commas + tail.length,
+    chunks: pieces(head, list),
   };
 }
 
@@ -32,7 +31,11 @@ export function listMetadata(list: ObjectList): JsonObject {
 }
 
 function listHead(kind: Kind, list: ObjectList): JsonObject {
-  return { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind), metadata: listMetadata(list) };
+  return {
+    kind: kind.listKind ?? `${kind.kind}List`,
+    apiVersion: apiVersionOf(kind),
+    metadata: listMetadata(list),
+  };
 }
 
 function* pieces(head: Uint8Array, list: ObjectList): Generator<Uint8Array> {

@@ -17,7 +17,7 @@ export function viewOf(kind: Kind, stored: StoredObject): StoredObject {
   if (convert === undefined) return stored;
   let views = converted.get(stored);
   if (views === undefined) {
-    views = new Map();
+    views = new WeakMap();
     converted.set(stored, views);
   }
   let view = views.get(kind);
@@ -29,12 +29,19 @@ export function viewOf(kind: Kind, stored: StoredObject): StoredObject {
       revision: stored.revision,
       value: encodeStored(object),
     });
+    if (sameBytes(view.bytes, stored.bytes)) view = stored;
     views.set(kind, view);
   }
   return view;
 }
 
-const converted = new WeakMap<StoredObject, Map<Kind, StoredObject>>();
+/** Kinds of custom resources come and go. */
+const converted = new WeakMap<StoredObject, WeakMap<Kind, StoredObject>>();
+
+/** Most custom objects are stored as they are shown: then they are held once. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
 
 /** The bytes under which an object of this kind is kept. `object` is not changed. */
 export function storedBytes(kind: Kind, object: JsonObject): Uint8Array {

@@ -1,4 +1,5 @@
-import type { JsonObject } from "#api/kind.ts";
+import type { JsonObject, Kind } from "#api/kind.ts";
+import { at, number, text } from "#api/kinds/columns/cells.ts";
 import type { Json } from "#api/meta.ts";
 import { invalid } from "#api/status.ts";
 import { invariant } from "#base/invariant.ts";
@@ -23,7 +24,7 @@ import { readPatch } from "#apiserver/verbs/read-patch.ts";
 // `…/scale`: the number of replicas of a workload as an `autoscaling/v1 Scale`.
 
 export async function getScale(call: Call): Promise<Answer> {
-  return { kind: "value", status: 200, value: scaleOf((await readObject(call)).object) };
+  return { kind: "value", status: 200, value: scaleOf(call.kind, (await readObject(call)).object) };
 }
 
 export async function updateScale(call: Call): Promise<Answer> {
@@ -44,9 +45,9 @@ function scaleKind(call: Call) {
 
 async function rescale(call: Call, next: (scale: JsonObject) => JsonObject): Promise<Answer> {
   const written = await updateObject(call, {
-    change: ({ object: old }) => rescaled(call, old, next(scaleOf(old))),
+    change: ({ object: old }) => rescaled(call, old, next(scaleOf(call.kind, old))),
   });
-  return { kind: "value", status: 200, value: scaleOf(contentOf(written)) };
+  return { kind: "value", status: 200, value: scaleOf(call.kind, contentOf(written)) };
 }
 
 function rescaled(call: Call, old: JsonObject, scale: JsonObject): JsonObject {
@@ -61,7 +62,7 @@ function rescaled(call: Call, old: JsonObject, scale: JsonObject): JsonObject {
     ]);
   }
   const object = cloneJson(old);
-  ensureObject(object, "spec").replicas = replicas;
+  setReplicas(call.kind, object, replicas);
   const metadata = ensureObject(object, "metadata");
   const sent = objectAt(scale, "metadata");
   for (const field of ["resourceVersion", "uid"]) {
@@ -70,11 +71,18 @@ function rescaled(call: Call, old: JsonObject, scale: JsonObject): JsonObject {
   return object;
 }
 
-function scaleOf(workload: JsonObject): JsonObject {
+function setReplicas({ scale }: Kind, object: JsonObject, replicas: number): void {
+  const path = scale?.specReplicas ?? ["spec", "replicas"];
+  const holder = path.slice(0, -1).reduce(ensureObject, object);
+  holder[path.at(-1) ?? ""] = replicas;
+}
+
+function scaleOf({ scale }: Kind, workload: JsonObject): JsonObject {
   const metadata = objectAt(workload, "metadata");
-  const spec = objectAt(workload, "spec");
   const kept = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"];
-  const selector = selectorText(spec.selector);
+  const selector = scale
+    ? text(workload, ...(scale.labelSelector ?? [""]))
+    : selectorText(at(workload, "spec", "selector"));
   return {
     kind: "Scale",
     apiVersion: "autoscaling/v1",
@@ -84,9 +92,9 @@ function scaleOf(workload: JsonObject): JsonObject {
         return value === undefined ? [] : [[field, value]];
       }),
     ),
-    spec: { replicas: numberAt(spec, "replicas") ?? 0 },
+    spec: { replicas: number(workload, ...(scale?.specReplicas ?? ["spec", "replicas"])) },
     status: {
-      replicas: numberAt(objectAt(workload, "status"), "replicas") ?? 0,
+      replicas: number(workload, ...(scale?.statusReplicas ?? ["status", "replicas"])),
       ...(selector !== "" && { selector }),
     },
   };

@@ -3,6 +3,8 @@ import type {
   CustomResourceDefinitionSpec,
   CustomResourceDefinitionVersion,
 } from "#api/generated/types.ts";
+import { checkApproval, checkDefinition } from "#api/custom/check-definition.ts";
+import { unevaluatedParts } from "#api/custom/unevaluated.ts";
 import { dns1035LabelProblems, dns1123SubdomainProblems } from "#api/names.ts";
 import { strategyFor } from "#api/strategies/strategy-for.ts";
 import { checkOneOf, checkRequired, checkUnique } from "#api/validation/checks.ts";
@@ -18,7 +20,7 @@ import {
 
 type Spec = Given<CustomResourceDefinitionSpec>;
 
-/** The basics; schemas and expressions are checked where they are understood. */
+/** Names, versions and conversion; what a version says of its objects is checked in `api/custom/`. */
 export const customResourceDefinitionStrategy = strategyFor<CustomResourceDefinition>({
   unconditionalUpdate: false,
   fillDefaults: fillDefinition,
@@ -26,6 +28,14 @@ export const customResourceDefinitionStrategy = strategyFor<CustomResourceDefini
     const stored = itemsOf(definition.spec?.versions).filter((version) => version.storage);
     definition.status = { storedVersions: stored.map((version) => version.name ?? "") };
   },
+  prepareForUpdate(definition) {
+    const versions = new Set(itemsOf(definition.status?.storedVersions));
+    for (const version of itemsOf(definition.spec?.versions)) {
+      if (version.storage && version.name) versions.add(version.name);
+    }
+    objectIn(definition, "status").storedVersions = [...versions];
+  },
+  warnings: unevaluatedParts,
   validate(root, definition) {
     const spec = definition.spec ?? {};
     const field = root.child("spec");
@@ -39,6 +49,8 @@ export const customResourceDefinitionStrategy = strategyFor<CustomResourceDefini
     checkVersions(field.child("versions"), itemsOf(spec.versions));
     checkNames(field.child("names"), spec);
     checkConversion(field.child("conversion"), spec);
+    checkDefinition(root, definition);
+    checkApproval(root, definition);
   },
   validateUpdate(root, definition, old) {
     const field = root.child("spec");
