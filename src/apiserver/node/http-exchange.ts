@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { promisify } from "node:util";
 import { constants, gzip } from "node:zlib";
+import { BlockPool, inBlocks } from "#apiserver/node/block-pool.ts";
 import type {
   ApiRequest,
   ApiResponse,
@@ -96,10 +97,22 @@ async function writeBytes(exchange: Exchange, answer: BytesResponse): Promise<vo
   ]);
   if (exchange.request.method === "HEAD") return void response.end();
   if (answer.lengthBytes <= joinUpToBytes) return void response.end(join(answer.chunks));
-  for (const chunk of answer.chunks) {
-    if (!write(response, chunk) && !(await drained(response))) return;
+  for (const filled of inBlocks(answer.chunks, pool)) {
+    if (!writeBlock(response, filled) && !(await drained(response))) return;
   }
   response.end();
+}
+
+const pool = new BlockPool();
+
+/** A block whose writing failed may still be referred to: it is left to the garbage collector. */
+function writeBlock(
+  response: Exchange["response"],
+  { block, used }: { readonly block: Uint8Array; readonly used: number },
+): boolean {
+  return (response as ServerResponse).write(block.subarray(0, used), (error) => {
+    if (!error) pool.giveBack(block);
+  });
 }
 
 /** Small answers go out in one write: a record, a system call. */
