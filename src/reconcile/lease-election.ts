@@ -133,12 +133,14 @@ class Candidate {
     const now = rfc3339Micro(clock.now());
     const same = lease.spec?.holderIdentity === holder;
     const transitions = lease.spec?.leaseTransitions ?? 0;
+    // The API takes no empty holder: a lease that is given back names none.
+    const { holderIdentity: _before, ...kept } = lease.spec ?? {};
     try {
       const written = await client.update(leases, {
         ...lease,
         spec: {
-          ...lease.spec,
-          holderIdentity: holder,
+          ...kept,
+          ...(holder !== "" && { holderIdentity: holder }),
           leaseDurationSeconds: holder === "" ? 1 : leaseDurationSeconds,
           acquireTime: same ? (lease.spec?.acquireTime ?? now) : now,
           renewTime: now,
