@@ -14,6 +14,7 @@ export type Need =
   | "busybox"
   | "etcd"
   | "docker-registry"
+  | "npm-registry"
   | "clients";
 
 /**
@@ -43,6 +44,8 @@ function probe(need: Need): boolean {
       return process.getuid?.() === 0;
     case "cni":
       return existsSync("/usr/lib/cni/bridge");
+    case "npm-registry":
+      return spawnSync("npm", ["view", "lmdb", "version"], { stdio: "ignore" }).status === 0;
     case "clients":
       return hasCommand("unzip");
     default:
