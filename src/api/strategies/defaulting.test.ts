@@ -176,6 +176,7 @@ const cases: readonly Case[] = [
     kind: ["apps", "DaemonSet"],
     given: { spec: { selector, template } },
     filled: {
+      metadata: { annotations: { "deprecated.daemonset.template.generation": "0" } },
       spec: {
         revisionHistoryLimit: 10,
         updateStrategy: {

@@ -6,7 +6,12 @@ import type { Filling, Given } from "#api/validation/given.ts";
 /** A `Strategy` written in the terms of its kind's type; checks note their causes below the object's root. */
 export interface TypedStrategy<T> extends Pick<
   Strategy,
-  "dependents" | "hasGeneration" | "nameRule" | "createOnUpdate" | "unconditionalUpdate"
+  | "dependents"
+  | "generationMetadata"
+  | "hasGeneration"
+  | "nameRule"
+  | "createOnUpdate"
+  | "unconditionalUpdate"
 > {
   readonly fillDefaults?: (object: Filling<T>) => void;
   readonly prepareForCreate?: (object: Filling<T>) => void;

@@ -42,12 +42,12 @@ export function generateName(call: Call, prefix: string): string {
   return `${prefix.slice(0, 63 - 5)}${randomSuffix(call.server.random)}`;
 }
 
-/** The namespace of the path goes into the object; another one in the object is refused. */
+/** The namespace of the path goes into the object; another one in the object is refused, or dropped where there is none. */
 export function settleNamespace(call: Call, object: JsonObject): void {
   const metadata = ensureObject(object, "metadata");
   const { namespace } = call.info;
   if (!call.kind.namespaced) {
-    if (stringAt(metadata, "namespace") === "") delete metadata.namespace;
+    delete metadata.namespace;
     return;
   }
   const given = stringAt(metadata, "namespace");
@@ -93,7 +93,7 @@ const carriedFields = [
 
 /** In place: a change of what is wanted makes a new generation. */
 export function countGeneration(kind: Kind, object: JsonObject, old: JsonObject): void {
-  if (!hasGeneration(kind) || sameJson(wanted(object), wanted(old))) return;
+  if (!hasGeneration(kind) || sameJson(wanted(kind, object), wanted(kind, old))) return;
   const metadata = ensureObject(object, "metadata");
   metadata.generation = (numberAt(objectAt(old, "metadata"), "generation") ?? 0) + 1;
 }
@@ -106,7 +106,7 @@ export function hasStatus(kind: Kind): boolean {
   return kind.subresources.some((subresource) => subresource.name === "status");
 }
 
-function wanted(object: JsonObject): JsonObject {
+function wanted(kind: Kind, object: JsonObject): JsonObject {
   const {
     metadata: _metadata,
     status: _status,
@@ -114,5 +114,10 @@ function wanted(object: JsonObject): JsonObject {
     apiVersion: _version,
     ...rest
   } = object;
-  return rest;
+  const counted = kind.strategy.generationMetadata ?? [];
+  const metadata = objectAt(object, "metadata");
+  return {
+    ...rest,
+    metadata: Object.fromEntries(counted.map((name) => [name, metadata[name] ?? {}])),
+  };
 }

@@ -113,11 +113,6 @@ function assertUnchangedSince(call: Call, object: JsonObject, old: JsonObject): 
   if (version !== "" && version !== stringAt(before, "resourceVersion")) {
     throw conflict(call.kind, call.info.name, modifiedText);
   }
-  const uid = stringAt(metadata, "uid");
-  if (uid !== "" && uid !== stringAt(before, "uid")) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${stringAt(before, "uid")}`;
-    throw conflict(call.kind, call.info.name, why);
-  }
 }
 
 function prepare(call: Call, object: JsonObject, old: JsonObject): void {

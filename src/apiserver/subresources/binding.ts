@@ -5,7 +5,7 @@ import type { Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObjectBody } from "#apiserver/content/decode.ts";
 import { cloneJson, ensureObject, objectAt, objectsAt, stringAt } from "#apiserver/objects/json.ts";
-import { objectKey } from "#apiserver/objects/keys.ts";
+import { preconditionText } from "#apiserver/objects/precondition.ts";
 import { updateObject } from "#apiserver/objects/update.ts";
 import { setPodCondition } from "#apiserver/subresources/pod-condition.ts";
 
@@ -88,8 +88,7 @@ function assertUnbound(call: Call, pod: JsonObject, binding: JsonObject): void {
     const asked = stringAt(objectAt(binding, "metadata"), field);
     const found = stringAt(metadata, field);
     if (asked === "" || asked === found) continue;
-    const why = `Precondition failed: ${word} in precondition: ${asked}, ${word} in object meta: ${found}`;
-    throw conflict(call.kind, name, preconditionText(call, why));
+    throw conflict(call.kind, name, preconditionText(call, { word, asked, found }));
   }
   if (stringAt(metadata, "deletionTimestamp") !== "") {
     throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
@@ -106,9 +105,3 @@ const preconditions = [
   ["uid", "UID"],
   ["resourceVersion", "ResourceVersion"],
 ] as const;
-
-/** As upstream's storage words what it refuses. */
-function preconditionText(call: Call, why: string): string {
-  const key = objectKey(call.kind, call.info.namespace, call.info.name);
-  return `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
-}

@@ -9,9 +9,9 @@ import {
   checkNonNegative,
   isZeroCount,
 } from "#api/validation/checks.ts";
-import { checkImmutable } from "#api/validation/equality.ts";
+import { checkImmutable, sameMeaning } from "#api/validation/equality.ts";
 import type { Field } from "#api/validation/field.ts";
-import { type Given, objectIn, setWhereUnset } from "#api/validation/given.ts";
+import { type Filling, type Given, objectIn, setWhereUnset } from "#api/validation/given.ts";
 
 export const daemonSetStrategy = strategyFor<DaemonSet>({
   fillDefaults(daemonSet) {
@@ -23,6 +23,20 @@ export const daemonSetStrategy = strategyFor<DaemonSet>({
       setWhereUnset(objectIn(update, "rollingUpdate"), { maxUnavailable: 1, maxSurge: 0 });
     }
     fillPodTemplate(spec.template);
+    setTemplateGeneration(daemonSet, templateGenerationOf(daemonSet));
+  },
+  prepareForCreate(daemonSet) {
+    daemonSet.status = {
+      currentNumberScheduled: 0,
+      desiredNumberScheduled: 0,
+      numberMisscheduled: 0,
+      numberReady: 0,
+    };
+    setTemplateGeneration(daemonSet, Math.max(1, templateGenerationOf(daemonSet)));
+  },
+  prepareForUpdate(daemonSet, old) {
+    const changed = !sameMeaning(daemonSet.spec?.template, old.spec?.template);
+    setTemplateGeneration(daemonSet, templateGenerationOf(old) + (changed ? 1 : 0));
   },
   validate(root, daemonSet) {
     const field = root.child("spec");
@@ -38,6 +52,19 @@ export const daemonSetStrategy = strategyFor<DaemonSet>({
   },
   warnings: (daemonSet) => podWarnings("spec.template.", daemonSet.spec?.template),
 });
+
+/** Kept from the days before `apps/v1`, which every client still gets to see. */
+const templateGeneration = "deprecated.daemonset.template.generation";
+
+function templateGenerationOf(daemonSet: Given<DaemonSet>): number {
+  const text = daemonSet.metadata?.annotations?.[templateGeneration] ?? "";
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0;
+}
+
+function setTemplateGeneration(daemonSet: Filling<DaemonSet>, generation: number): void {
+  const annotations = objectIn(objectIn(daemonSet, "metadata"), "annotations");
+  annotations[templateGeneration] = String(generation);
+}
 
 const counts = [
   "currentNumberScheduled",

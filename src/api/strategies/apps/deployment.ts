@@ -15,6 +15,7 @@ import type { Field } from "#api/validation/field.ts";
 import { type Filling, type Given, objectIn, setWhereUnset } from "#api/validation/given.ts";
 
 export const deploymentStrategy = strategyFor<Deployment>({
+  generationMetadata: ["annotations"],
   fillDefaults,
   validate(root, deployment) {
     const spec = deployment.spec ?? {};

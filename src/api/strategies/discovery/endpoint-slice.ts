@@ -14,6 +14,7 @@ const addressesMax = 100;
 
 export const endpointSliceStrategy = strategyFor<EndpointSlice>({
   hasGeneration: true,
+  generationMetadata: ["labels"],
   fillDefaults(slice) {
     for (const port of slice.ports ?? []) {
       if (port) setWhereUnset(port, { protocol: "TCP" });

@@ -14,7 +14,6 @@ const precedenceMax = 10_000;
 const queuesMax = 10_000_000;
 
 export const flowSchemaStrategy = strategyFor<FlowSchema>({
-  unconditionalUpdate: false,
   fillDefaults: (schema) => setWhereZero(objectIn(schema, "spec"), { matchingPrecedence: 1000 }),
   validate(root, schema) {
     const field = root.child("spec");
@@ -37,7 +36,6 @@ export const flowSchemaStrategy = strategyFor<FlowSchema>({
 });
 
 export const priorityLevelStrategy = strategyFor<PriorityLevelConfiguration>({
-  unconditionalUpdate: false,
   fillDefaults(level) {
     const spec = objectIn(level, "spec");
     if (spec.type === "Exempt") {

@@ -47,6 +47,7 @@ export const mutatingWebhookStrategy = strategyFor<MutatingWebhookConfiguration>
 });
 
 export const validatingAdmissionPolicyStrategy = strategyFor<ValidatingAdmissionPolicy>({
+  unconditionalUpdate: false,
   fillDefaults(policy) {
     const { spec } = policy;
     if (!spec) return;
@@ -77,6 +78,7 @@ export const validatingAdmissionPolicyStrategy = strategyFor<ValidatingAdmission
 export const validatingAdmissionPolicyBindingStrategy =
   strategyFor<ValidatingAdmissionPolicyBinding>({
     hasGeneration: true,
+    unconditionalUpdate: false,
     fillDefaults: (binding) => fillMatch(binding.spec?.matchResources),
     validate(root, binding) {
       const field = root.child("spec");

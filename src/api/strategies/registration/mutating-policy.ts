@@ -9,6 +9,7 @@ import { itemsOf } from "#api/validation/given.ts";
 
 export const mutatingAdmissionPolicyStrategy = strategyFor<MutatingAdmissionPolicy>({
   hasGeneration: true,
+  unconditionalUpdate: false,
   fillDefaults(policy) {
     const { spec } = policy;
     if (!spec) return;
@@ -42,6 +43,7 @@ export const mutatingAdmissionPolicyStrategy = strategyFor<MutatingAdmissionPoli
 
 export const mutatingAdmissionPolicyBindingStrategy = strategyFor<MutatingAdmissionPolicyBinding>({
   hasGeneration: true,
+  unconditionalUpdate: false,
   fillDefaults: (binding) => fillMatch(binding.spec?.matchResources),
   validate(root, binding) {
     const field = root.child("spec");

@@ -8,6 +8,7 @@ import { itemsOf } from "#api/validation/given.ts";
 import { checkLabels } from "#api/validation/labels.ts";
 
 export const runtimeClassStrategy = strategyFor<RuntimeClass>({
+  createOnUpdate: true,
   unconditionalUpdate: false,
   hasGeneration: false,
   validate(root, runtimeClass) {
