@@ -16,11 +16,24 @@ export interface Kind extends Resource {
   readonly subresources: readonly Subresource[];
   readonly columns: readonly Column[];
   readonly strategy: Strategy;
+  /** The kind of a list of them where that is not the kind's name and `List`. */
+  readonly listKind?: string;
+  /** The text of a warning that every request to the kind gets. */
+  readonly deprecationWarning?: string;
+  /** Where the scale subresource finds its values. Default: the places that built-in workloads have. */
+  readonly scale?: ScalePaths;
   /**
    * Where the objects are kept. Kinds of several groups or versions may share it
    * (`events` and `events.events.k8s.io`), then `convert` changes between the forms.
    */
   readonly stored: StoredAs;
+}
+
+/** The fields that lead to a value of an object's scale. */
+export interface ScalePaths {
+  readonly specReplicas: readonly string[];
+  readonly statusReplicas: readonly string[];
+  readonly labelSelector?: readonly string[];
 }
 
 export interface StoredAs {
