@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { kubectlFor, helmFor } from "#test/clients.ts";
+import { helmFor, kubectlFor, run } from "#test/clients.ts";
 import { koggeFor, machineTraces, start, writeBusyboxBuild } from "#test/kogge-command.ts";
 import { missing } from "#test/needs.ts";
 import { temporaryFolder } from "#test/temporary.ts";
@@ -77,6 +77,40 @@ test(
         /Container image "localhost\/kogge-test\/busybox:1" already present on machine/,
       );
     });
+
+    await context.test(
+      "images come from docker and OCI archives, gzipped or not, and go again",
+      async () => {
+        const storage = join(dataDir, "buildah");
+        const buildah = ["--root", join(storage, "root"), "--runroot", join(storage, "run")];
+        for (const format of ["docker", "oci"]) {
+          const file = join(folder.path, `${format}.tar`);
+          const name = `localhost/kogge-test/${format}:1`;
+          await succeed("buildah", [
+            ...buildah,
+            "push",
+            "-q",
+            image,
+            `${format}-archive:${file}:${name}`,
+          ]);
+          equal(await kogge(["image", "import", file]), `${name}\n`);
+          match(await kogge("image list"), new RegExp(name));
+          await kogge(["image", "remove", name]);
+          await succeed("gzip", [file]);
+          equal(await kogge(["image", "import", `${file}.gz`]), `${name}\n`);
+        }
+        const broken = join(folder.path, "broken.tar");
+        writeFileSync(broken, "not an archive");
+        const refused = await kogge.try(["image", "import", broken]);
+        equal(refused.code, 1);
+        match(refused.stderr, /kogge: Cannot import/);
+        const absent = await kogge.try(["image", "remove", "localhost/kogge-test/none:1"]);
+        match(
+          absent.stderr,
+          /Cannot remove "localhost\/kogge-test\/none:1": the node has no such image/,
+        );
+      },
+    );
 
     await context.test("volumes, environment and the service account's token", async () => {
       await kubectl("create configmap settings --from-literal=colour=blue");
@@ -268,6 +302,11 @@ test(
     );
   },
 );
+
+async function succeed(program: string, words: readonly string[]): Promise<void> {
+  const outcome = await run(program, words);
+  equal(outcome.code, 0, outcome.stderr);
+}
 
 /** The process of a container, found by its cgroup. */
 function processOf(containerId: string): number {

@@ -49,7 +49,10 @@ export async function handOver(
 export async function imageImport(file: string, options: DataDirOption): Promise<void> {
   const directory = chooseDataDirectory(options.dataDir);
   if (!existsSync(file)) throw new Error(`Cannot import "${file}": there is no such file`);
-  const names = await importImageArchive(socketOf(directory), resolve(file));
+  const socket = socketOf(directory);
+  const names = await importImageArchive(socket, resolve(file)).catch((cause: unknown) => {
+    throw new Error(`Cannot import "${file}" as an OCI or docker archive`, { cause });
+  });
   if (names.length === 0) throw new Error(`Cannot import "${file}": it holds no image with a name`);
   for (const name of names) process.stdout.write(`${name}\n`);
 }
