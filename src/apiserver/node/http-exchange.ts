@@ -19,11 +19,11 @@ export interface Exchange {
   readonly response: ServerResponse | Http2ServerResponse;
 }
 
-/** The request as the pipeline reads it. `signal` is aborted when the client goes away. */
+/** The request as the pipeline reads it. The signal of `gone` is aborted when the client goes away. */
 export function readRequest(
   request: Exchange["request"],
   user: UserInfo,
-  signal: AbortSignal,
+  gone: { readonly signal: AbortSignal },
 ): ApiRequest {
   const target = request.url ?? "/";
   const question = target.indexOf("?");
@@ -34,7 +34,9 @@ export function readRequest(
     header: (name) => headerOf(request, name),
     body: bodyOf(request),
     user,
-    signal,
+    get signal() {
+      return gone.signal;
+    },
     answer: "bytes",
   };
 }
@@ -166,9 +168,12 @@ async function writeStream(
 
 function writeHead(response: Exchange["response"], status: number, headers: Headers): void {
   response.statusCode = status;
-  const warnings = headers.filter(([name]) => name === "warning").map(([, value]) => value);
-  for (const [name, value] of headers) if (name !== "warning") response.setHeader(name, value);
-  if (warnings.length > 0) response.setHeader("warning", warnings);
+  let warnings: string[] | undefined;
+  for (const [name, value] of headers) {
+    if (name === "warning") (warnings ??= []).push(value);
+    else response.setHeader(name, value);
+  }
+  if (warnings !== undefined) response.setHeader("warning", warnings);
 }
 
 /** Sends the head at once. The HTTP/2 response has this function too; its declaration lacks it. */

@@ -87,26 +87,42 @@ export async function startHttpsServer(parts: HttpsServerParts): Promise<HttpsSe
 
 async function answerRequest(parts: HttpsServerParts, exchange: Exchange): Promise<void> {
   const { request, response } = exchange;
-  const gone = new AbortController();
-  // A connection closes after each answer as well as before one; then there is nothing to call off.
+  const gone = new Departure();
   response.once("close", () => {
-    if (!response.writableFinished) gone.abort();
+    if (!response.writableFinished) gone.happen();
   });
-  response.on("error", () => gone.abort());
+  response.on("error", () => gone.happen());
   try {
     const user = await userOf(parts, request);
     if (user === undefined) return await writeStatus(exchange, unauthorized());
-    const answer = await parts.handle(readRequest(request, user, gone.signal));
+    const answer = await parts.handle(readRequest(request, user, gone));
     if (answer.kind === "connect")
       return await parts.connector.request(exchange, answer.target, gone.signal);
     if (answer.kind === "events")
       throw new Error("an answer for the same process went to the edge");
     await writeResponse(exchange, answer);
   } catch (error) {
-    if (gone.signal.aborted) return;
+    if (gone.happened) return;
     await writeStatus(exchange, refusalOf(error, parts.log)).catch(() => response.destroy());
   } finally {
     discardRest(request);
+  }
+}
+
+/** That the client went away before its answer was written. Few requests ask, so the signal is made for those. */
+class Departure {
+  happened = false;
+  #controller: AbortController | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.happened) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  happen(): void {
+    this.happened = true;
+    this.#controller?.abort();
   }
 }
 
@@ -124,7 +140,7 @@ async function answerUpgrade(parts: HttpsServerParts, upgrade: Upgrade): Promise
   try {
     const user = await userOf(parts, upgrade.request);
     if (user === undefined) throw unauthorized();
-    const answer = await parts.handle(readRequest(upgrade.request, user, gone.signal));
+    const answer = await parts.handle(readRequest(upgrade.request, user, gone));
     if (answer.kind === "connect") return await parts.connector.upgrade(upgrade, answer.target);
     await refuseUpgrade(upgrade, answer);
   } catch (error) {
