@@ -61,12 +61,16 @@ function isAlive(content: string): boolean {
   return now === "-" || started === "-" || now === started;
 }
 
-/** When the process started: boot and clock ticks since; "-" where the system does not tell. */
+/** When the process started: boot and clock ticks since; "-" where the system does not tell; "ended" for a zombie. */
 function startTime(pid: number): string {
   const boot = readText("/proc/sys/kernel/random/boot_id").trim();
   const fields = readText(`/proc/${pid}/stat`).split(") ")[1]?.split(" ");
-  return boot === "" || fields === undefined ? "-" : `${boot}/${fields[19]}`;
+  if (boot === "" || fields === undefined) return "-";
+  // Its parent has not taken notice yet, but it holds nothing any more.
+  return endedStates.includes(fields[0] ?? "") ? "ended" : `${boot}/${fields[19]}`;
 }
+
+const endedStates = ["Z", "X"];
 
 function held(directory: string, content: string): Error {
   const pid = content.trim().split(" ")[0] ?? "";
