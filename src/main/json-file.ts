@@ -1,6 +1,10 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
-/** The file's value, or undefined when there is no such file. @throws when it is not JSON */
+export class NotJsonError extends Error {
+  override readonly name = "NotJsonError";
+}
+
+/** The file's value, or undefined when there is no such file. @throws NotJsonError */
 export function readJsonFile<T>(file: string): T | undefined {
   let text: string;
   try {
@@ -12,13 +16,13 @@ export function readJsonFile<T>(file: string): T | undefined {
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new Error(`Cannot read ${file}: it is not JSON`, { cause });
+    throw new NotJsonError(`Cannot read ${file}: it is not JSON`, { cause });
   }
 }
 
-/** Writes beside and renames, so that a reader sees the old value or the new one. */
+/** Writes beside and renames, so that a reader, also one after a crash of the machine, sees the old value or the new. */
 export function writeJsonFile(file: string, value: unknown): void {
-  writeFileSync(`${file}.new`, `${JSON.stringify(value, null, 2)}\n`);
+  writeFileSync(`${file}.new`, `${JSON.stringify(value, null, 2)}\n`, { flush: true });
   renameSync(`${file}.new`, file);
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { DataDirectory } from "#main/data-directory.ts";
-import { readJsonFile, removeFile, writeJsonFile } from "#main/json-file.ts";
+import { NotJsonError, readJsonFile, removeFile, writeJsonFile } from "#main/json-file.ts";
 
 /** What a running server says of itself: the fields that `up --json` and `status --json` print. */
 export interface RunningServer {
@@ -27,14 +27,22 @@ export function writeRunning(
 
 /** The server that runs on this data directory; undefined when none does. */
 export function readRunning(directory: DataDirectory): RunningServer | undefined {
-  const written = readJsonFile<RunningServer>(directory.running);
-  if (written === undefined || !isAlive(written)) return undefined;
-  return written;
+  const written = readLastRunning(directory);
+  return written !== undefined && isAlive(written) ? written : undefined;
 }
 
-/** What the last server wrote, whether it still runs or not. */
+/**
+ * What the last server wrote, whether it still runs or not. A file that a crash of the machine left unreadable says
+ * nothing: whether a server runs all the same, the store's lock knows.
+ */
 export function readLastRunning(directory: DataDirectory): RunningServer | undefined {
-  return readJsonFile<RunningServer>(directory.running);
+  try {
+    const written = readJsonFile<Partial<RunningServer> | null>(directory.running);
+    return Number.isInteger(written?.pid) ? (written as RunningServer) : undefined;
+  } catch (error) {
+    if (error instanceof NotJsonError) return undefined;
+    throw error;
+  }
 }
 
 export function clearRunning(directory: DataDirectory): void {

@@ -32,7 +32,7 @@ export async function settleSettings(
   directory: DataDirectory,
   wanted: WantedSettings,
 ): Promise<ClusterSettings> {
-  const kept = readJsonFile<ClusterSettings>(directory.settings);
+  const kept = readSettings(directory);
   const id = kept?.id ?? randomUUID();
   const ranges =
     kept ??
@@ -52,7 +52,20 @@ export async function settleSettings(
 }
 
 export function readSettings(directory: DataDirectory): ClusterSettings | undefined {
-  return readJsonFile<ClusterSettings>(directory.settings);
+  const settings = readJsonFile<Partial<ClusterSettings> | null>(directory.settings);
+  if (settings === undefined || isWhole(settings)) return settings;
+  throw new Error(
+    `Cannot use ${directory.settings}: it is not what a cluster's settings look like`,
+  );
+}
+
+function isWhole(settings: Partial<ClusterSettings> | null): settings is ClusterSettings {
+  const { id, podCidr, serviceCidr, store, runtime, port, nodes } = settings ?? {};
+  const texts = [id, podCidr, serviceCidr, store, runtime];
+  return (
+    texts.every((text) => typeof text === "string" && text !== "") &&
+    [port, nodes].every((number) => Number.isInteger(number))
+  );
 }
 
 /** The machine's own addresses that others may reach it by, IPv4 first; never empty. */

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAuthority, openAuthority } from "#apiserver/node/pki/authority.ts";
@@ -45,17 +45,43 @@ export function createMemoryPki(nowMs: number): Pki {
 
 function openOrCreateAuthority(directory: string, nowMs: number): Authority {
   const kept = readPair(directory, "ca");
-  if (kept) return openAuthority(kept, nowMs);
+  if (kept) return openKept(directory, kept, nowMs);
   const made = createAuthority(nowMs);
   writePair(directory, "ca", made);
   return made;
 }
 
+/** Who trusts the cluster trusts this pair: one that cannot be used is never replaced unasked. */
+function openKept(directory: string, kept: KeyAndCertificate, nowMs: number): Authority {
+  try {
+    return openAuthority(kept, nowMs);
+  } catch (cause) {
+    const { key, certificate } = pairFiles(directory, "ca");
+    throw new Error(
+      `Cannot use the certificate authority in "${key}" and "${certificate}": restore them from a backup`,
+      { cause },
+    );
+  }
+}
+
 function openOrCreateKey(file: string): string {
-  if (existsSync(file)) return readFileSync(file, "utf8");
+  if (existsSync(file)) return usableKey(file);
   const key = newKey();
   replaceFile(file, key, 0o600);
   return key;
+}
+
+function usableKey(file: string): string {
+  const key = readFileSync(file, "utf8");
+  try {
+    createPrivateKey(key);
+    return key;
+  } catch (cause) {
+    throw new Error(
+      `Cannot use the key in "${file}": restore it from a backup, or remove it; then every service account's token is void`,
+      { cause },
+    );
+  }
 }
 
 function newKey(): string {
@@ -63,8 +89,23 @@ function newKey(): string {
   return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
+/** A pair that cannot be read fits nothing: another is made. */
 function stillFits(kept: KeyAndCertificate, request: LeafRequest, nowMs: number): boolean {
+  try {
+    return isFor(request, readCertificate(kept), nowMs);
+  } catch {
+    return false;
+  }
+}
+
+/** @throws when either is damaged, or they do not belong together */
+function readCertificate(kept: KeyAndCertificate): X509Certificate {
   const certificate = new X509Certificate(kept.certificate);
+  if (certificate.checkPrivateKey(createPrivateKey(kept.key))) return certificate;
+  throw new Error("the key does not belong to the certificate");
+}
+
+function isFor(request: LeafRequest, certificate: X509Certificate, nowMs: number): boolean {
   const names = new Set(certificate.subjectAltName?.split(", ") ?? []);
   const wanted = [
     ...(request.dnsNames ?? []).map((name) => `DNS:${name}`),
