@@ -115,7 +115,7 @@ async function inFlight(access: Access): Promise<number> {
   const { text } = await send(access, { path: "/metrics" });
   const lines = text
     .split("\n")
-    .filter((line) => /^apiserver_current_inflight_requests\{/.test(line));
+    .filter((line) => line.startsWith("apiserver_current_inflight_requests{"));
   return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0) - 1;
 }
 

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -116,4 +119,13 @@ export function start(
   child.stdout.on("data", (chunk: Buffer) => (output.text += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output.text += chunk.toString()));
   return { child, output };
+}
+
+/** A port that was free a moment ago: for tests that start the same cluster again and again on a busy machine. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
 }
