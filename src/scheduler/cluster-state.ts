@@ -2,12 +2,14 @@ import type { Node, Pod } from "#api/generated/types.ts";
 import { uidOf } from "#api/meta.ts";
 import type { ClusterEvent, NodeChange } from "#scheduler/framework.ts";
 import { NodeState, placedPod, type PlacedPod } from "#scheduler/node-state.ts";
+import { DomainCounts } from "#scheduler/topology/domain-counts.ts";
 
 /**
  * All nodes with what is placed on them. Pods that are being bound count already (they are assumed), so the next pod
  * is scheduled without waiting for the API server.
  */
 export class ClusterState {
+  readonly counts = new DomainCounts();
   readonly #nodes = new Map<string, NodeState>();
   /** Nodes in a fixed order, for a search that goes round. */
   #ordered: NodeState[] = [];
@@ -15,6 +17,8 @@ export class ClusterState {
   readonly #places = new Map<string, string>();
   /** Pods on nodes not known (yet). */
   readonly #homeless = new Map<string, Map<string, PlacedPod>>();
+  /** Where room was made for each pod. */
+  readonly #nominations = new Map<string, string>();
 
   get nodes(): readonly NodeState[] {
     return this.#ordered;
@@ -31,9 +35,11 @@ export class ClusterState {
     if (known) {
       const changes = changesBetween(known.node, node);
       known.update(node);
+      if (changes.has("labels") || changes.has("taints")) this.counts.putNode(node);
       return changes.size === 0 ? undefined : { kind: "nodeChanged", changes };
     }
-    const state = new NodeState(node);
+    this.counts.putNode(node);
+    const state = new NodeState(node, this.counts);
     for (const pod of this.#homeless.get(name)?.values() ?? []) state.add(pod);
     this.#homeless.delete(name);
     this.#nodes.set(name, state);
@@ -48,18 +54,41 @@ export class ClusterState {
     this.#ordered = this.#ordered.filter((other) => other !== state);
     // Its pods are deleted in their own time.
     if (state.pods.size > 0) this.#homeless.set(name, new Map(state.pods));
+    for (const uid of state.pods.keys()) state.remove(uid);
+    this.counts.removeNode(name);
   }
 
-  /** A pod that the API server shows on a node; an assumed one is thereby confirmed. */
-  putPod(pod: Pod): void {
+  /** Room was made for a pod; it holds until the pod is placed, goes, or is nominated elsewhere. */
+  nominate(pod: PlacedPod, nodeName: string): void {
+    this.forgetNomination(pod.uid);
+    const state = this.#nodes.get(nodeName);
+    if (state === undefined) return;
+    state.nominated.set(pod.uid, pod);
+    this.#nominations.set(pod.uid, nodeName);
+  }
+
+  forgetNomination(uid: string): void {
+    const nodeName = this.#nominations.get(uid);
+    if (nodeName === undefined) return;
+    this.#nominations.delete(uid);
+    this.#nodes.get(nodeName)?.nominated.delete(uid);
+  }
+
+  /**
+   * A pod that the API server shows on a node; an assumed one is thereby confirmed.
+   */
+  putPod(pod: Pod): PlacedPod {
     const uid = uidOf(pod);
     const nodeName = pod.spec?.nodeName ?? "";
     // What a pod asks for changes only by a resize; its place never.
     if (this.#places.get(uid) !== nodeName) this.removePod(uid);
-    this.place(placedPod(pod), nodeName);
+    const placed = placedPod(pod);
+    this.place(placed, nodeName);
+    return placed;
   }
 
   place(pod: PlacedPod, nodeName: string): void {
+    this.forgetNomination(pod.uid);
     this.#places.set(pod.uid, nodeName);
     const state = this.#nodes.get(nodeName);
     if (state) return state.add(pod);
@@ -68,16 +97,24 @@ export class ClusterState {
     this.#homeless.set(nodeName, waiting);
   }
 
-  /** True when the pod counted somewhere. */
-  removePod(uid: string): boolean {
+  /** The pod as it counts somewhere. */
+  placed(uid: string): PlacedPod | undefined {
+    const nodeName = this.#places.get(uid) ?? "";
+    return this.#nodes.get(nodeName)?.pods.get(uid) ?? this.#homeless.get(nodeName)?.get(uid);
+  }
+
+  /** Returns the pod when it counted somewhere. */
+  removePod(uid: string): PlacedPod | undefined {
+    this.forgetNomination(uid);
     const nodeName = this.#places.get(uid);
-    if (nodeName === undefined) return false;
+    if (nodeName === undefined) return undefined;
+    const placed = this.placed(uid);
     this.#places.delete(uid);
     this.#nodes.get(nodeName)?.remove(uid);
     const waiting = this.#homeless.get(nodeName);
     waiting?.delete(uid);
     if (waiting?.size === 0) this.#homeless.delete(nodeName);
-    return true;
+    return placed;
   }
 }
 

@@ -21,7 +21,10 @@ export interface Rejection {
 export type ClusterEvent =
   | { readonly kind: "nodeAdded" }
   | { readonly kind: "nodeChanged"; readonly changes: ReadonlySet<NodeChange> }
-  | { readonly kind: "podGone" };
+  | { readonly kind: "namespaceChanged" }
+  /** A pod is on a node, or has changed there. */
+  | { readonly kind: "podPlaced"; readonly pod: PlacedPod }
+  | { readonly kind: "podGone"; readonly pod: PlacedPod };
 
 export type NodeChange = "labels" | "taints" | "allocatable" | "unschedulable";
 
@@ -36,6 +39,8 @@ export interface Plugin {
     state: CycleState,
   ) => { readonly nodes?: ReadonlySet<string> } | Rejection | undefined;
   readonly filter?: (pod: PendingPod, node: NodeState, state: CycleState) => Rejection | undefined;
+  /** Once a pod, with the nodes that are left, before they are scored. */
+  readonly preScore?: (pod: PendingPod, nodes: readonly NodeState[], state: CycleState) => void;
   /** After no node fitted: may make room, and says what it found. */
   readonly postFilter?: (failed: FailedCycle) => Promise<string | undefined>;
   /** From 0 to 100, or any number where `normalize` brings it there. */

@@ -9,6 +9,7 @@ import {
   type Amounts,
   type PodAmounts,
 } from "#scheduler/amounts.ts";
+import { podShapeOf, type PodShape } from "#scheduler/topology/pod-shape.ts";
 
 /** What the scheduler keeps of a pod on a node: numbers, not the object. */
 export interface PlacedPod {
@@ -19,6 +20,13 @@ export interface PlacedPod {
   readonly startedAt: string;
   readonly amounts: PodAmounts;
   readonly ports: readonly HostPort[];
+  readonly shape: PodShape;
+}
+
+/** Told of every pod that comes to a node or leaves it. */
+export interface PodCounts {
+  addPod(shape: PodShape, nodeName: string): void;
+  removePod(shape: PodShape, nodeName: string): void;
 }
 
 export interface HostPort {
@@ -37,10 +45,16 @@ export class NodeState {
   readonly scored = { milliCpu: 0, memoryBytes: 0 };
   readonly pods = new Map<string, PlacedPod>();
   readonly ports: HostPort[] = [];
+  /**
+   * Pods for which room was made here. They count for pods of no higher priority, as if they were placed already.
+   */
+  readonly nominated = new Map<string, PlacedPod>();
+  readonly #counts: PodCounts;
   /** Bytes of each image the node has, by name. */
   images: ReadonlyMap<string, number>;
 
-  constructor(node: Node) {
+  constructor(node: Node, counts: PodCounts) {
+    this.#counts = counts;
     this.name = nameOf(node);
     this.node = node;
     this.allocatable = amountsOf(node.status?.allocatable);
@@ -63,6 +77,7 @@ export class NodeState {
     this.pods.set(pod.uid, pod);
     this.#count(pod, 1);
     this.ports.push(...pod.ports);
+    this.#counts.addPod(pod.shape, this.name);
   }
 
   remove(uid: string): void {
@@ -71,6 +86,7 @@ export class NodeState {
     this.pods.delete(uid);
     this.#count(pod, -1);
     for (const port of pod.ports) this.ports.splice(this.ports.indexOf(port), 1);
+    this.#counts.removePod(pod.shape, this.name);
   }
 
   #count({ amounts }: PlacedPod, by: 1 | -1): void {
@@ -89,6 +105,7 @@ export function placedPod(pod: Pod): PlacedPod {
     startedAt: pod.status?.startTime ?? pod.metadata.creationTimestamp ?? "",
     amounts: podAmounts(pod),
     ports: hostPortsOf(pod),
+    shape: podShapeOf(pod),
   };
 }
 

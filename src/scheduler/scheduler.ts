@@ -1,6 +1,6 @@
-import type { Node, Pod } from "#api/generated/types.ts";
+import type { Namespace, Node, Pod } from "#api/generated/types.ts";
 import { nameOf, uidOf } from "#api/meta.ts";
-import { nodes, pods } from "#api/resources.ts";
+import { namespaces, nodes, podDisruptionBudgets, pods } from "#api/resources.ts";
 import { isConflict, isNotFound } from "#api/status.ts";
 import { rfc3339, sleep, type Clock } from "#base/clock.ts";
 import { messageOf, type Log } from "#base/log.ts";
@@ -14,6 +14,8 @@ import type { ClusterEvent, PendingPod, Plugin, Rejection } from "#scheduler/fra
 import { placedPod } from "#scheduler/node-state.ts";
 import { createDefaultBinder } from "#scheduler/plugins/default-binder.ts";
 import { createDefaultPreemption } from "#scheduler/plugins/default-preemption.ts";
+import { createInterPodAffinity } from "#scheduler/plugins/inter-pod-affinity.ts";
+import { createPodTopologySpread } from "#scheduler/plugins/pod-topology-spread.ts";
 import { imageLocality } from "#scheduler/plugins/image-locality.ts";
 import { nodeAffinity } from "#scheduler/plugins/node-affinity.ts";
 import { nodeName } from "#scheduler/plugins/node-name.ts";
@@ -44,16 +46,21 @@ export function createScheduler(parts: SchedulerParts): AsyncDisposable {
   return new Scheduler(parts);
 }
 
-export const filterPlugins: readonly Plugin[] = [
-  nodeUnschedulable,
-  nodeName,
-  taintToleration,
-  nodeAffinity,
-  nodePorts,
-  nodeResourcesFit,
-  nodeResourcesBalanced,
-  imageLocality,
-];
+/** The plugins that filter and score, over the counts of the cluster's state. */
+export function filterPlugins({ counts }: ClusterState): readonly Plugin[] {
+  return [
+    nodeUnschedulable,
+    nodeName,
+    taintToleration,
+    nodeAffinity,
+    nodePorts,
+    nodeResourcesFit,
+    createPodTopologySpread(counts),
+    createInterPodAffinity(counts),
+    nodeResourcesBalanced,
+    imageLocality,
+  ];
+}
 
 /** Bindings under way at most; the next pod waits. */
 const bindingsMax = 128;
@@ -111,8 +118,15 @@ class Scheduler implements AsyncDisposable {
       informers.of(pods).get({ namespace, name });
     return [
       prioritySort,
-      ...filterPlugins,
-      createDefaultPreemption({ client, clock, recorder: this.#recorder, podOf }),
+      ...filterPlugins(this.#cluster),
+      createDefaultPreemption({
+        client,
+        clock,
+        recorder: this.#recorder,
+        podOf,
+        budgetsOf: (namespace) => [...informers.of(podDisruptionBudgets).list(namespace)],
+        nominate: (pod, nodeName) => this.#cluster.nominate(pod, nodeName),
+      }),
       createDefaultBinder(client),
     ];
   }
@@ -120,8 +134,12 @@ class Scheduler implements AsyncDisposable {
   async #run(): Promise<void> {
     const podInformer = this.#parts.informers.of(pods);
     const nodeInformer = this.#parts.informers.of(nodes);
-    await Promise.all([podInformer.synced, nodeInformer.synced]);
+    const namespaceInformer = this.#parts.informers.of(namespaces);
+    const budgetInformer = this.#parts.informers.of(podDisruptionBudgets);
+    await Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced]);
+    await budgetInformer.synced;
     if (this.#stop.signal.aborted) return;
+    this.#listening.push(namespaceInformer.onChange((change) => this.#namespaceChanged(change)));
     this.#listening.push(nodeInformer.onChange((change) => this.#nodeChanged(change)));
     this.#listening.push(podInformer.onChange((change) => this.#podChanged(change)));
     let placedInTurn = 0;
@@ -272,17 +290,44 @@ class Scheduler implements AsyncDisposable {
     if (event) this.#queue.notify(event);
   }
 
+  #namespaceChanged({ kind, object: { metadata } }: Change<Namespace>): void {
+    const labels = kind === "deleted" ? undefined : (metadata.labels ?? {});
+    const changed = this.#cluster.counts.putNamespace(metadata.name ?? "", labels);
+    if (changed) this.#queue.notify({ kind: "namespaceChanged" });
+  }
+
   #podChanged({ kind, object: pod }: Change<Pod>): void {
     const uid = uidOf(pod);
     const { phase } = pod.status ?? {};
     if (kind === "deleted" || phase === "Succeeded" || phase === "Failed") {
-      this.#queue.remove(uid);
-      if (this.#cluster.removePod(uid)) this.#queue.notify({ kind: "podGone" });
-    } else if (pod.spec?.nodeName) {
-      this.#queue.remove(uid);
-      this.#cluster.putPod(pod);
-    } else if (isOurs(pod)) this.#queue.put({ pod, placed: placedPod(pod) });
-    else this.#queue.remove(uid);
+      this.#forget(uid);
+      const gone = this.#cluster.removePod(uid);
+      if (gone) this.#queue.notify({ kind: "podGone", pod: gone });
+    } else if (pod.spec?.nodeName) this.#podOnNode(pod);
+    else if (isOurs(pod)) this.#podWaits(pod);
+    else this.#forget(uid);
+  }
+
+  #podOnNode(pod: Pod): void {
+    const uid = uidOf(pod);
+    // What was assumed is news to those that wait only now that it is so.
+    const before = this.#queue.has(uid) ? undefined : this.#cluster.placed(uid);
+    this.#queue.remove(uid);
+    const placed = this.#cluster.putPod(pod);
+    if (before?.shape.key === placed.shape.key) return;
+    this.#queue.notify({ kind: "podPlaced", pod: placed });
+  }
+
+  #podWaits(pod: Pod): void {
+    const placed = placedPod(pod);
+    const nominated = pod.status?.nominatedNodeName;
+    if (nominated && !this.#cluster.placed(placed.uid)) this.#cluster.nominate(placed, nominated);
+    this.#queue.put({ pod, placed });
+  }
+
+  #forget(uid: string): void {
+    this.#queue.remove(uid);
+    this.#cluster.forgetNomination(uid);
   }
 }
 

@@ -53,7 +53,7 @@ function cluster(nodes: readonly Node[], placed: readonly Pod[] = []): ClusterSt
 }
 
 function outcome(state: ClusterState, pod: Pod): string {
-  const cycle = new SchedulingCycle(filterPlugins, seededRandom(1));
+  const cycle = new SchedulingCycle(filterPlugins(state), seededRandom(1));
   const result = cycle.run(pending(pod), state.nodes);
   if (result.kind === "placed") return result.nodeName;
   return unplacedMessage(state.nodes.length, result, undefined);
@@ -179,7 +179,7 @@ test("candidateOn() finds the least important pods whose going makes room, and l
     [low("a", 10, "1"), low("b", 5, "1"), low("c", 1, "2")],
   );
   const pod = pending(podOf("p", { priority: 100, ...wanting("2") }));
-  const cycle = new SchedulingCycle(filterPlugins, seededRandom(1));
+  const cycle = new SchedulingCycle(filterPlugins(state), seededRandom(1));
   const failed = {
     pod,
     state: new Map(),
@@ -188,7 +188,7 @@ test("candidateOn() finds the least important pods whose going makes room, and l
     fits: (each: (typeof state.nodes)[number]) => cycle.fits(pod, each, new Map()),
     signal: new AbortController().signal,
   };
-  const best = bestCandidate(state.nodes.flatMap((each) => candidateOn(each, failed)));
+  const best = bestCandidate(state.nodes.flatMap((each) => candidateOn(each, failed, () => [])));
   deepEqual(
     [best?.node.name, best?.victims.map(({ name }) => name), state.node("one")?.requested.milliCpu],
     ["one", ["c"], 4000],

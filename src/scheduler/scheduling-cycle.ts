@@ -6,7 +6,7 @@ import {
   type Plugin,
   type Rejection,
 } from "#scheduler/framework.ts";
-import type { NodeState } from "#scheduler/node-state.ts";
+import type { NodeState, PlacedPod } from "#scheduler/node-state.ts";
 
 export type CycleResult =
   | { readonly kind: "placed"; readonly nodeName: string }
@@ -47,6 +47,10 @@ export class SchedulingCycle {
     }
     const { names } = narrowed;
     const candidates = names ? nodes.filter(({ name }) => names.has(name)) : nodes;
+    const nominated = nominatedNode(pod, candidates);
+    if (nominated && this.fits(pod, nominated, state)) {
+      return { kind: "placed", nodeName: nominated.name };
+    }
     const rejections = new Map<string, Rejection>();
     const rejectedBy = new Set<string>();
     const feasible: NodeState[] = [];
@@ -89,7 +93,21 @@ export class SchedulingCycle {
     return { names };
   }
 
+  /** With the pods for which room was made on the node, and without: that they may not come must not matter. */
   #firstRejection(
+    pod: PendingPod,
+    node: NodeState,
+    state: CycleState,
+  ): { rejection: Rejection; by: string } | undefined {
+    const guests = node.nominated.size === 0 ? [] : guestsOf(node, pod);
+    if (guests.length === 0) return this.#filter(pod, node, state);
+    for (const guest of guests) node.add(guest);
+    const rejected = this.#filter(pod, node, state);
+    for (const guest of guests) node.remove(guest.uid);
+    return rejected ?? this.#filter(pod, node, state);
+  }
+
+  #filter(
     pod: PendingPod,
     node: NodeState,
     state: CycleState,
@@ -130,6 +148,7 @@ export class SchedulingCycle {
 
   #totals(pod: PendingPod, feasible: readonly NodeState[], state: CycleState): readonly number[] {
     const totals = Array.from<number>({ length: feasible.length }).fill(0);
+    for (const { preScore } of this.#plugins) preScore?.(pod, feasible, state);
     for (const { score, normalize, weight = 1 } of this.#scorers) {
       const scores = feasible.map((node) => score(pod, node, state));
       normalize?.(scores);
@@ -147,6 +166,21 @@ export class SchedulingCycle {
   ): CycleResult {
     return { kind: "unplaced", rejections, rejectedBy, ...rest };
   }
+}
+
+function guestsOf(node: NodeState, { placed }: PendingPod): readonly PlacedPod[] {
+  return [...node.nominated.values()].filter(
+    ({ uid, priority }) => uid !== placed.uid && priority >= placed.priority && !node.pods.has(uid),
+  );
+}
+
+/** Where room was made for the pod before: looked at first. */
+function nominatedNode(
+  { pod }: PendingPod,
+  candidates: readonly NodeState[],
+): NodeState | undefined {
+  const nominated = pod.status?.nominatedNodeName;
+  return nominated ? candidates.find(({ name }) => name === nominated) : undefined;
 }
 
 /** Of how many feasible nodes the best is chosen: all in a small cluster, a shrinking share (at least 5 %) in a large one. */

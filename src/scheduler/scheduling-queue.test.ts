@@ -4,7 +4,13 @@ import type { Pod } from "#api/generated/types.ts";
 import { createManualClock } from "#reconcile/manual-clock.ts";
 import { placedPod } from "#scheduler/node-state.ts";
 import { prioritySort } from "#scheduler/plugins/priority-sort.ts";
+import type { ClusterEvent } from "#scheduler/framework.ts";
 import { SchedulingQueue } from "#scheduler/scheduling-queue.ts";
+
+const podGone: ClusterEvent = {
+  kind: "podGone",
+  pod: placedPod({ apiVersion: "v1", kind: "Pod", metadata: { name: "gone", uid: "gone" } }),
+};
 
 function setUp() {
   const clock = createManualClock();
@@ -47,10 +53,10 @@ test("SchedulingQueue holds a rejected pod until an event may help and its back-
   queue.notify({ kind: "nodeAdded" });
   clock.advance(2000);
   equal(take(), undefined);
-  queue.notify({ kind: "podGone" });
+  queue.notify(podGone);
   equal(take(), "p");
   queue.giveBack("p", new Set(["NodeResourcesFit"]));
-  queue.notify({ kind: "podGone" });
+  queue.notify(podGone);
   equal(take(), undefined);
   clock.advance(2000);
   equal(take(), "p");

@@ -40,6 +40,8 @@ export class SchedulingQueue {
   readonly #parts: QueueParts;
   readonly #entries = new Map<string, Entry>();
   readonly #active: Heap<Entry>;
+  /** Those that wait for an event. */
+  readonly #unschedulable = new Set<Entry>();
   #wake: (() => void) | undefined;
   #closed = false;
 
@@ -70,6 +72,7 @@ export class SchedulingQueue {
   remove(uid: string): void {
     const entry = this.#entries.get(uid);
     entry?.cancel?.();
+    if (entry) this.#unschedulable.delete(entry);
     this.#entries.delete(uid);
   }
 
@@ -112,15 +115,14 @@ export class SchedulingQueue {
     entry.notBeforeMs = clock.now() + backoffMs;
     if (rejectedBy.size === 0) return this.#retry(entry);
     entry.place = "unschedulable";
+    this.#unschedulable.add(entry);
     entry.cancel = clock.after(unschedulableMaxMs, () => this.#retry(entry));
   }
 
   /** Something happened that may help those that wait. */
   notify(event: ClusterEvent): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.place === "unschedulable" && this.#parts.helps(event, entry.queued)) {
-        this.#retry(entry);
-      }
+    for (const entry of this.#unschedulable) {
+      if (this.#parts.helps(event, entry.queued)) this.#retry(entry);
     }
   }
 
@@ -128,10 +130,12 @@ export class SchedulingQueue {
     this.#closed = true;
     for (const entry of this.#entries.values()) entry.cancel?.();
     this.#entries.clear();
+    this.#unschedulable.clear();
     this.#wake?.();
   }
 
   #retry(entry: Entry): void {
+    this.#unschedulable.delete(entry);
     entry.cancel?.();
     const waitMs = entry.notBeforeMs - this.#parts.clock.now();
     if (waitMs <= 0) return this.#activate(entry);

@@ -1,11 +1,12 @@
 import { rfc3339, type Clock } from "#base/clock.ts";
 import { isNotFound } from "#api/status.ts";
-import type { Pod } from "#api/generated/types.ts";
+import type { Pod, PodDisruptionBudget } from "#api/generated/types.ts";
 import { pods } from "#api/resources.ts";
 import type { Client } from "#client/client.ts";
 import type { EventRecorder } from "#reconcile/event-recorder.ts";
 import type { FailedCycle, Plugin, Rejection } from "#scheduler/framework.ts";
 import type { NodeState, PlacedPod } from "#scheduler/node-state.ts";
+import { violationsOf } from "#scheduler/plugins/disruption-budgets.ts";
 import { histogram } from "#scheduler/scheduling-cycle.ts";
 
 export interface PreemptionParts {
@@ -14,29 +15,36 @@ export interface PreemptionParts {
   readonly recorder: EventRecorder;
   /** The pod as it is known, for the event about it. */
   readonly podOf: (placed: PlacedPod) => Pod | undefined;
+  readonly budgetsOf: (namespace: string) => readonly PodDisruptionBudget[];
+  /** Keeps the room that is made for the pod. */
+  readonly nominate: (pod: PlacedPod, nodeName: string) => void;
 }
 
 export interface Candidate {
   readonly node: NodeState;
   /** The most important first. */
   readonly victims: readonly PlacedPod[];
+  /** How many of them no disruption budget allows. */
+  readonly violations: number;
 }
 
+type Budgets = PreemptionParts["budgetsOf"];
+
 /**
- * Makes room for a pod by removing pods of lower priority: as few and as unimportant ones as possible, from one node.
- * Budgets for disruption are not looked at.
+ * Makes room for a pod by removing pods of lower priority: as few and as unimportant ones as possible, from one node,
+ * and against disruption budgets only where there is no other way. The room is then kept for the pod.
  */
 export function createDefaultPreemption(parts: PreemptionParts): Plugin {
   return {
     name: "DefaultPreemption",
     async postFilter(failed) {
-      const { pod, nodes } = failed;
+      const { pod } = failed;
       if (pod.pod.spec?.preemptionPolicy === "Never") {
         return "not eligible due to preemptionPolicy=Never.";
       }
       if (awaitsVictims(failed, parts))
         return "not eligible due to a terminating pod on the nominated node.";
-      const candidate = bestCandidate(nodes.flatMap((node) => candidateOn(node, failed)));
+      const candidate = bestCandidate(candidatesOf(failed, parts.budgetsOf));
       if (candidate === undefined) return noCandidate(failed);
       await preempt(parts, failed, candidate);
       return undefined;
@@ -44,8 +52,25 @@ export function createDefaultPreemption(parts: PreemptionParts): Plugin {
   };
 }
 
+/** Of many nodes with victims, the first tenth, but at least this many, are compared. */
+const candidatesMin = 100;
+
+function candidatesOf(failed: FailedCycle, budgetsOf: Budgets): readonly Candidate[] {
+  const wanted = Math.max(candidatesMin, Math.floor(failed.nodes.length / 10));
+  const candidates: Candidate[] = [];
+  for (const node of failed.nodes) {
+    candidates.push(...candidateOn(node, failed, budgetsOf));
+    if (candidates.length >= wanted && candidates.some(({ violations }) => violations === 0)) break;
+  }
+  return candidates;
+}
+
 /** What must go from the node for the pod to fit, if that is possible at all. The node is left as it was. */
-export function candidateOn(node: NodeState, failed: FailedCycle): readonly Candidate[] {
+export function candidateOn(
+  node: NodeState,
+  failed: FailedCycle,
+  budgetsOf: Budgets,
+): readonly Candidate[] {
   const { pod, rejections, fits } = failed;
   if (rejections.get(node.name)?.unresolvable) return [];
   const lower = [...node.pods.values()]
@@ -53,9 +78,11 @@ export function candidateOn(node: NodeState, failed: FailedCycle): readonly Cand
     .toSorted(byImportance);
   if (lower.length === 0) return [];
   for (const victim of lower) node.remove(victim.uid);
+  const violating = violationsOf(lower, budgetsOf);
   const victims: PlacedPod[] = [];
   if (fits(node)) {
-    for (const spared of lower) {
+    // Those that budgets protect are spared first.
+    for (const spared of [...violating, ...lower.filter((pod) => !violating.has(pod))]) {
       node.add(spared);
       if (fits(node)) continue;
       node.remove(spared.uid);
@@ -63,12 +90,15 @@ export function candidateOn(node: NodeState, failed: FailedCycle): readonly Cand
     }
   }
   for (const victim of lower) node.add(victim);
-  return victims.length === 0 ? [] : [{ node, victims }];
+  if (victims.length === 0) return [];
+  const violations = victims.filter((victim) => violating.has(victim)).length;
+  return [{ node, victims: victims.toSorted(byImportance), violations }];
 }
 
-/** The fewest losses: first by the most important victim, then by the sum, the number and how young they are. */
+/** The fewest losses: first by broken budgets, then by the most important victim, then by the sum, the number and how young they are. */
 export function bestCandidate(candidates: readonly Candidate[]): Candidate | undefined {
-  const rank = ({ victims }: Candidate): readonly number[] => [
+  const rank = ({ victims, violations }: Candidate): readonly number[] => [
+    violations,
     victims[0]?.priority ?? 0,
     victims.reduce((sum, { priority }) => sum + priority + 2 ** 31, 0),
     victims.length,
@@ -119,12 +149,33 @@ async function preempt(
   { pod, signal }: FailedCycle,
   { node, victims }: Candidate,
 ): Promise<void> {
-  const { client } = parts;
+  const { client, nominate } = parts;
+  nominate(pod.placed, node.name);
+  await giveUpLesserNominations(parts, pod.placed, { node, signal });
   await Promise.all(victims.map((victim) => evict(parts, victim, pod.placed, signal)));
   const { namespace, name } = pod.placed;
   const value = { status: { nominatedNodeName: node.name } };
   const options = { subresource: "status", signal };
   await client.patch(pods, { namespace, name }, { kind: "merge", value }, options);
+}
+
+/** Pods of lower priority that were to come to the node look for another. */
+async function giveUpLesserNominations(
+  { client }: PreemptionParts,
+  { priority }: PlacedPod,
+  { node, signal }: { readonly node: NodeState; readonly signal: AbortSignal },
+): Promise<void> {
+  const lesser = [...node.nominated.values()].filter((other) => other.priority < priority);
+  for (const { uid, namespace, name } of lesser) {
+    node.nominated.delete(uid);
+    const value = { metadata: { uid }, status: { nominatedNodeName: null } };
+    const options = { subresource: "status", signal };
+    try {
+      await client.patch(pods, { namespace, name }, { kind: "merge", value }, options);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
 }
 
 async function evict(

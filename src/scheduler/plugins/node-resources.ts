@@ -12,7 +12,10 @@ export const nodeResourcesFit: Plugin = {
     const memory = freeShare(scored.memoryBytes + memoryBytes, allocatable.memoryBytes);
     return Math.floor((cpu + memory) / 2);
   },
-  helpedBy: (event) => event.kind !== "nodeChanged" || event.changes.has("allocatable"),
+  helpedBy: (event) =>
+    event.kind === "nodeAdded" ||
+    event.kind === "podGone" ||
+    (event.kind === "nodeChanged" && event.changes.has("allocatable")),
 };
 
 /** Prefers nodes on which CPU and memory are used to the same degree. */
