@@ -20,6 +20,8 @@ export interface Kind extends Resource {
   readonly listKind?: string;
   /** The text of a warning that every request to the kind gets. */
   readonly deprecationWarning?: string;
+  /** The schema of a custom kind as its definition has it, for OpenAPI. */
+  readonly openApiSchema?: JsonObject;
   /** Where the scale subresource finds its values. Default: the places that built-in workloads have. */
   readonly scale?: ScalePaths;
   /**

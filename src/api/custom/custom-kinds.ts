@@ -79,6 +79,7 @@ function kindOf(
     ...(names.listKind && { listKind: names.listKind }),
     ...(warning !== undefined && { deprecationWarning: warning }),
     ...(scale && { scale }),
+    openApiSchema: props as unknown as JsonObject,
     verbs: isTrue(definition, "Terminating") ? verbsWhileTerminating : everyVerb,
     schema,
     subresources: subresourcesOf({ group, version: version.name, kind, schema }, version),

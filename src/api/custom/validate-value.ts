@@ -180,7 +180,6 @@ function checkFields(findings: Findings, props: SchemaProps, { value, old, path 
     if (!Object.hasOwn(object, field)) findings.required(joined(path, field));
   }
   for (const field of Object.keys(object)) {
-    if (path === "" && field === "metadata") continue;
     const schema = propertyOf(props, field) ?? valuesOfProps(props);
     if (schema === undefined) continue;
     const before = isObject(old) ? fieldOf(old, field) : undefined;

@@ -159,6 +159,7 @@ class CustomResources implements Disposable {
       return;
     }
     const kind = storageKindOf(definition);
+    await this.#state.cache.current();
     const instances = this.#state.cache.resource(resourcePrefix(kind.stored));
     if (instances.size > 0) await deleteInstances(this.#state, kind);
     if (instances.size === 0) return this.#finish(stored, definition);

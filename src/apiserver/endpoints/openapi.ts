@@ -1,19 +1,20 @@
 import type { JsonObject } from "#api/kind.ts";
 import { bytesResponse, utf8 } from "#apiserver/content/bytes.ts";
+import { withCustomKinds } from "#apiserver/custom/openapi-with-custom.ts";
 import { matchesTag } from "#apiserver/endpoints/entity-tag.ts";
 import { notAcceptable, parseAccept } from "#apiserver/content/accept.ts";
 import type { OpenApiDocument, OpenApiFiles } from "#apiserver/parts.ts";
 import type { ApiRequest, ApiResponse, Headers } from "#apiserver/request.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 
-/** `/openapi/v2`, `/openapi/v3` and the documents below it, straight from the files built with the package. */
+/** `/openapi/v2`, `/openapi/v3` and the documents below it, from the files built with the package and the custom kinds. */
 export async function answerOpenApi(
   state: ServerState,
   request: ApiRequest,
   path: string,
 ): Promise<ApiResponse | undefined> {
-  const files = state.openApi;
-  if (files === undefined) return undefined;
+  if (state.openApi === undefined) return undefined;
+  const files = withCustomKinds(state.openApi, state.kinds.all());
   if (path === "/openapi/v2") {
     return answerV2(request, files);
   }
