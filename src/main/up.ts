@@ -65,7 +65,7 @@ async function upDetached(directory: DataDirectory, options: UpOptions): Promise
  * New objects get 3 × 2 MB before they are looked at, not 3 × 16 MB: most live for one request, and what V8 once took
  * for them an idle server would keep.
  */
-const serverFlags: readonly string[] = ["--max-semi-space-size=16"];
+const serverFlags: readonly string[] = ["--max-semi-space-size=2"];
 
 function wordsOf(directory: DataDirectory, options: UpOptions): string[] {
   const words = ["up", "--data-dir", directory.root, "--runtime", options.runtime];
