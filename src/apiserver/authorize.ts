@@ -3,10 +3,18 @@ import type { Attributes, Authorizer } from "#apiserver/authorizer.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 
-export function attributesOf(user: UserInfo, info: RequestInfo): Attributes {
+export function attributesOf(
+  user: UserInfo,
+  info: RequestInfo,
+  query: URLSearchParams,
+): Attributes {
   const { verb, isResource, group, version, resource, subresource, namespace, name, path } = info;
-  return { user, verb, isResource, group, version, resource, subresource, namespace, name, path };
+  const asked = { verb, isResource, group, version, resource, subresource, namespace, name, path };
+  const fieldSelector = collectionVerbs.has(verb) ? query.get("fieldSelector") : null;
+  return { user, ...asked, ...(fieldSelector !== null && { fieldSelector }) };
 }
+
+const collectionVerbs: ReadonlySet<string> = new Set(["list", "watch", "deletecollection"]);
 
 /** Refuses with 403 what the authorizer does not allow. */
 export async function authorize(authorizer: Authorizer, attributes: Attributes): Promise<void> {

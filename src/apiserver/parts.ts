@@ -15,7 +15,7 @@ export interface ApiServerParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Default: `allowAuthenticated`. */
+  /** Default: `createAccessControl`: nodes and role-based access control. */
   readonly authorizer?: Authorizer;
   readonly serviceNetwork: ServiceNetwork;
   /** Absent: `serviceaccounts/token` says that no tokens are issued. */

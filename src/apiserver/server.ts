@@ -3,7 +3,6 @@ import type { Kind } from "#api/kind.ts";
 import { builtinAdmission } from "#apiserver/admission/builtin-admission.ts";
 import { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
 import { attributesOf, authorize } from "#apiserver/authorize.ts";
-import { allowAuthenticated } from "#apiserver/authorizer.ts";
 import { bootstrap } from "#apiserver/bootstrap/bootstrap.ts";
 import { startCustomResources } from "#apiserver/custom/custom-resources.ts";
 import { definitionHook } from "#apiserver/custom/definition-hook.ts";
@@ -22,6 +21,8 @@ import { createServerMetrics } from "#apiserver/metrics.ts";
 import { observe, type Observed } from "#apiserver/observe-request.ts";
 import { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { ApiServerParts } from "#apiserver/parts.ts";
+import { createAccessControl } from "#apiserver/rbac/access-control.ts";
+import { startAggregation } from "#apiserver/rbac/aggregation.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import { requestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
@@ -44,6 +45,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const stopCompaction = startCompaction(state);
   const stopExpiry = startEventExpiry(state);
   const customResources = startCustomResources(state);
+  const aggregation = startAggregation(state);
   const limit = new InFlightLimit(state.metrics);
   return {
     handle: (request) => handle({ state, limit }, request),
@@ -54,6 +56,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
       stopCompaction();
       stopExpiry();
       customResources[Symbol.dispose]();
+      aggregation[Symbol.dispose]();
       await state.cache[Symbol.asyncDispose]();
     },
   };
@@ -64,6 +67,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
   const cache = await createStoreCache({ store, log, clock });
   const services = new ServiceAllocator(parts.serviceNetwork, random);
   services.follow(cache);
+  const access = createAccessControl(cache);
   return {
     store,
     cache,
@@ -72,8 +76,8 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     log,
     stopped,
     kinds: new KindRegistry(parts.kinds),
-    authorizer: parts.authorizer ?? allowAuthenticated,
-    admission: builtinAdmission,
+    authorizer: parts.authorizer ?? access.authorizer,
+    admission: [...builtinAdmission, ...access.admission],
     hooks: new Map([
       ...builtinHooks(services),
       ["apiextensions.k8s.io/customresourcedefinitions", definitionHook],
@@ -116,7 +120,7 @@ async function answer(
   observed.carriedOutAs(user);
   const leave = limit.enter(user, info);
   try {
-    await authorize(state.authorizer, attributesOf(user, info));
+    await authorize(state.authorizer, attributesOf(user, info, request.query));
     if (!info.isResource) return await answerPath(state, request);
     return await dispatch(state, { request, info, user });
   } finally {

@@ -5,20 +5,23 @@ import type { OpenApiFiles } from "#apiserver/parts.ts";
 import { createTestServer } from "#test/api-server.ts";
 
 const nobody = { name: "system:anonymous", groups: ["system:unauthenticated"] };
+const monitor = { name: "prometheus", groups: ["system:monitoring"] };
 
 test("health is told to everybody, whole, in detail and check by check", async () => {
   await using api = await createTestServer();
-  const ask = async (path: string) => {
-    const { status, text } = await api.send("GET", path, { user: nobody });
+  const ask = async (path: string, user = nobody) => {
+    const { status, text } = await api.send("GET", path, { user });
     return [status, text];
   };
   assert.deepEqual(await ask("/livez"), [200, "ok"]);
-  assert.deepEqual(await ask("/readyz/etcd"), [200, "ok"]);
+  assert.deepEqual(await ask("/readyz/etcd", monitor), [200, "ok"]);
   assert.deepEqual(await ask("/healthz?verbose"), [
     200,
     "[+]ping ok\n[+]log ok\n[+]etcd ok\nhealthz check passed\n",
   ]);
-  assert.equal((await ask("/readyz/nothing"))[0], 404);
+  assert.equal((await ask("/readyz/nothing", monitor))[0], 404);
+  // Upstream tells strangers of the whole only.
+  assert.equal((await ask("/readyz/etcd"))[0], 403);
   assert.equal((await ask("/metrics"))[0], 403);
   assert.equal((await ask("/version"))[0], 200);
 });

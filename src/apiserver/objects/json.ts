@@ -65,6 +65,11 @@ export function stringsAt(object: JsonObject | undefined, name: string): readonl
   return listAt(object, name).filter((value) => typeof value === "string");
 }
 
+/** A shallow copy that lacks some fields. */
+export function without(object: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
+}
+
 /** Sets a field, or removes it when there is no value. */
 export function setOrRemove(object: JsonObject, name: string, value: Json | undefined): void {
   if (value === undefined) delete object[name];

@@ -4,7 +4,7 @@ import type { Answer } from "#apiserver/answer.ts";
 import type { Attributes } from "#apiserver/authorizer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObjectBody } from "#apiserver/content/decode.ts";
-import { isObject, objectAt, stringAt, stringsAt } from "#apiserver/objects/json.ts";
+import { isObject, objectAt, objectsAt, stringAt, stringsAt } from "#apiserver/objects/json.ts";
 import { reviewAnswer } from "#apiserver/reviews/review-answer.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
@@ -69,7 +69,20 @@ function attributesOf(call: Call, spec: JsonObject, user: UserInfo): Attributes 
     namespace: stringAt(from, "namespace"),
     name: stringAt(from, "name"),
     path: "",
+    fieldSelector: fieldSelectorOf(objectAt(from, "fieldSelector")),
   };
+}
+
+/** In the form of a query, however it was sent. Terms that a query cannot say narrow nothing. */
+function fieldSelectorOf(selector: JsonObject): string {
+  const raw = stringAt(selector, "rawSelector");
+  if (raw !== "") return raw;
+  const terms = objectsAt(selector, "requirements").flatMap((term) => {
+    const [value, ...more] = stringsAt(term, "values");
+    const exact = term.operator === "In" && value !== undefined && more.length === 0;
+    return exact ? [`${stringAt(term, "key")}=${value}`] : [];
+  });
+  return terms.join(",");
 }
 
 function subjectOf(call: Call, spec: JsonObject): UserInfo {

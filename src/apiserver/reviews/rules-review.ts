@@ -22,6 +22,7 @@ export async function reviewOwnRules(call: Call): Promise<Answer> {
   return reviewAnswer(call, review, {
     resourceRules: rules.resourceRules.map((rule) => ({ ...rule })),
     nonResourceRules: rules.nonResourceRules.map((rule) => ({ ...rule })),
-    incomplete: false,
+    incomplete: rules.incomplete !== undefined,
+    ...(rules.incomplete !== undefined && { evaluationError: rules.incomplete }),
   });
 }

@@ -154,6 +154,8 @@ test("reviews tell who the caller is and what they may do", async () => {
   };
   assert.deepEqual((await api.send("POST", access, { body: { spec } })).body.status, {
     allowed: true,
+    reason:
+      'RBAC: allowed by ClusterRoleBinding "system:public-info-viewer" of ClusterRole "system:public-info-viewer" to Group "system:unauthenticated"',
   });
   const other = { ...spec, nonResourceAttributes: { path: "/metrics", verb: "get" } };
   assert.deepEqual((await api.send("POST", access, { body: { spec: other } })).body.status, {

@@ -1,0 +1,34 @@
+import type { AdmissionFunction } from "#apiserver/admission/admission.ts";
+import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { StoreCache } from "#apiserver/cache/store-cache.ts";
+import { escalationPrevention } from "#apiserver/rbac/escalation.ts";
+import { createNodeAuthorizer } from "#apiserver/rbac/nodes/node-authorizer.ts";
+import { nodeRestriction } from "#apiserver/rbac/nodes/node-restriction.ts";
+import { createRbacAuthorizer } from "#apiserver/rbac/rbac-authorizer.ts";
+import { RbacIndex } from "#apiserver/rbac/rbac-index.ts";
+import { createUnionAuthorizer } from "#apiserver/rbac/union-authorizer.ts";
+
+export interface AccessControl {
+  /** `system:masters` first, then nodes, then roles: upstream's `--authorization-mode=Node,RBAC`. */
+  readonly authorizer: Authorizer;
+  /** The checks on writes that belong to it; they come after all that may still change the object. */
+  readonly admission: readonly AdmissionFunction[];
+}
+
+/** Access control over the server's own cache: what is written there counts from the write on. */
+export function createAccessControl(cache: StoreCache): AccessControl {
+  const index = new RbacIndex(cache);
+  return {
+    authorizer: createUnionAuthorizer([
+      masters,
+      createNodeAuthorizer(cache),
+      createRbacAuthorizer(index),
+    ]),
+    admission: [nodeRestriction, escalationPrevention(index)],
+  };
+}
+
+/** May do everything, whatever the roles say, so that nobody can lock the last administrator out. */
+const masters: Authorizer = {
+  authorize: ({ user }) => ({ allowed: user.groups.includes("system:masters"), reason: "" }),
+};
