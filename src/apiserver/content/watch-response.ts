@@ -67,7 +67,6 @@ function bookmarkOf(call: Call, item: Extract<WatchItem, { type: "BOOKMARK" }>):
     apiVersion: apiVersionOf(call.kind),
     metadata: {
       resourceVersion: String(item.revision),
-      creationTimestamp: null,
       ...(item.initialEventsEnd && { annotations: { "k8s.io/initial-events-end": "true" } }),
     },
   };

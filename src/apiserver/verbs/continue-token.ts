@@ -16,20 +16,35 @@ export function encodeContinue(token: ContinueToken): string {
 export function decodeContinue(text: string): ContinueToken {
   const content = parse(text);
   const { v, rv, start } = content;
-  if (v !== "meta.k8s.io/v1" || typeof rv !== "number" || typeof start !== "string") {
-    throw badRequest(
-      `continue key is not valid: server does not recognize this encoded version ${JSON.stringify(v ?? "")}`,
-    );
+  if (v !== "meta.k8s.io/v1") {
+    const version = typeof v === "string" ? v : "";
+    throw refusal(`: server does not recognize this encoded version ${version}`);
   }
-  if (!Number.isSafeInteger(rv) || rv < -1 || rv === 0 || start.length > startLettersMax) {
-    throw badRequest(
-      "continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
-    );
+  if (typeof rv !== "number" || !Number.isSafeInteger(rv) || rv === 0) {
+    throw refusal(": incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
   }
-  return { revision: rv, afterKey: start.endsWith("\u0000") ? start.slice(0, -1) : start };
+  if (typeof start !== "string" || start === "") {
+    throw refusal(": encoded start key empty (version meta.k8s.io/v1)");
+  }
+  if (start.length > startLettersMax) throw refusal("");
+  if (!isWithin(start)) throw refusal(`: ${start}`);
+  return {
+    revision: Math.max(rv, -1),
+    afterKey: start.endsWith("\u0000") ? start.slice(0, -1) : start,
+  };
 }
 
 const startLettersMax = 2_048;
+
+/** A client makes tokens up as it likes: none may lead out of the collection. */
+function isWithin(start: string): boolean {
+  const segments = start.replace(/^\//, "").split("/");
+  return segments.every((segment) => segment !== "" && segment !== "." && segment !== "..");
+}
+
+function refusal(why: string): StatusError {
+  return badRequest(`invalid continue token: continue key is not valid${why}`);
+}
 
 /** The refusal for a token whose snapshot was compacted, with a token that goes on without it. */
 export function expiredContinue(token: ContinueToken): StatusError {
@@ -53,7 +68,7 @@ function parse(text: string): Record<string, unknown> {
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof DOMException)) throw error;
   }
-  throw badRequest("continue key is not valid");
+  throw refusal("");
 }
 
 function letterCode(letter: string): number {

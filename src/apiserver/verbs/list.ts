@@ -1,5 +1,5 @@
 import { badRequest } from "#api/status.ts";
-import { after, CompactedError, FutureRevisionError, prefixRange } from "#storage/store.ts";
+import { after, CompactedError, prefixRange } from "#storage/store.ts";
 import type { Answer, ObjectList } from "#apiserver/answer.ts";
 import { fromStoredBytes, type StoredObject } from "#apiserver/cache/stored-object.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
@@ -13,7 +13,12 @@ import {
   expiredContinue,
   type ContinueToken,
 } from "#apiserver/verbs/continue-token.ts";
-import { awaitRevision, expired, listVersionWish } from "#apiserver/verbs/resource-version.ts";
+import {
+  awaitRevision,
+  expired,
+  listVersionWish,
+  type VersionWish,
+} from "#apiserver/verbs/resource-version.ts";
 
 export async function list(call: Call): Promise<Answer> {
   return { kind: "list", list: await listObjects(call, limitOf(call)) };
@@ -21,7 +26,7 @@ export async function list(call: Call): Promise<Answer> {
 
 /** The objects a list or deletecollection is about; `limit` 0 means all. */
 export async function listObjects(call: Call, limit: number): Promise<ObjectList> {
-  const wish = listVersionWish(call.request.query);
+  const wish = listVersionWish(call.request.query, limit);
   const token = call.request.query.get("continue") ?? "";
   const listing: Listing = {
     call,
@@ -29,7 +34,7 @@ export async function listObjects(call: Call, limit: number): Promise<ObjectList
     prefix: collectionPrefix(call.kind, call.info.namespace),
     limit,
   };
-  if (token !== "") return goOn(listing, decodeContinue(token));
+  if (token !== "") return goOn(listing, wish, decodeContinue(token));
   if (wish.kind === "exactly") return listExactly(listing, wish.revision);
   if (wish.kind === "notOlderThan") await awaitRevision(call, wish.revision);
   if (wish.kind === "newest") await call.server.cache.current();
@@ -104,8 +109,16 @@ function cut(listing: Listing, { items, revision, last, remaining }: Cut): Objec
   };
 }
 
-function goOn(listing: Listing, token: ContinueToken): ObjectList | Promise<ObjectList> {
+async function goOn(
+  listing: Listing,
+  wish: VersionWish,
+  token: ContinueToken,
+): Promise<ObjectList> {
+  if (wish.kind !== "newest" && wish.kind !== "any") {
+    throw badRequest("specifying resource version is not allowed when using continue");
+  }
   if (token.revision < 0) return listCached(listing, token.afterKey);
+  await awaitRevision(listing.call, token.revision);
   return listSnapshot(listing, token);
 }
 
@@ -124,7 +137,6 @@ async function listSnapshot(listing: Listing, token: ContinueToken): Promise<Obj
     return await readSnapshot(listing, token);
   } catch (error) {
     if (error instanceof CompactedError) throw expiredContinue(token);
-    if (error instanceof FutureRevisionError) throw badRequest("continue key is not valid");
     throw error;
   }
 }

@@ -9,9 +9,9 @@ import { viewOf } from "#apiserver/objects/view.ts";
 import { selectionOf, type Selection } from "#apiserver/selection.ts";
 import { isTrue } from "#apiserver/request-info.ts";
 import {
+  assertWatchMatch,
   awaitRevision,
   expired,
-  forbiddenOption,
   parseRevision,
 } from "#apiserver/verbs/resource-version.ts";
 import { WatchQueue, type WatchEvents, type WatchItem } from "#apiserver/verbs/watch-stream.ts";
@@ -35,20 +35,10 @@ interface WatchWish {
 
 function wishOf(call: Call): WatchWish {
   const { query } = call.request;
+  assertWatchMatch(query);
   const version = query.get("resourceVersion") ?? "";
   const revision = version === "" ? 0 : parseRevision(version);
   const sendInitial = query.get("sendInitialEvents");
-  const match = query.get("resourceVersionMatch") ?? "";
-  if (sendInitial === null && match !== "") {
-    throw forbiddenOption(
-      "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-    );
-  }
-  if (sendInitial !== null && match !== "NotOlderThan") {
-    throw forbiddenOption(
-      'sendInitialEvents requires setting resourceVersionMatch to "NotOlderThan"',
-    );
-  }
   const bookmarks = isTrue(query.get("allowWatchBookmarks"));
   const initialEvents = sendInitial === null ? revision === 0 : isTrue(sendInitial);
   const endMark = sendInitial !== null && initialEvents && bookmarks;
