@@ -34,6 +34,11 @@ export function formatIpv4(address: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join(".");
 }
 
+export function covers(range: Ipv4Range, address: number): boolean {
+  return address >= range.base && address < range.base + range.size;
+}
+
+/** Whether an address of the range is one that is given out. */
 export function contains(range: Ipv4Range, address: number): boolean {
   return address > range.base && address < range.base + range.size - 1;
 }

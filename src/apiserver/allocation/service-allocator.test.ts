@@ -26,7 +26,7 @@ test("every service gets an address of its own, until the range is full", async 
   const full = await create(api, "f", {});
   assert.equal(
     full.body.message,
-    "Internal error occurred: failed to allocate a serviceIP: range is full",
+    'Internal error occurred: failed to allocate a serviceIP for Service "f": range is full',
   );
   await api.send("DELETE", `${services}/c`);
   assert.equal(specOf((await create(api, "f", {})).body).clusterIP, addresses[2]);
@@ -46,7 +46,15 @@ test("what is taken stays taken after a restart, and is refused in upstream's wo
     'Service "b" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.9"]: failed to allocate IP 10.96.0.9: provided IP is already allocated',
   );
   const outside = await create(api, "b", { clusterIP: "10.97.0.9" });
-  assert.match(String(outside.body.message as string), /The range of valid IPs is 10.96.0.0\/24$/);
+  assert.match(
+    String(outside.body.message as string),
+    /failed to allocate IP 10.97.0.9: the provided network does not match the current range$/,
+  );
+  const edge = await create(api, "b", { clusterIP: "10.96.0.255" });
+  assert.match(
+    String(edge.body.message as string),
+    /the provided IP \(10.96.0.255\) is not in the valid range. The range of valid IPs is 10.96.0.0\/24$/,
+  );
   const port = await create(api, "b", {
     type: "NodePort",
     ports: [{ port: 80, nodePort: 30_001 }],
@@ -87,4 +95,76 @@ test("an update keeps the address and the port; a service that becomes internal 
   });
   const [port] = specOf(internal.body).ports as JsonObject[];
   assert.equal(port?.nodePort, undefined);
+});
+
+const families: readonly [what: string, spec: JsonObject, message: string][] = [
+  [
+    "two families",
+    { ipFamilyPolicy: "RequireDualStack" },
+    'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+  ],
+  [
+    "the other family",
+    { ipFamilies: ["IPv6"] },
+    'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+  ],
+  [
+    "an address of the other family",
+    { clusterIP: "fd00::1" },
+    'spec.clusterIPs[0]: Invalid value: ["fd00::1"]: IPv6 is not configured on this cluster',
+  ],
+  [
+    "two families at once",
+    { ipFamilies: ["IPv4", "IPv6"] },
+    "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified",
+  ],
+];
+
+for (const [what, spec, message] of families) {
+  test(`a service of ${what} is refused in upstream's words`, async () => {
+    await using api = await createTestServer();
+    const { body } = await create(api, "a", spec);
+    assert.equal(body.message, `Service "a" is invalid: ${message}`);
+  });
+}
+
+test("a headless service without a selector is of both families, others of one", async () => {
+  await using api = await createTestServer();
+  const specs: JsonObject[] = [
+    { clusterIP: "None" },
+    { clusterIP: "None", selector: { a: "b" } },
+    { ipFamilyPolicy: "PreferDualStack" },
+  ];
+  const settled = [];
+  for (const [index, spec] of specs.entries()) {
+    const { ipFamilyPolicy, ipFamilies } = specOf((await create(api, `s${index}`, spec)).body);
+    settled.push([ipFamilyPolicy, ipFamilies]);
+  }
+  assert.deepEqual(settled, [
+    ["RequireDualStack", ["IPv4", "IPv6"]],
+    ["SingleStack", ["IPv4"]],
+    ["PreferDualStack", ["IPv4"]],
+  ]);
+});
+
+test("a port of two protocols has one node port; a load balancer without gets what it asks for", async () => {
+  await using api = await createTestServer();
+  const both = ["TCP", "UDP"].map((protocol) => ({
+    name: protocol.toLowerCase(),
+    port: 53,
+    protocol,
+  }));
+  const dns = await create(api, "dns", { type: "NodePort", ports: both });
+  const [tcp, udp] = (specOf(dns.body).ports as JsonObject[]).map((port) => port.nodePort);
+  assert.deepEqual([typeof tcp, udp], ["number", tcp]);
+  const ports: JsonObject[] = [
+    { name: "a", port: 80 },
+    { name: "b", port: 81, nodePort: tcp === 30_002 ? 30_003 : 30_002 },
+  ];
+  const balancer = { type: "LoadBalancer", allocateLoadBalancerNodePorts: false, ports };
+  const { body } = await create(api, "lb", balancer);
+  assert.deepEqual(
+    (specOf(body).ports as JsonObject[]).map((port) => port.nodePort),
+    [undefined, ports[1]?.nodePort],
+  );
 });

@@ -4,11 +4,13 @@ import { internalError, invalid } from "#api/status.ts";
 import type { Random } from "#base/random.ts";
 import {
   contains,
+  covers,
   formatIpv4,
   parseIpv4,
   parseIpv4Range,
   type Ipv4Range,
 } from "#apiserver/allocation/ipv4-range.ts";
+import { settleFamilies } from "#apiserver/allocation/service-families.ts";
 import { NumberPool } from "#apiserver/allocation/number-pool.ts";
 import { resourcePrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
 import type { ServiceNetwork } from "#apiserver/parts.ts";
@@ -74,19 +76,21 @@ export class ServiceAllocator {
   #allocateAddress({ object, old }: HookedWrite, undo: (() => void)[]): void {
     const spec = ensureObject(object, "spec");
     if (spec.type === "ExternalName") return;
-    setFamilies(spec);
+    const causes = settleFamilies(spec);
+    if (causes.length > 0) throw refusalOf(object, causes);
     const asked = stringsAt(spec, "clusterIPs")[0] ?? stringAt(spec, "clusterIP");
     if (asked === "None") return setAddress(spec, asked);
     if (asked !== "" && asked === stringAt(objectAt(old, "spec"), "clusterIP")) return;
-    const address = asked === "" ? this.#anyAddress() : this.#thisAddress(object, asked);
+    const address = asked === "" ? this.#anyAddress(object) : this.#thisAddress(object, asked);
     undo.push(() => this.#addressPool.giveBack(address));
     setAddress(spec, formatIpv4(address));
   }
 
-  #anyAddress(): number {
+  #anyAddress(service: JsonObject): number {
     const address = this.#addressPool.reserveAny(this.#random);
-    if (address === undefined) throw internalError("failed to allocate a serviceIP: range is full");
-    return address;
+    if (address !== undefined) return address;
+    const name = JSON.stringify(nameOf(service));
+    throw internalError(`failed to allocate a serviceIP for Service ${name}: range is full`);
   }
 
   #thisAddress(service: JsonObject, asked: string): number {
@@ -96,7 +100,10 @@ export class ServiceAllocator {
         field: "spec.clusterIPs",
         message: `Invalid value: ${JSON.stringify([asked])}: failed to allocate IP ${asked}: ${why}`,
       });
-    if (address === undefined || !contains(this.#range, address)) {
+    if (address === undefined || !covers(this.#range, address)) {
+      throw refuse("the provided network does not match the current range");
+    }
+    if (!contains(this.#range, address)) {
       throw refuse(
         `the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${this.#range.text}`,
       );
@@ -109,47 +116,50 @@ export class ServiceAllocator {
 
   #allocatePorts({ object, old }: HookedWrite, undo: (() => void)[]): void {
     const spec = ensureObject(object, "spec");
-    if (!needsNodePorts(spec)) return;
-    const before = new Set(portsOf(old ?? {}));
-    const taken = new Map<number, string>();
+    if (spec.type !== "NodePort" && spec.type !== "LoadBalancer") return;
+    const held = new Set(portsOf(old ?? {}));
+    const wanted = settledPorts(objectsAt(spec, "ports"), old !== undefined);
     for (const [index, port] of objectsAt(spec, "ports").entries()) {
-      const asked = numberAt(port, "nodePort") ?? 0;
-      const sharedBy = taken.get(asked);
-      if (sharedBy !== undefined && sharedBy !== stringAt(port, "protocol")) continue;
-      const nodePort = this.#port(object, {
-        asked,
-        before,
-        field: `spec.ports[${index}].nodePort`,
-      });
-      if (!before.has(nodePort)) undo.push(() => this.#portPool.giveBack(nodePort));
+      const asked = wanted[index] ?? 0;
+      if (asked === 0 && !allocatesNodePorts(spec)) continue;
+      const why = asked === 0 || held.has(asked) ? undefined : this.#takePort(asked, undo);
+      if (why !== undefined) {
+        const message = `Invalid value: ${asked}: ${why}`;
+        throw refusal(object, { field: `spec.ports[${index}].nodePort`, message });
+      }
+      const nodePort = asked === 0 ? this.#anyPort("nodePort", undo) : asked;
       port.nodePort = nodePort;
-      taken.set(nodePort, stringAt(port, "protocol"));
+      held.add(nodePort);
+      if (old === undefined) shareWithSamePort(objectsAt(spec, "ports"), wanted, index);
     }
-    if (!needsHealthPort(spec)) return;
-    const asked = numberAt(spec, "healthCheckNodePort") ?? 0;
-    const health = this.#port(object, { asked, before, field: "spec.healthCheckNodePort" });
-    if (!before.has(health)) undo.push(() => this.#portPool.giveBack(health));
-    spec.healthCheckNodePort = health;
+    if (needsHealthPort(spec)) this.#allocateHealthPort(spec, { old, held, undo });
   }
 
-  #port(service: JsonObject, wish: PortWish): number {
-    const { asked, before, field } = wish;
-    if (asked === 0) {
-      const port = this.#portPool.reserveAny(this.#random);
-      if (port === undefined) throw internalError("failed to allocate a nodePort: range is full");
-      return port;
-    }
-    if (before.has(asked)) return asked;
+  #allocateHealthPort(spec: JsonObject, { old, held, undo }: HealthPort): void {
+    const asked = numberAt(spec, "healthCheckNodePort") ?? 0;
+    if (asked === 0) spec.healthCheckNodePort = this.#anyPort("HealthCheck NodePort 0", undo);
+    if (asked === 0 || (old !== undefined && held.has(asked))) return;
+    const why = this.#takePort(asked, undo);
+    if (why === undefined) return;
+    throw internalError(`failed to allocate requested HealthCheck NodePort ${asked}: ${why}`);
+  }
+
+  #anyPort(what: string, undo: (() => void)[]): number {
+    const port = this.#portPool.reserveAny(this.#random);
+    if (port === undefined) throw internalError(`failed to allocate a ${what}: range is full`);
+    undo.push(() => this.#portPool.giveBack(port));
+    return port;
+  }
+
+  /** Says why the port cannot be had; undefined when it is taken now. */
+  #takePort(asked: number, undo: (() => void)[]): string | undefined {
     const { from, to } = this.#ports;
-    const refuse = (why: string): Error =>
-      refusal(service, { field, message: `Invalid value: ${asked}: ${why}` });
     if (asked < from || asked > to) {
-      throw refuse(
-        `provided port is not in the valid range. The range of valid ports is ${from}-${to}`,
-      );
+      return `provided port is not in the valid range. The range of valid ports is ${from}-${to}`;
     }
-    if (!this.#portPool.reserve(asked)) throw refuse("provided port is already allocated");
-    return asked;
+    if (!this.#portPool.reserve(asked)) return "provided port is already allocated";
+    undo.push(() => this.#portPool.giveBack(asked));
+    return undefined;
   }
 
   #hold(service: JsonObject): void {
@@ -163,24 +173,35 @@ export class ServiceAllocator {
   }
 }
 
-interface PortWish {
-  readonly asked: number;
-  readonly before: ReadonlySet<number>;
-  readonly field: string;
+interface HealthPort {
+  readonly old: JsonObject | undefined;
+  /** What the service has already. */
+  readonly held: ReadonlySet<number>;
+  readonly undo: (() => void)[];
+}
+
+/** The node ports that are asked for; in a new service a port counts for all protocols of its number. */
+function settledPorts(ports: readonly JsonObject[], isUpdate: boolean): number[] {
+  const own = ports.map((port) => numberAt(port, "nodePort") ?? 0);
+  if (isUpdate) return own;
+  return ports.map((port, index) => {
+    const sharing = ports.findIndex((other, at) => other.port === port.port && own[at] !== 0);
+    return own[index] || own[sharing] || 0;
+  });
+}
+
+/** In place: what a port of a new service was given is what the same port of other protocols gets. */
+function shareWithSamePort(ports: readonly JsonObject[], wanted: number[], given: number): void {
+  const from = ports[given];
+  for (const [index, port] of ports.entries()) {
+    const open = index > given && wanted[index] === 0 && port.port === from?.port;
+    if (open) wanted[index] = numberAt(from, "nodePort") ?? 0;
+  }
 }
 
 function setAddress(spec: JsonObject, address: string): void {
   spec.clusterIP = address;
   spec.clusterIPs = [address];
-}
-
-/** This cluster's services are IPv4; a headless one without a selector may name endpoints of both families. */
-function setFamilies(spec: JsonObject): void {
-  const headless =
-    stringAt(spec, "clusterIP") === "None" || stringsAt(spec, "clusterIPs")[0] === "None";
-  const free = headless && Object.keys(objectAt(spec, "selector")).length === 0;
-  spec.ipFamilyPolicy ??= free ? "RequireDualStack" : "SingleStack";
-  spec.ipFamilies ??= free && spec.ipFamilyPolicy !== "SingleStack" ? ["IPv4", "IPv6"] : ["IPv4"];
 }
 
 function addressesOf(service: JsonObject): readonly number[] {
@@ -197,9 +218,9 @@ function portsOf(service: JsonObject): readonly number[] {
   return [...all];
 }
 
-function needsNodePorts(spec: JsonObject): boolean {
-  if (spec.type === "NodePort") return true;
-  return spec.type === "LoadBalancer" && spec.allocateLoadBalancerNodePorts !== false;
+/** A load balancer may do without, but gets the ports it asks for. */
+function allocatesNodePorts(spec: JsonObject): boolean {
+  return spec.type === "NodePort" || spec.allocateLoadBalancerNodePorts !== false;
 }
 
 function needsHealthPort(spec: JsonObject): boolean {
@@ -212,6 +233,13 @@ function isApiServerService(service: JsonObject): boolean {
 }
 
 function refusal(service: JsonObject, cause: Omit<StatusCause, "reason">): Error {
-  const name = stringAt(objectAt(service, "metadata"), "name");
-  return invalid({ group: "", kind: "Service" }, name, [{ reason: "FieldValueInvalid", ...cause }]);
+  return refusalOf(service, [{ reason: "FieldValueInvalid", ...cause }]);
+}
+
+function refusalOf(service: JsonObject, causes: readonly StatusCause[]): Error {
+  return invalid({ group: "", kind: "Service" }, nameOf(service), causes);
+}
+
+function nameOf(service: JsonObject): string {
+  return stringAt(objectAt(service, "metadata"), "name");
 }
