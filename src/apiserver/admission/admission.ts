@@ -1,5 +1,7 @@
 import type { JsonObject } from "#api/kind.ts";
+import { forbidden, type StatusError } from "#api/status.ts";
 import type { Call } from "#apiserver/call.ts";
+import { objectAt, stringAt } from "#apiserver/objects/json.ts";
 
 /** One write on its way in. */
 export interface Attempt {
@@ -15,6 +17,13 @@ export type AdmissionFunction = (call: Call, attempt: Attempt) => void | Promise
 
 export async function admit(call: Call, attempt: Attempt): Promise<void> {
   for (const step of call.server.admission) await step(call, attempt);
+}
+
+/** Why an admission step does not let a write pass. A name that is to be generated is told by its beginning. */
+export function notAdmitted(call: Call, attempt: Attempt, why: string): StatusError {
+  const metadata = objectAt(attempt.object, "metadata");
+  const known = call.info.name || stringAt(metadata, "name") || stringAt(metadata, "generateName");
+  return forbidden(call.kind, known || "Unknown", why);
 }
 
 /** Whether the write is to this resource itself, not to a subresource of it. */

@@ -1,5 +1,5 @@
 import { forbidden, notFound, StatusError } from "#api/status.ts";
-import type { Attempt } from "#apiserver/admission/admission.ts";
+import { notAdmitted, type Attempt } from "#apiserver/admission/admission.ts";
 import type { Call } from "#apiserver/call.ts";
 import { objectAt, stringAt } from "#apiserver/objects/json.ts";
 import { lookUp } from "#apiserver/objects/read.ts";
@@ -29,10 +29,9 @@ const immortal: ReadonlySet<string> = new Set(["default", "kube-system", "kube-p
 
 function refusal(call: Call, attempt: Attempt): StatusError {
   const { namespace } = call.info;
-  const name = stringAt(objectAt(attempt.object, "metadata"), "name");
-  const { status } = forbidden(
-    call.kind,
-    name,
+  const { status } = notAdmitted(
+    call,
+    attempt,
     `unable to create new content in namespace ${namespace} because it is being terminated`,
   );
   const cause = {

@@ -1,6 +1,5 @@
 import type { JsonObject } from "#api/kind.ts";
-import { forbidden } from "#api/status.ts";
-import { isFor, type Attempt } from "#apiserver/admission/admission.ts";
+import { isFor, notAdmitted, type Attempt } from "#apiserver/admission/admission.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { Call } from "#apiserver/call.ts";
 import { ensureObject, numberAt, objectAt, stringAt } from "#apiserver/objects/json.ts";
@@ -9,29 +8,52 @@ import { lookUp } from "#apiserver/objects/read.ts";
 const priorityClasses = { group: "scheduling.k8s.io", resource: "priorityclasses" };
 
 /** Turns the name of a new pod's priority class into its number. */
-export function priority(call: Call, { operation, object }: Attempt): void {
-  if (operation !== "CREATE" || object === undefined || !isFor(call, "", "pods")) return;
+export function priority(call: Call, attempt: Attempt): void {
+  const { operation, object } = attempt;
+  if (object === undefined) return;
+  if (isFor(call, priorityClasses.group, priorityClasses.resource))
+    return assertOneDefault(call, attempt);
+  if (!isFor(call, "", "pods")) return;
+  if (operation === "UPDATE") return keepPriority(object, attempt.old);
+  if (operation !== "CREATE") return;
   const spec = ensureObject(object, "spec");
-  const found = classOf(call, object, stringAt(spec, "priorityClassName"));
+  const found = classOf(call, attempt, stringAt(spec, "priorityClassName"));
   const value = numberAt(found, "value") ?? 0;
   const given = numberAt(spec, "priority");
   if (given !== undefined && given !== value) {
-    throw refusal(
+    throw notAdmitted(
       call,
-      object,
+      attempt,
       `the integer value of priority (${given}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
     );
   }
   spec.priority = value;
   if (found !== undefined) spec.priorityClassName = stringAt(objectAt(found, "metadata"), "name");
-  settlePolicy(call, object, stringAt(found, "preemptionPolicy") || "PreemptLowerPriority");
+  settlePolicy(call, attempt, stringAt(found, "preemptionPolicy") || "PreemptLowerPriority");
 }
 
-function classOf(call: Call, pod: JsonObject, name: string): JsonObject | undefined {
+/** What a client leaves out of an update stays as it was. */
+function keepPriority(pod: JsonObject, old: JsonObject | undefined): void {
+  const [spec, before] = [ensureObject(pod, "spec"), objectAt(old, "spec")];
+  for (const field of ["priority", "preemptionPolicy"]) {
+    if (spec[field] === undefined && before[field] !== undefined) spec[field] = before[field];
+  }
+}
+
+function assertOneDefault(call: Call, attempt: Attempt): void {
+  if (attempt.object?.globalDefault !== true) return;
+  const name = stringAt(objectAt(globalDefault(call), "metadata"), "name");
+  const own = stringAt(objectAt(attempt.object, "metadata"), "name");
+  if (name === "" || (attempt.operation === "UPDATE" && name === own)) return;
+  const why = `PriorityClass ${name} is already marked as default. Only one default can exist`;
+  throw notAdmitted(call, attempt, why);
+}
+
+function classOf(call: Call, attempt: Attempt, name: string): JsonObject | undefined {
   if (name === "") return globalDefault(call);
   const found = lookUp(call.server, priorityClasses, { name });
   if (found !== undefined) return found;
-  throw refusal(call, pod, `no PriorityClass with name ${name} was found`);
+  throw notAdmitted(call, attempt, `no PriorityClass with name ${name} was found`);
 }
 
 /** Of several defaults the lowest counts, as upstream. */
@@ -42,19 +64,15 @@ function globalDefault(call: Call): JsonObject | undefined {
   return defaults.toSorted((a, b) => (numberAt(a, "value") ?? 0) - (numberAt(b, "value") ?? 0))[0];
 }
 
-function settlePolicy(call: Call, pod: JsonObject, computed: string): void {
-  const spec = ensureObject(pod, "spec");
+function settlePolicy(call: Call, attempt: Attempt, computed: string): void {
+  const spec = ensureObject(attempt.object ?? {}, "spec");
   const given = stringAt(spec, "preemptionPolicy");
   if (given !== "" && given !== computed) {
-    throw refusal(
+    throw notAdmitted(
       call,
-      pod,
+      attempt,
       `the string value of PreemptionPolicy (${given}) must not be provided in pod spec; priority admission controller computed ${computed} from the given PriorityClass name`,
     );
   }
   spec.preemptionPolicy = computed;
-}
-
-function refusal(call: Call, pod: JsonObject, why: string): Error {
-  return forbidden(call.kind, stringAt(objectAt(pod, "metadata"), "name"), why);
 }

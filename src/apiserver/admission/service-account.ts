@@ -1,21 +1,22 @@
 import type { JsonObject } from "#api/kind.ts";
 import type { Json } from "#api/meta.ts";
-import { forbidden } from "#api/status.ts";
 import { randomSuffix } from "#base/random.ts";
-import { isFor, type Attempt } from "#apiserver/admission/admission.ts";
+import { isFor, notAdmitted, type Attempt } from "#apiserver/admission/admission.ts";
 import type { Call } from "#apiserver/call.ts";
 import { ensureObject, objectAt, objectsAt, stringAt } from "#apiserver/objects/json.ts";
 import { lookUp } from "#apiserver/objects/read.ts";
 
 /** Gives a new pod its service account, the account's pull secrets and the volume with its token. */
-export async function serviceAccount(call: Call, { operation, object }: Attempt): Promise<void> {
+export async function serviceAccount(call: Call, attempt: Attempt): Promise<void> {
+  const { operation, object } = attempt;
   if (operation !== "CREATE" || object === undefined || !isFor(call, "", "pods")) return;
-  if (objectAt(objectAt(object, "metadata"), "annotations")[mirrorAnnotation] !== undefined) return;
+  const annotations = objectAt(objectAt(object, "metadata"), "annotations");
+  if (annotations[mirrorAnnotation] !== undefined) return assertBareMirror(call, attempt);
   const spec = ensureObject(object, "spec");
   const name = stringAt(spec, "serviceAccountName") || "default";
   spec.serviceAccountName = name;
   spec.serviceAccount = name;
-  const account = await findAccount(call, object, name);
+  const account = await findAccount(call, attempt, name);
   if (mountsToken(spec, account)) mountToken(call, spec);
   const secrets = objectsAt(account, "imagePullSecrets");
   if (objectsAt(spec, "imagePullSecrets").length === 0 && secrets.length > 0) {
@@ -25,15 +26,22 @@ export async function serviceAccount(call: Call, { operation, object }: Attempt)
 
 const mirrorAnnotation = "kubernetes.io/config.mirror";
 
-async function findAccount(call: Call, pod: JsonObject, name: string): Promise<JsonObject> {
+/** The pod of a node's own file stands for nobody. */
+function assertBareMirror(call: Call, attempt: Attempt): void {
+  const spec = objectAt(attempt.object, "spec");
+  if (stringAt(spec, "serviceAccountName") === "") return;
+  throw notAdmitted(call, attempt, "a mirror pod may not reference service accounts");
+}
+
+async function findAccount(call: Call, attempt: Attempt, name: string): Promise<JsonObject> {
   const { namespace } = call.info;
   const read = (): JsonObject | undefined =>
     lookUp(call.server, { group: "", resource: "serviceaccounts" }, { namespace, name });
   const account = read() ?? (name === "default" ? await appearing(call, read) : undefined);
   if (account !== undefined) return account;
-  throw forbidden(
-    call.kind,
-    stringAt(objectAt(pod, "metadata"), "name"),
+  throw notAdmitted(
+    call,
+    attempt,
     `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
   );
 }
