@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { checkKey, inRange } from "#storage/key.ts";
 import { lockDirectory } from "#storage/node/directory-lock.ts";
+import { assertDatabase } from "#storage/node/lmdb-file.ts";
 import { entryAt, openTables, presentRevisions } from "#storage/node/lmdb-tables.ts";
 import { readEntry, readEvents, readProgress, readRecord } from "#storage/node/lmdb-tables.ts";
 import type { Tables } from "#storage/node/lmdb-tables.ts";
@@ -36,6 +37,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const lock = lockDirectory(options.directory);
   try {
+    assertDatabase(options.directory);
     return new LmdbStore(openTables(options.directory), lock, options);
   } catch (error) {
     lock[Symbol.dispose]();
