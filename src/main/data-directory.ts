@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -39,8 +39,13 @@ export function chooseDataDirectory(option: string | undefined): DataDirectory {
 }
 
 export function prepareDataDirectory(directory: DataDirectory): void {
-  mkdirSync(directory.root, { recursive: true, mode: 0o755 });
-  mkdirSync(directory.logs, { recursive: true });
+  try {
+    mkdirSync(directory.root, { recursive: true, mode: 0o755 });
+    mkdirSync(directory.logs, { recursive: true });
+    accessSync(directory.root, constants.W_OK);
+  } catch (cause) {
+    throw new Error(`Cannot use the data directory "${directory.root}"`, { cause });
+  }
 }
 
 function defaultRoot(): string {

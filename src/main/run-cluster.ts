@@ -21,6 +21,8 @@ export async function runCluster(directory: DataDirectory, options: UpOptions): 
   const progress = process.send ? tellingProgress() : progressHere();
   using log = openFileLog(join(directory.logs, "kogge.log"));
   const stopped = stopSignal();
+  // On a full disk what is said is lost, by libraries too; that must not end the server.
+  for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   process.on("uncaughtException", (error) => {
     log.error("a bug ended the server", { error, stack: error.stack });
     process.stderr.write(`kogge: ${messageOf(error)}\n`);
