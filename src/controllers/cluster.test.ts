@@ -1,8 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
-import type { Deployment, Node, Pod, Service } from "#api/generated/types.ts";
-import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
-import { nameOf, namespaceOf, type KubeObject } from "#api/meta.ts";
+import type { Deployment, Pod, Service } from "#api/generated/types.ts";
+import { nameOf, type KubeObject } from "#api/meta.ts";
 import {
   configMaps,
   daemonSets,
@@ -12,115 +11,13 @@ import {
   events,
   jobs,
   namespaces,
-  nodes,
   pods,
   replicaSets,
   serviceAccounts,
   services,
   statefulSets,
 } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
-import { createApiServer } from "#apiserver/server.ts";
-import { systemClock } from "#base/clock.ts";
-import { createLog } from "#base/log.ts";
-import { seededRandom } from "#base/random.ts";
-import { createClient } from "#client/api-client.ts";
-import type { Client } from "#client/client.ts";
-import { createInformers, type Informers } from "#client/informers.ts";
-import { createControllers } from "#controllers/controllers.ts";
-import { createInProcessTransport } from "#main/in-process-transport.ts";
-import { createScheduler } from "#scheduler/scheduler.ts";
-import { createMemoryStore } from "#storage/memory-store.ts";
-
-interface Cluster extends AsyncDisposable {
-  readonly client: Client;
-  readonly informers: Informers;
-  /** Resolves when the condition holds for what the cluster's informers show. */
-  readonly until: (condition: () => boolean) => Promise<void>;
-}
-
-async function startCluster(nodeCount = 2): Promise<Cluster> {
-  const stop = new AbortController();
-  const problems: string[] = [];
-  const log = createLog(({ level, phrase, fields }) => {
-    if (level === "warn" || level === "error")
-      problems.push(`${phrase} ${String(fields["error"])}`);
-  });
-  const parts = { clock: systemClock, random: seededRandom(1), log };
-  const server = await createApiServer({
-    ...parts,
-    store: createMemoryStore(),
-    kinds: builtinKinds(),
-    serviceNetwork: { serviceCidr: "10.96.0.0/16" },
-  });
-  const user = { name: "admin", groups: ["system:masters"] };
-  const client = createClient(createInProcessTransport(server, user));
-  const informers = createInformers({ ...parts, client, signal: stop.signal });
-  const shared = { ...parts, client, informers, signal: stop.signal };
-  const controllers = createControllers({ ...shared, rootCa: "PEM" });
-  const scheduler = createScheduler(shared);
-  for (let number = 0; number < nodeCount; number++) {
-    await addNode(client, readyNode(`node-${number}`));
-  }
-  runPods(client, informers);
-  const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]);
-  return {
-    client,
-    informers,
-    async until(condition) {
-      while (!condition()) {
-        if (limit.aborted) throw new Error(`Cannot wait longer; problems: ${problems.join("; ")}`);
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      await scheduler[Symbol.asyncDispose]();
-      await controllers[Symbol.asyncDispose]();
-      stop.abort();
-      await server[Symbol.asyncDispose]();
-    },
-  };
-}
-
-async function addNode(client: Client, node: Node): Promise<void> {
-  const { metadata } = await client.create(nodes, node);
-  await client.update(nodes, { ...node, metadata }, { subresource: "status" });
-}
-
-const readyNode = (name: string): Node => ({
-  apiVersion: "v1",
-  kind: "Node",
-  metadata: { name },
-  status: {
-    allocatable: { cpu: "4", memory: "8Gi", pods: "110" },
-    conditions: [{ type: "Ready", status: "True" }],
-  },
-});
-
-/** Plays the nodes: pods become ready at once and go when they are told to. */
-function runPods(client: Client, informers: Informers): void {
-  let number = 0;
-  informers.of(pods).onChange(({ kind, object }) => {
-    if (kind === "deleted" || !object.spec?.nodeName) return;
-    const at = { name: nameOf(object), namespace: namespaceOf(object) };
-    const ignore = (error: unknown): void => ok(isNotFound(error) || String(error) !== "", "");
-    if (object.metadata.deletionTimestamp) {
-      client.delete(pods, at, { gracePeriodSeconds: 0 }).catch(ignore);
-    } else if (object.status?.phase === "Running") {
-      if (object.spec.restartPolicy === "Always") return;
-      const patch = { kind: "merge" as const, value: { status: { phase: "Succeeded" } } };
-      client.patch(pods, at, patch, { subresource: "status" }).catch(ignore);
-    } else if (object.status?.phase === "Pending") {
-      const podIP = `10.244.0.${++number}`;
-      const conditions = [
-        { type: "Ready", status: "True", lastTransitionTime: new Date().toISOString() },
-      ];
-      const status = { phase: "Running", podIP, podIPs: [{ ip: podIP }], conditions };
-      const patch = { kind: "strategic" as const, value: { status } };
-      client.patch(pods, at, patch, { subresource: "status" }).catch(ignore);
-    }
-  });
-}
+import { addNode, readyNode, startCluster } from "#controllers/started-cluster.test.ts";
 
 const web = (replicas: number, image = "v1"): Deployment => ({
   apiVersion: "apps/v1",

@@ -3,8 +3,10 @@ import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
 import type { Informers } from "#client/informers.ts";
+import { createCronJobController } from "#controllers/cron-job/cron-job-controller.ts";
 import { createDaemonSetController } from "#controllers/daemon-set/daemon-set-controller.ts";
 import { createDeploymentController } from "#controllers/deployment/deployment-controller.ts";
+import { createDisruptionController } from "#controllers/disruption/disruption-controller.ts";
 import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
 import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
 import { createGarbageCollector } from "#controllers/garbage-collector/garbage-collector.ts";
@@ -14,6 +16,7 @@ import { createNodeLifecycleController } from "#controllers/node-lifecycle/node-
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createPodGcController } from "#controllers/pod-gc/pod-gc-controller.ts";
 import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
+import { createReplicationController } from "#controllers/replication-controller/replication-controller.ts";
 import { createRootCaController } from "#controllers/root-ca/root-ca-controller.ts";
 import { createServiceAccountController } from "#controllers/service-account/service-account-controller.ts";
 import { createStatefulSetController } from "#controllers/stateful-set/stateful-set-controller.ts";
@@ -47,9 +50,12 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
   return [
     createDeploymentController(kit),
     createReplicaSetController(kit),
+    createReplicationController(kit),
     createStatefulSetController(kit),
     createDaemonSetController(kit),
     createJobController(kit),
+    createCronJobController(kit),
+    createDisruptionController(kit),
     createEndpointsController(kit),
     createEndpointSliceController(kit),
     createNamespaceController(kit),

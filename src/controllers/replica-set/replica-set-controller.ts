@@ -1,7 +1,8 @@
-import type { Pod, ReplicaSet } from "#api/generated/types.ts";
+import type { Pod, ReplicaSet, ReplicaSetStatus } from "#api/generated/types.ts";
 import { keyOf, namespaceOf, parseKey, type KubeObject } from "#api/meta.ts";
 import { pods, replicaSets } from "#api/resources.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
+import type { Resource } from "#api/resource.ts";
 import type { Change } from "#client/informer.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import {
@@ -27,16 +28,42 @@ import {
   planClaim,
 } from "#reconcile/owners.ts";
 
+/** A kind that keeps as many pods of a template running as it wants, and how it reads as a ReplicaSet. */
+export interface ReplicaKind<T extends KubeObject> {
+  readonly resource: Resource<T>;
+  /** Of the controller, in the ownership table and in events. */
+  readonly name: string;
+  /** `replicasets.apps` */
+  readonly writes: string;
+  readonly asReplicaSet: (object: T) => ReplicaSet;
+  /** What of a ReplicaSet's status the kind has. */
+  readonly statusOf: (status: ReplicaSetStatus) => Partial<ReplicaSetStatus>;
+}
+
 /** Keeps as many pods of a template running as a ReplicaSet wants. */
 export function createReplicaSetController(kit: ControllerKit): Controller {
+  return createReplicaController(kit, {
+    resource: replicaSets,
+    name: "replicaset",
+    writes: "replicasets.apps",
+    asReplicaSet: (replicaSet) => replicaSet,
+    statusOf: (status) => status,
+  });
+}
+
+export function createReplicaController<T extends KubeObject>(
+  kit: ControllerKit,
+  { resource: ownerResource, name, writes, asReplicaSet, statusOf }: ReplicaKind<T>,
+): Controller {
   const { client, informers, clock, log } = kit;
   const podInformer = informers.of(pods, claimIndexes);
-  const setInformer = informers.of(replicaSets, claimIndexes);
-  const control = { client, recorder: kit.recorder("replicaset-controller") };
+  const setInformer = informers.of(ownerResource, claimIndexes);
+  const control = { client, recorder: kit.recorder(`${name}-controller`) };
 
   const reconcile = async (key: string, run: Run): Promise<void> => {
-    const replicaSet = setInformer.get(parseKey(key));
-    if (replicaSet === undefined) return;
+    const object = setInformer.get(parseKey(key));
+    if (object === undefined) return;
+    const replicaSet = asReplicaSet(object);
     const owned = await claim(replicaSet, run.signal);
     const active = owned.filter(isPodActive);
     const terminatingCount = owned.filter(isPodTerminating).length;
@@ -47,7 +74,7 @@ export function createReplicaSetController(kit: ControllerKit): Controller {
       nowMs: clock.now(),
     });
     const failure = await carryOut(replicaSet, action, run.signal);
-    await writeStatus(replicaSet, { active, terminatingCount, action, failure }, run);
+    await writeStatus(object, { active, terminatingCount, action, failure }, run);
     if (failure !== undefined) throw failure;
   };
 
@@ -57,7 +84,7 @@ export function createReplicaSetController(kit: ControllerKit): Controller {
     const plan = planClaim(replicaSet, candidates, (pod) => matcher.matches(pod.metadata.labels));
     return applyClaim(
       { ...plan, adopt: plan.adopt.filter(isPodActive) },
-      { client, owner: replicaSet, ownerResource: replicaSets, resource: pods, signal },
+      { client, owner: replicaSet, ownerResource, resource: pods, signal },
     );
   };
 
@@ -79,7 +106,7 @@ export function createReplicaSetController(kit: ControllerKit): Controller {
   ): Promise<unknown> => {
     if (action.kind === "create") {
       const template = replicaSet.spec?.template ?? {};
-      const ownerReference = controllerRefTo(replicaSets, replicaSet);
+      const ownerReference = controllerRefTo(ownerResource, replicaSet);
       const wanted = { owner: replicaSet, ownerReference, template };
       const { failure } = await slowStart(action.count, () => createPod(control, wanted, signal));
       return isNamespaceTerminating(failure) ? undefined : failure;
@@ -91,10 +118,11 @@ export function createReplicaSetController(kit: ControllerKit): Controller {
     return results.find((result) => result.status === "rejected")?.reason;
   };
 
-  const writeStatus = async (replicaSet: ReplicaSet, pass: Pass, run: Run): Promise<void> => {
+  const writeStatus = async (object: T, pass: Pass, run: Run): Promise<void> => {
     const nowMs = clock.now();
     const { active, terminatingCount, action, failure } = pass;
-    const status = planReplicaSetStatus({
+    const replicaSet = asReplicaSet(object);
+    const planned = planReplicaSetStatus({
       replicaSet,
       active,
       terminatingCount,
@@ -105,30 +133,32 @@ export function createReplicaSetController(kit: ControllerKit): Controller {
     });
     const waitMs = nextAvailableInMs(active, replicaSet.spec?.minReadySeconds ?? 0, nowMs);
     if (waitMs !== undefined) run.requeue(waitMs);
+    const status = statusOf(planned);
     if (sameJson(status, replicaSet.status)) return;
     const options = { subresource: "status", signal: run.signal };
-    await client.update(replicaSets, { ...replicaSet, status }, options);
+    await client.update(ownerResource, { ...object, status }, options);
   };
 
   /** A pod concerns its controller, or, while it has none, every ReplicaSet that would take it. */
   const ownersOf = function* (pod: Pod): Generator<string> {
     const reference = controllerRefOf(pod);
-    if (reference?.kind === "ReplicaSet") yield `${namespaceOf(pod)}/${reference.name}`;
+    if (reference?.kind === ownerResource.kind) yield `${namespaceOf(pod)}/${reference.name}`;
     if (reference !== undefined) return;
-    for (const replicaSet of setInformer.list(namespaceOf(pod))) {
-      const matcher = labelSelectorMatcher(replicaSet.spec?.selector);
-      if (matcher.matches(pod.metadata.labels)) yield keyOf(replicaSet);
+    for (const object of setInformer.list(namespaceOf(pod))) {
+      const matcher = labelSelectorMatcher(asReplicaSet(object).spec?.selector);
+      if (matcher.matches(pod.metadata.labels)) yield keyOf(object);
     }
   };
 
+  const { kind } = ownerResource;
   return createController({
-    name: "replicaset",
-    reads: ["pods", "replicasets.apps"],
+    name,
+    reads: ["pods", writes],
     writes: [
-      { resource: "replicasets.apps", fields: "status" },
-      { resource: "pods", fields: "metadata.ownerReferences", of: "matched by ReplicaSets" },
-      { resource: "pods", fields: "*", of: "new, of ReplicaSets" },
-      { resource: "pods", fields: "deletion", of: "of ReplicaSets" },
+      { resource: writes, fields: "status" },
+      { resource: "pods", fields: "metadata.ownerReferences", of: `matched by ${kind}s` },
+      { resource: "pods", fields: "*", of: `new, of ${kind}s` },
+      { resource: "pods", fields: "deletion", of: `of ${kind}s` },
     ],
     sources: [
       keysFrom(setInformer, ({ object }) => [keyOf(object)]),
