@@ -100,7 +100,7 @@ test("objects with bad names are refused, the field named", async () => {
     refused([
       ...["UPPER", "ünï", "a/b", "../../etc", "..", " ", "-a", "a_b"].map(misnamed),
       invalid("", "Required value: name or generateName is required"),
-      invalid(long, `Invalid value: ${JSON.stringify(long)}: must be no more than 253 bytes`),
+      invalid(long, `Invalid value: ${JSON.stringify(long)}: must be no more than 253 characters`),
       [
         post(configMap("x"), { path: "/api/v1/namespaces/nowhere/configmaps" }),
         "404 NotFound",

@@ -24,7 +24,7 @@ export function prefixProblems(rule: NameRule, prefix: string): readonly string[
 }
 
 export function dns1123LabelProblems(value: string): readonly string[] {
-  const problems = tooLong(value, labelMaxBytes);
+  const problems = tooLongName(value, labelMaxBytes);
   if (whole(label).test(value)) return problems;
   if (whole(subdomain).test(value)) return [...problems, "must not contain dots"];
   return [
@@ -38,7 +38,7 @@ export function dns1123LabelProblems(value: string): readonly string[] {
 }
 
 export function dns1123SubdomainProblems(value: string): readonly string[] {
-  const problems = tooLong(value, subdomainMaxBytes);
+  const problems = tooLongName(value, subdomainMaxBytes);
   if (whole(subdomain).test(value)) return problems;
   return [
     ...problems,
@@ -52,7 +52,7 @@ export function dns1123SubdomainProblems(value: string): readonly string[] {
 
 /** The names of search domains: a subdomain in which underscores may stand. */
 export function underscoreSubdomainProblems(value: string): readonly string[] {
-  const problems = tooLong(value, subdomainMaxBytes);
+  const problems = tooLongName(value, subdomainMaxBytes);
   if (whole(underscoreSubdomain).test(value)) return problems;
   return [
     ...problems,
@@ -65,7 +65,7 @@ export function underscoreSubdomainProblems(value: string): readonly string[] {
 }
 
 export function wildcardSubdomainProblems(value: string): readonly string[] {
-  const problems = tooLong(value, subdomainMaxBytes);
+  const problems = tooLongName(value, subdomainMaxBytes);
   if (whole(wildcardSubdomain).test(value)) return problems;
   return [
     ...problems,
@@ -78,7 +78,7 @@ export function wildcardSubdomainProblems(value: string): readonly string[] {
 }
 
 export function dns1035LabelProblems(value: string): readonly string[] {
-  const problems = tooLong(value, labelMaxBytes);
+  const problems = tooLongName(value, labelMaxBytes);
   if (whole(label1035).test(value)) return problems;
   return [
     ...problems,
@@ -111,6 +111,12 @@ export function byteLength(text: string): number {
   return encoder.encode(text).length;
 }
 
+/** As upstream words it for names, though it means bytes. */
+export function tooLongName(value: string, limitBytes: number): string[] {
+  return byteLength(value) > limitBytes ? [`must be no more than ${limitBytes} characters`] : [];
+}
+
+/** For labels and what else upstream's newer rules check. */
 export function tooLong(value: string, limitBytes: number): string[] {
   return byteLength(value) > limitBytes ? [`must be no more than ${limitBytes} bytes`] : [];
 }

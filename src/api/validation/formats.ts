@@ -1,4 +1,4 @@
-import { dns1123SubdomainProblems, mustMatch, tooLong, whole } from "#api/names.ts";
+import { dns1123SubdomainProblems, mustMatch, tooLong, tooLongName, whole } from "#api/names.ts";
 
 // The forms of strings that are not names of objects. Each function answers what is wrong, in upstream's words.
 
@@ -13,7 +13,7 @@ export function qualifiedNameProblems(value: string): readonly string[] {
   if (parts.length > 2) {
     const rule = mustMatch(qualifiedRule, qualified, qualifiedExamples);
     return [
-      `a qualified name ${rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+      `a valid label key ${rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
     ];
   }
   const name = parts.at(-1) ?? "";
@@ -22,7 +22,10 @@ export function qualifiedNameProblems(value: string): readonly string[] {
 
 function prefixProblems(prefix: string): readonly string[] {
   if (prefix === "") return ["prefix part must be non-empty"];
-  return dns1123SubdomainProblems(prefix).map((problem) => `prefix part ${problem}`);
+  const form = dns1123SubdomainProblems(prefix).filter(
+    (problem) => !problem.endsWith("characters"),
+  );
+  return [...tooLong(prefix, 253), ...form].map((problem) => `prefix part ${problem}`);
 }
 
 function namePartProblems(name: string): readonly string[] {
@@ -54,7 +57,7 @@ export function environmentNameProblems(value: string): readonly string[] {
 
 /** Keys of config maps and secrets. */
 export function configKeyProblems(value: string): readonly string[] {
-  const problems = tooLong(value, 253);
+  const problems = tooLongName(value, 253);
   const regex = "[-._a-zA-Z0-9]+";
   if (!whole(regex).test(value)) {
     const rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
@@ -67,7 +70,7 @@ export function configKeyProblems(value: string): readonly string[] {
 
 /** IANA service names: names of ports. */
 export function portNameProblems(value: string): readonly string[] {
-  const problems = tooLong(value, 15);
+  const problems = tooLongName(value, 15);
   if (!/^[-a-z0-9]+$/.test(value)) {
     problems.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
   }

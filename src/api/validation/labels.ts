@@ -8,7 +8,7 @@ type Labels = { readonly [key: string]: string };
 export function checkLabels(field: Field, labels: Labels | null | undefined): void {
   for (const [key, value] of entriesOf(labels)) {
     field.invalidAll(key, qualifiedNameProblems(key));
-    field.key(key).invalidAll(value, labelValueProblems(value ?? ""));
+    field.invalidAll(value, labelValueProblems(value ?? ""));
   }
 }
 

@@ -28,7 +28,7 @@ const cases: readonly (readonly [title: string, metadata: object, problems: read
     [
       "a long name",
       { name: "a".repeat(254) },
-      [`metadata.name: Invalid value: "${"a".repeat(254)}": must be no more than 253 bytes`],
+      [`metadata.name: Invalid value: "${"a".repeat(254)}": must be no more than 253 characters`],
     ],
     ["a generated name's dash", { name: "a-x", generateName: "a-" }, []],
     [
@@ -44,7 +44,7 @@ const cases: readonly (readonly [title: string, metadata: object, problems: read
       [
         `metadata.labels: Invalid value: "": name part must be non-empty`,
         `metadata.labels: Invalid value: "": ${qualified}`,
-        "metadata.labels[]: Invalid value: \"-\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+        "metadata.labels: Invalid value: \"-\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
         'metadata.labels: Invalid value: "/b": prefix part must be non-empty',
       ],
     ],

@@ -1,5 +1,6 @@
 import type { Service, ServiceSpec } from "#api/generated/types.ts";
 import { checkService, checkServiceUpdate } from "#api/strategies/core/service-validation.ts";
+import { serviceWarnings } from "#api/strategies/core/service-warnings.ts";
 import { strategyFor } from "#api/strategies/strategy-for.ts";
 import { type Filling, itemsOf, objectIn, setWhereUnset } from "#api/validation/given.ts";
 
@@ -24,21 +25,7 @@ export const serviceStrategy = strategyFor<Service>({
   },
   validate: (root, service) => checkService(root, service),
   validateUpdate: (root, service, old) => checkServiceUpdate(root, service, old),
-  warnings(service) {
-    const { spec } = service;
-    if (spec?.type !== "ExternalName" && spec?.externalName) {
-      return [`spec.externalName is ignored when spec.type is not "ExternalName"`];
-    }
-    const headless = itemsOf(spec?.clusterIPs)[0] === "None" || spec?.clusterIP === "None";
-    if (headless && spec?.sessionAffinity !== "None") {
-      return ["spec.SessionAffinity is ignored for headless services"];
-    }
-    return spec?.loadBalancerIP
-      ? [
-          "spec.loadBalancerIP is deprecated: its meaning is implementation-dependent and it does not support dual-stack",
-        ]
-      : [];
-  },
+  warnings: serviceWarnings,
   selectableFields: {
     "spec.clusterIP": (service) => service.spec?.clusterIP ?? "",
     "spec.type": (service) => service.spec?.type ?? "",
