@@ -132,6 +132,9 @@ test("an aggregated role has the rules of all roles it selects", async () => {
 
 test("a start gives default roles back what they lost and leaves what was added", async () => {
   await using first = await createTestServer();
+  const unchanged = await first.store.revision();
+  await using again = await createTestServer({ store: first.store });
+  assert.equal(await again.store.revision(), unchanged);
   const path = `${rbac}/clusterroles/system:kube-dns`;
   const { body } = await first.send("GET", path);
   const added = { apiGroups: [""], resources: ["nodes"], verbs: ["get"] };

@@ -141,12 +141,13 @@ function follow(cache: StoreCache, resource: string, take: Take): void {
   const prefix = resourcePrefix({ group: rbacGroup, resource });
   const keyOf = ({ key }: StoredObject): string => key.slice(prefix.length);
   const objects = cache.resource(prefix);
-  for (const stored of objects.list(prefix)) take(keyOf(stored), stored.object);
+  // A decoded copy of its own: nobody else needs thousands of bindings decoded, frozen and shared.
+  for (const stored of objects.list(prefix)) take(keyOf(stored), stored.draft());
   objects.watch({
     prefix,
     onChange: ({ current, previous }) => {
       const stored = current ?? previous;
-      if (stored !== undefined) take(keyOf(stored), current?.object);
+      if (stored !== undefined) take(keyOf(stored), current?.draft());
     },
   });
 }

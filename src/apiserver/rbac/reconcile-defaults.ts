@@ -81,9 +81,14 @@ function aggregation(present: JsonObject, wanted: JsonObject): JsonObject {
 function united(present: JsonObject, wanted: JsonObject, field: string): Json[] {
   const own = objectsAt(present, field);
   const missing = objectsAt(wanted, field).filter(
-    (one) => !own.some((other) => sameJson(one, other)),
+    (one) => !own.some((other) => sameJson(withoutEmpty(one), withoutEmpty(other))),
   );
   return [...own, ...missing];
+}
+
+/** An empty text means the same as none: service accounts are in no API group. */
+function withoutEmpty(object: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== ""));
 }
 
 function rules(present: JsonObject, wanted: JsonObject): Json[] | undefined {

@@ -94,7 +94,7 @@ interface AnyBinding {
 function fillBinding(binding: AnyBinding): void {
   objectIn(binding, "roleRef").apiGroup ||= group;
   for (const subject of binding.subjects ?? []) {
-    if (subject) subject.apiGroup ||= subject.kind === "ServiceAccount" ? "" : group;
+    if (subject && subject.kind !== "ServiceAccount") subject.apiGroup ||= group;
   }
 }
 
