@@ -13,3 +13,6 @@ writeFileSync(join(out, "definitions.ts"), generateDefinitions(join(root, "src/a
 // Reads the definitions that were just written.
 const { generateOpenApi } = await import("./generate-openapi.ts");
 generateOpenApi(models, join(out, "openapi"));
+
+// What was just written is part of what a first `kogge up` loads.
+await import("./compile-ahead.ts");

@@ -9,6 +9,7 @@ import { printReady, progressHere } from "#main/ready-report.ts";
 import { readRunning } from "#main/running-file.ts";
 import type { RunningServer } from "#main/running-file.ts";
 import { readSettings } from "#main/settings.ts";
+import { serverFlags } from "#main/server-flags.ts";
 import { startedAtVariable } from "#main/start-message.ts";
 import type { StartMessage } from "#main/start-message.ts";
 
@@ -60,12 +61,6 @@ async function upDetached(directory: DataDirectory, options: UpOptions): Promise
   child.unref();
   printReady(server, options);
 }
-
-/**
- * New objects get 3 × 2 MB before they are looked at, not 3 × 16 MB: most live for one request, and what V8 once took
- * for them an idle server would keep.
- */
-const serverFlags: readonly string[] = ["--max-semi-space-size=2"];
 
 function wordsOf(directory: DataDirectory, options: UpOptions): string[] {
   const words = ["up", "--data-dir", directory.root, "--runtime", options.runtime];
