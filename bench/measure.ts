@@ -2,6 +2,8 @@ import { fork, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -62,6 +64,16 @@ function endedChildrenCpuMs(): number {
 
 const tickMs = 10;
 
+/** A port that was free a moment ago: clusters that start side by side would all choose the usual one. */
+export async function freePort(): Promise<string> {
+  const server = createServer().listen(0);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return String(port);
+}
+
 export interface Up {
   readonly server: string;
   readonly kubeconfig: string;
@@ -83,7 +95,10 @@ export async function startCluster(
   words: readonly string[] = [],
 ): Promise<AsyncDisposable & { readonly up: Up }> {
   const directory = temporaryDirectory();
-  const { output } = await kogge(directory.path, ["up", "--detach", "--json", ...words]);
+  const { output } = await kogge(directory.path, [
+    ...["up", "--detach", "--json", "--port", await freePort()],
+    ...words,
+  ]);
   return {
     up: upReport(output),
     async [Symbol.asyncDispose]() {

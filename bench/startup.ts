@@ -4,6 +4,7 @@ import process from "node:process";
 import {
   best,
   cpuMsOf,
+  freePort,
   kogge,
   printTable,
   root,
@@ -98,8 +99,9 @@ async function startOn(
   runtime: string,
   options: { readonly env: Readonly<Record<string, string>>; readonly words?: readonly string[] },
 ): Promise<Start> {
-  const words = ["up", "--runtime", runtime, "--detach", "--json", ...(options.words ?? [])];
-  const command = await kogge(directory, words, options.env);
+  const port = await freePort();
+  const words = ["up", "--runtime", runtime, "--detach", "--json", "--port", port];
+  const command = await kogge(directory, [...words, ...(options.words ?? [])], options.env);
   const serverCpuMs = cpuMsOf(upReport(command.output).pid);
   return { wallMs: command.wallMs, cpuMs: command.cpuMs + serverCpuMs };
 }

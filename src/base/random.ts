@@ -28,9 +28,15 @@ export function randomSuffix(random: Random, length = 5): string {
 
 /** A version 4 UUID drawn from `random`. */
 export function randomUid(random: Random): string {
-  const bytes = Uint8Array.from({ length: 16 }, () => Math.floor(random() * 256));
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  let uid = "";
+  for (let at = 0; at < 16; at += 1) {
+    let byte = Math.floor(random() * 256);
+    if (at === 6) byte = (byte & 0x0f) | 0x40;
+    if (at === 8) byte = (byte & 0x3f) | 0x80;
+    if (at === 4 || at === 6 || at === 8 || at === 10) uid += "-";
+    uid += hexOf[byte] ?? "";
+  }
+  return uid;
 }
+
+const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
