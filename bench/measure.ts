@@ -95,10 +95,8 @@ export async function startCluster(
   words: readonly string[] = [],
 ): Promise<AsyncDisposable & { readonly up: Up }> {
   const directory = temporaryDirectory();
-  const { output } = await kogge(directory.path, [
-    ...["up", "--detach", "--json", "--port", await freePort()],
-    ...words,
-  ]);
+  const asked = ["up", "--detach", "--json", "--port", await freePort(), ...words];
+  const { output } = await kogge(directory.path, asked);
   return {
     up: upReport(output),
     async [Symbol.asyncDispose]() {
