@@ -49,7 +49,7 @@ test("JSON patches that do not fit are refused, the path named", async () => {
       [
         [jsonPatch, JSON.stringify(many)],
         "413 RequestEntityTooLarge",
-        "Request entity is too large: The allowed maximum operations in a JSON patch is 10000, got 10001",
+        "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001",
       ],
       invalid({ op: "explode", path: "/data" }, "Unexpected kind: explode"),
       invalid({}, "Unexpected kind: unknown"),

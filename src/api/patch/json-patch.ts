@@ -41,7 +41,7 @@ function checkOperations(operations: Json): Operation[] {
     throw new StatusError({
       code: 413,
       reason: "RequestEntityTooLarge",
-      message: `Request entity is too large: The allowed maximum operations in a JSON patch is ${operationsMax}, got ${operations.length}`,
+      message: `Request entity too large: The allowed maximum operations in a JSON patch is ${operationsMax}, got ${operations.length}`,
     });
   }
   return operations.map(checkOperation);

@@ -1,5 +1,5 @@
 import type { Json } from "#api/meta.ts";
-import { badRequest } from "#api/status.ts";
+import { badRequest, StatusError } from "#api/status.ts";
 import { fieldOf, isObject } from "#api/patch/json-object.ts";
 import { goFormat } from "#api/patch/go-format.ts";
 
@@ -22,7 +22,8 @@ export function keyOfItem(item: Json, key: ListKey): string {
 /** Upstream takes neither lists of lists nor lists that mix objects and scalars. */
 export function assertSameKinds(items: readonly Json[]): void {
   if (items.some((item) => Array.isArray(item))) {
-    throw badRequest("lists of lists are not supported");
+    const message = "lists of lists are not supported";
+    throw new StatusError({ code: 422, reason: "Invalid", message });
   }
   const first = items[0];
   if (items.some((item) => typeof item !== typeof first)) {

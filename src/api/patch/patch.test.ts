@@ -419,7 +419,7 @@ const strategicRefusals: [Json, Json, string][] = [
   ],
   [{}, { $setElementOrder: [] }, "400 invalid patch format of setElementOrder list"],
   [{ broken: [a] }, { broken: [b] }, "400 cannot merge lists without merge key for type struct"],
-  [{ finalizers: ["a"] }, { finalizers: [["b"]] }, "400 lists of lists are not supported"],
+  [{ finalizers: ["a"] }, { finalizers: [["b"]] }, "422 lists of lists are not supported"],
   [
     { containers: [a, b] },
     { "$setElementOrder/containers": [{ name: "a" }, { name: "b" }], containers: [b, a] },

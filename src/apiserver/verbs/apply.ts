@@ -15,6 +15,7 @@ import { settleName, settleNamespace } from "#apiserver/objects/metadata.ts";
 import { readStored } from "#apiserver/objects/read.ts";
 import { updateObject } from "#apiserver/objects/update.ts";
 import { isTrue } from "#apiserver/request-info.ts";
+import { assertMayCreate } from "#apiserver/verbs/may-create.ts";
 
 export const applyType = "application/apply-patch+yaml";
 
@@ -50,7 +51,7 @@ function applyToLive(call: Call, applying: Applying): Promise<Written> {
   });
 }
 
-function applyAsNew(call: Call, applying: Applying): Promise<Written> {
+async function applyAsNew(call: Call, applying: Applying): Promise<Written> {
   if (call.subresource !== undefined) throw notFound(call.kind, call.info.name);
   const uid = stringAt(objectAt(applying.applied, "metadata"), "uid");
   if (uid !== "") {
@@ -60,6 +61,7 @@ function applyAsNew(call: Call, applying: Applying): Promise<Written> {
       `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
     );
   }
+  await assertMayCreate(call);
   const object = merged(call, applying, undefined);
   settleNamespace(call, object);
   settleName(call, object);

@@ -4,6 +4,7 @@ import { answerWritten, type Answer } from "#apiserver/answer.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObjectBody } from "#apiserver/content/decode.ts";
+import { assertMayCreate } from "#apiserver/verbs/may-create.ts";
 import { createObject } from "#apiserver/objects/create.ts";
 import { cloneJson, objectAt, stringAt } from "#apiserver/objects/json.ts";
 import { preconditionText } from "#apiserver/objects/precondition.ts";
@@ -22,6 +23,7 @@ export async function update(call: Call): Promise<Answer> {
   settleName(call, object);
   const isStatus = call.subresource?.name === "status";
   if (!isStatus && call.kind.strategy.createOnUpdate && (await readStored(call)) === undefined) {
+    await assertMayCreate(call);
     return answerWritten(await createObject(call, object), 201);
   }
   assertVersioned(call, object);
