@@ -1,3 +1,5 @@
+import type { Pod } from "#api/generated/types.ts";
+
 export const indexAnnotation = "batch.kubernetes.io/job-completion-index";
 
 /** `0-2,4` → 0, 1, 2, 4. */
@@ -25,4 +27,10 @@ export function formatIndexes(indexes: Iterable<number>): string {
       return to === from + 1 ? `${from},${to}` : `${from}-${to}`;
     })
     .join(",");
+}
+
+/** The completion index of a pod of an indexed Job. */
+export function indexOf(pod: Pod): number | undefined {
+  const text = pod.metadata.annotations?.[indexAnnotation];
+  return text === undefined ? undefined : Number(text);
 }

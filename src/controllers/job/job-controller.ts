@@ -11,6 +11,7 @@ import {
   trackingFinalizer,
   type JobPlan,
 } from "#controllers/job/plan-job.ts";
+import { failureAnnotations } from "#controllers/job/pod-failures.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createPod, deletePod, slowStart } from "#controllers/pods/pod-control.ts";
 import { keysOfChange } from "#controllers/replica-set/replica-set-controller.ts";
@@ -36,13 +37,14 @@ export function createJobController(kit: ControllerKit): Controller {
   const reconcile = async (key: string, run: Run): Promise<void> => {
     const job = informer.get(parseKey(key));
     if (job === undefined) return releaseOrphans(key, run.signal);
+    if (isManagedElsewhere(job)) return;
     const owned = await claim(job, run.signal);
     if (isJobFinished(job) || job.metadata.deletionTimestamp) {
       for (const pod of owned.filter(isTracked)) await release(pod, run.signal);
       return expire(job, run);
     }
     const plan = planJob({ job, pods: owned, nowMs: clock.now() });
-    const failure = await startAndStop(job, plan, run.signal);
+    const failure = await startAndStop(job, { plan, owned }, run.signal);
     if (!sameJson(plan.status, job.status)) {
       const options = { subresource: "status", signal: run.signal };
       const written = await client.update(jobs, { ...job, status: plan.status }, options);
@@ -60,11 +62,15 @@ export function createJobController(kit: ControllerKit): Controller {
     return applyClaim(plan, { client, owner: job, ownerResource: jobs, resource: pods, signal });
   };
 
-  const startAndStop = async (job: Job, plan: JobPlan, signal: AbortSignal): Promise<unknown> => {
+  const startAndStop = async (
+    job: Job,
+    { plan, owned }: { readonly plan: JobPlan; readonly owned: readonly Pod[] },
+    signal: AbortSignal,
+  ): Promise<unknown> => {
     for (const pod of plan.delete) await deletePod(control, { owner: job, pod }, signal);
     const indexes = [...plan.create];
     const { failure } = await slowStart(plan.create.length, () =>
-      createPod(control, newPod(job, indexes.shift()), signal),
+      createPod(control, newPod(job, indexes.shift(), owned), signal),
     );
     return failure;
   };
@@ -150,13 +156,21 @@ function finishedAtMs(job: Job): number {
   return Date.parse(end?.lastTransitionTime ?? "") || 0;
 }
 
-function newPod(job: Job, index: number | undefined) {
+/** Another controller, named in the Job, does its work. */
+function isManagedElsewhere({ spec }: Job): boolean {
+  return spec?.managedBy !== undefined && spec.managedBy !== "kubernetes.io/job-controller";
+}
+
+function newPod(job: Job, index: number | undefined, owned: readonly Pod[]) {
   const template = job.spec?.template ?? {};
   return {
     owner: job,
     ownerReference: controllerRefTo(jobs, job),
     template,
-    finish: (pod: Pod): Pod => indexed(tracked(pod), job, index),
+    finish: (pod: Pod): Pod =>
+      index === undefined
+        ? tracked(pod)
+        : indexed(tracked(pod), { job, index, failures: failureAnnotations(job, index, owned) }),
   };
 }
 
@@ -165,9 +179,15 @@ function tracked(pod: Pod): Pod {
   return { ...pod, metadata: { ...pod.metadata, finalizers } };
 }
 
+interface IndexFacts {
+  readonly job: Job;
+  readonly index: number;
+  readonly failures: Readonly<Record<string, string>>;
+}
+
 /** A pod with a completion index learns it by annotation, label, host name and environment. */
-function indexed(pod: Pod, job: Job, index: number | undefined): Pod {
-  if (index === undefined || pod.spec === undefined) return pod;
+function indexed(pod: Pod, { job, index, failures }: IndexFacts): Pod {
+  if (pod.spec === undefined) return pod;
   const mark = { [indexAnnotation]: String(index) };
   const withIndex = (container: Container): Container => ({
     ...container,
@@ -185,7 +205,7 @@ function indexed(pod: Pod, job: Job, index: number | undefined): Pod {
     metadata: {
       ...pod.metadata,
       generateName: `${nameOf(job)}-${index}-`,
-      annotations: { ...pod.metadata.annotations, ...mark },
+      annotations: { ...pod.metadata.annotations, ...mark, ...failures },
       labels: { ...pod.metadata.labels, ...mark },
     },
     spec: {

@@ -1,7 +1,14 @@
 import type { Job, JobCondition, JobStatus, Pod } from "#api/generated/types.ts";
 import { uidOf } from "#api/meta.ts";
 import { rfc3339 } from "#base/clock.ts";
-import { formatIndexes, indexAnnotation, parseIndexes } from "#controllers/job/indexes.ts";
+import { formatIndexes, indexOf, parseIndexes } from "#controllers/job/indexes.ts";
+import {
+  failedIndexesOf,
+  failureOf,
+  keptForTheirCount,
+  replacesOnlyEnded,
+} from "#controllers/job/pod-failures.ts";
+import { metSuccessPolicy } from "#controllers/job/success-policy.ts";
 import { isPodActive, isPodReady, isPodTerminating } from "#controllers/pods/pod-state.ts";
 import { positive } from "#controllers/replica-set/plan-replica-set.ts";
 
@@ -46,6 +53,8 @@ export function planJob(observed: ObservedJob): JobPlan {
   const stops = verdict !== undefined || suspended;
   const start = stops ? nothingToStart : startsOf(observed, tally, active);
   const surplus = stops ? active : active.slice(0, Math.max(0, active.length - start.wanted));
+  const doneIndexes = tally.completedIndexes.union(tally.failedIndexes ?? new Set<number>());
+  const kept = stops ? new Set<Pod>() : keptForTheirCount(job, pods, doneIndexes);
   const againInMs = soonest(start.waitMs, deadlineInMs(job, startTime, nowMs));
   return {
     status: {
@@ -56,7 +65,7 @@ export function planJob(observed: ObservedJob): JobPlan {
     },
     create: start.create,
     delete: surplus,
-    release: pods.filter((pod) => isTracked(pod) && isAccounted(pod, job, tally)),
+    release: pods.filter((pod) => isTracked(pod) && isAccounted(pod, job, tally) && !kept.has(pod)),
     ...(againInMs !== undefined && !ended && { againInMs }),
   };
 }
@@ -64,6 +73,7 @@ export function planJob(observed: ObservedJob): JobPlan {
 /** A pod that is deleted may never get to say that it failed; one that a suspended Job stops did not fail. */
 function hasFailed({ metadata, status }: Pod, job: Job): boolean {
   if (status?.phase === "Failed") return true;
+  if (replacesOnlyEnded(job)) return false;
   return (
     metadata.deletionTimestamp !== undefined && status?.phase !== "Succeeded" && !isStopping(job)
   );
@@ -83,7 +93,7 @@ export function isTracked(pod: Pod): boolean {
 }
 
 function isAccounted(pod: Pod, job: Job, tally: Tally): boolean {
-  if (tally.waiting.includes(uidOf(pod))) return true;
+  if (tally.waiting.includes(uidOf(pod)) || tally.ignored.includes(pod)) return true;
   return isStopping(job) && pod.metadata.deletionTimestamp !== undefined;
 }
 
@@ -95,7 +105,13 @@ interface Tally {
   readonly uncountedFailed: readonly string[];
   /** All that is not yet counted for good. */
   readonly waiting: readonly string[];
+  /** Failed, but that does not count. */
+  readonly ignored: readonly Pod[];
+  /** Why the failure of one pod fails the Job. */
+  readonly failJob?: string;
   readonly completedIndexes: ReadonlySet<number>;
+  /** Where indexes have limits of their own. */
+  readonly failedIndexes: ReadonlySet<number> | undefined;
 }
 
 function tallyOf(job: Job, pods: readonly Pod[]): Tally {
@@ -104,6 +120,9 @@ function tallyOf(job: Job, pods: readonly Pod[]): Tally {
   const [oldSucceeded, oldFailed] = [before?.succeeded ?? [], before?.failed ?? []];
   const known = new Set([...oldSucceeded, ...oldFailed]);
   const fresh = [...tracked.values()].filter((pod) => !known.has(uidOf(pod)));
+  const failing = fresh.filter((pod) => hasFailed(pod, job));
+  const ignored = failing.filter((pod) => failureOf(job, pod).action === "Ignore");
+  const failJob = failing.map((pod) => failureOf(job, pod).message).find(Boolean);
   const still = (uid: string): boolean => tracked.has(uid);
   const uncountedSucceeded = [
     ...oldSucceeded.filter(still),
@@ -111,7 +130,7 @@ function tallyOf(job: Job, pods: readonly Pod[]): Tally {
   ];
   const uncountedFailed = [
     ...oldFailed.filter(still),
-    ...fresh.filter((pod) => hasFailed(pod, job)).map(uidOf),
+    ...failing.filter((pod) => !ignored.includes(pod)).map(uidOf),
   ];
   const completedIndexes = new Set(parseIndexes(job.status?.completedIndexes));
   for (const pod of pods) {
@@ -124,7 +143,10 @@ function tallyOf(job: Job, pods: readonly Pod[]): Tally {
     uncountedSucceeded,
     uncountedFailed,
     waiting: [...uncountedSucceeded, ...uncountedFailed],
+    ignored,
+    ...(failJob && { failJob }),
     completedIndexes,
+    failedIndexes: failedIndexesOf(job, pods),
   };
 }
 
@@ -141,13 +163,31 @@ interface Facts {
   readonly nowMs: number;
 }
 
-function verdictOf(job: Job, { tally, active, startTime, nowMs }: Facts): Verdict | undefined {
-  const { backoffLimit = 6, completions } = job.spec ?? {};
-  const decided = job.status?.conditions?.find(
-    ({ type, status }) => status === "True" && type === "FailureTarget",
-  );
-  if (decided) {
-    return { type: "Failed", reason: decided.reason ?? "", message: decided.message ?? "" };
+function verdictOf(job: Job, facts: Facts): Verdict | undefined {
+  return decidedVerdict(job) ?? failureVerdict(job, facts) ?? successVerdict(job, facts);
+}
+
+function decidedVerdict({ status }: Job): Verdict | undefined {
+  for (const [known, type] of decisions) {
+    const decided = status?.conditions?.find(
+      (condition) => condition.status === "True" && condition.type === known,
+    );
+    if (decided) return { type, reason: decided.reason ?? "", message: decided.message ?? "" };
+  }
+  return undefined;
+}
+
+const decisions = [
+  ["FailureTarget", "Failed"],
+  ["SuccessCriteriaMet", "Complete"],
+] as const;
+
+function failureVerdict(job: Job, { tally, active, startTime, nowMs }: Facts): Verdict | undefined {
+  const { backoffLimitPerIndex } = job.spec ?? {};
+  const byDefault = backoffLimitPerIndex === undefined ? 6 : Number.POSITIVE_INFINITY;
+  const { backoffLimit = byDefault } = job.spec ?? {};
+  if (tally.failJob) {
+    return { type: "Failed", reason: "PodFailurePolicy", message: tally.failJob };
   }
   const failed = tally.failed + tally.uncountedFailed.length;
   const restarts = job.spec?.template.spec?.restartPolicy === "OnFailure" ? restartsOf(active) : 0;
@@ -159,6 +199,25 @@ function verdictOf(job: Job, { tally, active, startTime, nowMs }: Facts): Verdic
     const message = "Job was active longer than specified deadline";
     return { type: "Failed", reason: "DeadlineExceeded", message };
   }
+  return indexVerdict(job, tally);
+}
+
+function indexVerdict({ spec }: Job, tally: Tally): Verdict | undefined {
+  const failed = tally.failedIndexes?.size ?? 0;
+  if (spec?.maxFailedIndexes !== undefined && failed > spec.maxFailedIndexes) {
+    const message = "Job has exceeded the specified maximal number of failed indexes";
+    return { type: "Failed", reason: "MaxFailedIndexesExceeded", message };
+  }
+  if (failed > 0 && failed + tally.completedIndexes.size >= (spec?.completions ?? 0)) {
+    return { type: "Failed", reason: "FailedIndexes", message: "Job has failed indexes" };
+  }
+  return undefined;
+}
+
+function successVerdict(job: Job, { tally, active }: Facts): Verdict | undefined {
+  const { completions, successPolicy } = job.spec ?? {};
+  const met = metSuccessPolicy(successPolicy, tally.completedIndexes);
+  if (met) return { type: "Complete", reason: "SuccessPolicy", message: met };
   const succeeded = tally.succeeded + tally.uncountedSucceeded.length;
   const complete =
     completions === undefined ? succeeded > 0 && active.length === 0 : succeeded >= completions;
@@ -219,22 +278,52 @@ function startsOf({ job, pods, nowMs }: ObservedJob, tally: Tally, active: reado
   const { parallelism = 1, completions } = job.spec ?? {};
   const succeeded = tally.succeeded + tally.uncountedSucceeded.length;
   const workQueueDone = completions === undefined && succeeded > 0;
-  const wanted = workQueueDone
-    ? active.length
-    : Math.min(parallelism, (completions ?? Number.POSITIVE_INFINITY) - succeeded);
-  const missing = Math.min(wanted - active.length, burstMax);
+  const failedIndexes = tally.failedIndexes?.size ?? 0;
+  const open = (completions ?? Number.POSITIVE_INFINITY) - succeeded - failedIndexes;
+  const wanted = workQueueDone ? active.length : Math.min(parallelism, open);
+  const leaving = replacesOnlyEnded(job) ? pods.filter(isPodTerminating) : [];
+  const missing = Math.min(wanted - active.length - leaving.length, burstMax);
   if (missing <= 0) return { create: [], wanted };
-  const waitMs = backoffMs(pods, nowMs);
+  const occupied = [...active, ...leaving];
+  if (tally.failedIndexes)
+    return startsByIndex({ job, pods, nowMs }, { tally, occupied, missing, wanted });
+  const counted = pods.filter((pod) => !tally.ignored.includes(pod));
+  const waitMs = backoffMs(counted, nowMs);
   if (waitMs > 0) return { create: [], wanted, waitMs };
   if (job.spec?.completionMode !== "Indexed") {
     return { create: Array.from({ length: missing }, () => undefined), wanted };
   }
-  const taken = new Set([...tally.completedIndexes, ...active.map(indexOf)]);
-  const free: number[] = [];
-  for (let index = 0; index < (completions ?? 0) && free.length < missing; index++) {
-    if (!taken.has(index)) free.push(index);
+  return { create: freeIndexes(job, tally, occupied).slice(0, missing), wanted };
+}
+
+function freeIndexes(job: Job, tally: Tally, occupied: readonly Pod[]): readonly number[] {
+  const { completedIndexes, failedIndexes = [] } = tally;
+  const taken = new Set([...completedIndexes, ...failedIndexes, ...occupied.map(indexOf)]);
+  const all = Array.from({ length: job.spec?.completions ?? 0 }, (_none, index) => index);
+  return all.filter((index) => !taken.has(index));
+}
+
+interface IndexStarts {
+  readonly tally: Tally;
+  readonly occupied: readonly Pod[];
+  readonly missing: number;
+  readonly wanted: number;
+}
+
+/** Where each index has its own limit, each has its own back-off. */
+function startsByIndex(
+  { job, pods, nowMs }: ObservedJob,
+  { tally, occupied, missing, wanted }: IndexStarts,
+): Starts {
+  const create: number[] = [];
+  let soonestMs = Number.POSITIVE_INFINITY;
+  const byIndex = Map.groupBy(pods, indexOf);
+  for (const index of freeIndexes(job, tally, occupied)) {
+    const waitMs = backoffMs(byIndex.get(index) ?? [], nowMs);
+    if (waitMs > 0) soonestMs = Math.min(soonestMs, waitMs);
+    else if (create.length < missing) create.push(index);
   }
-  return { create: free, wanted };
+  return { create, wanted, ...(soonestMs < Number.POSITIVE_INFINITY && { waitMs: soonestMs }) };
 }
 
 const backoffMinMs = 10_000;
@@ -284,6 +373,7 @@ function countedStatus(job: Job, tally: Tally, counts: Counts): JobStatus {
     ready: active.filter(isPodReady).length,
     terminating: terminating + surplus.length,
     uncountedTerminatedPods: uncounted,
+    ...(tally.failedIndexes && { failedIndexes: formatIndexes(tally.failedIndexes) }),
     ...(indexed && { completedIndexes: formatIndexes(tally.completedIndexes) }),
   };
 }
@@ -297,11 +387,6 @@ function deadlineInMs(job: Job, startTime: string | undefined, nowMs: number): n
 function soonest(one: number | undefined, other: number | undefined): number | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return Math.min(one, other);
-}
-
-function indexOf(pod: Pod): number | undefined {
-  const text = pod.metadata.annotations?.[indexAnnotation];
-  return text === undefined ? undefined : Number(text);
 }
 
 function isFinal({ type, status }: JobCondition): boolean {

@@ -38,16 +38,16 @@ test("planNode() turns silence into Unknown and conditions into taints", () => {
   deepEqual(plan(node([ready("False")], [own])), {
     taints: [own, ...notReady],
     becameUnready: false,
-    againInMs: 40_000,
+    againInMs: 50_000,
   });
   deepEqual(plan(node([ready("True")], [notReady[0] as Taint, own, notReady[1] as Taint])), {
     taints: [own],
     becameUnready: false,
-    againInMs: 40_000,
+    againInMs: 50_000,
   });
   const cordoned = [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }];
   deepEqual(plan(node([ready("True")], undefined, true)).taints, cordoned);
-  const silent = plan(node([ready("True")]), 40_000);
+  const silent = plan(node([ready("True")]), 50_000);
   const never = { reason: "NodeStatusNeverUpdated", message: "Kubelet never posted node status." };
   const unknown = { status: "Unknown", lastTransitionTime: now };
   deepEqual(silent, {

@@ -21,7 +21,7 @@ export interface NodePlan {
 }
 
 /** Silence longer than this means that a node is not known to be ready. */
-export const graceMs = 40_000;
+export const graceMs = 50_000;
 /** A new node has longer to say something at all. */
 export const startupGraceMs = 60_000;
 
