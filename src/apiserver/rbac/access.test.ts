@@ -160,6 +160,34 @@ test("a start gives default roles back what they lost and leaves what was added"
   assert.equal(await third.store.revision(), before);
 });
 
+test("default roles and bindings are stored as requests would have stored them", async () => {
+  await using api = await createTestServer();
+  const paths = [
+    `${rbac}/clusterroles/edit`,
+    `${rbac}/clusterroles/system:node`,
+    `${rbac}/clusterrolebindings/system:node`,
+    `${rbac}/clusterrolebindings/system:kube-dns`,
+    `${rbac}/namespaces/kube-system/rolebindings/system::leader-locking-kube-scheduler`,
+    `${rbac}/namespaces/kube-public/roles/system:controller:bootstrap-signer`,
+  ];
+  for (const path of paths) {
+    const { body } = await api.send("GET", path);
+    const { name, namespace, labels, annotations } = body.metadata as Record<string, string>;
+    const metadata = { name, ...(namespace && { namespace }), labels, annotations };
+    await api.send("DELETE", path);
+    const made = await api.send("POST", path.slice(0, path.lastIndexOf("/")), {
+      body: { ...body, metadata },
+      headers: { "user-agent": "kube-apiserver" },
+    });
+    assert.deepEqual(comparable(made.body), comparable(body));
+  }
+});
+
+function comparable(object: JsonObject): JsonObject {
+  const { uid: _, resourceVersion: __, ...metadata } = object.metadata as JsonObject;
+  return { ...object, metadata };
+}
+
 test("reviews name the binding that allows, and list a user's rules", async () => {
   await using api = await createTestServer();
   await bind(api, "robots", "view", { kind: "ServiceAccount", name: "robot" });

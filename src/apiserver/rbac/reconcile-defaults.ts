@@ -1,7 +1,7 @@
 import type { JsonObject } from "#api/kind.ts";
 import type { Json } from "#api/meta.ts";
 import type { FirstObject } from "#apiserver/bootstrap/first-objects.ts";
-import { createFirst, internalCall } from "#apiserver/bootstrap/internal-call.ts";
+import { internalCall } from "#apiserver/bootstrap/internal-call.ts";
 import { deleteObject } from "#apiserver/objects/delete.ts";
 import {
   cloneJson,
@@ -17,6 +17,7 @@ import { updateObject } from "#apiserver/objects/update.ts";
 import { missingRules } from "#apiserver/rbac/covers.ts";
 import { autoUpdate, defaultAccess } from "#apiserver/rbac/defaults/default-objects.ts";
 import { rulesOf, type PolicyRule } from "#apiserver/rbac/policy-rule.ts";
+import { storeDefault } from "#apiserver/rbac/store-default.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 
 /**
@@ -33,7 +34,7 @@ async function reconcile(state: ServerState, wanted: FirstObject): Promise<void>
   const namespace = stringAt(metadata, "namespace");
   const name = stringAt(metadata, "name");
   const present = lookUp(state, wanted, namespace === "" ? { name } : { namespace, name });
-  if (present === undefined) return createFirst(state, wanted);
+  if (present === undefined) return storeDefault(state, wanted);
   if (objectAt(objectAt(present, "metadata"), "annotations")[autoUpdate] === "false") return;
   if (roleRefDiffers(present, wanted.object)) return replace(state, wanted);
   if (completed(present, wanted.object) === present) return;
@@ -49,7 +50,7 @@ function roleRefDiffers(present: JsonObject, wanted: JsonObject): boolean {
 /** A binding cannot be pointed at another role. */
 async function replace(state: ServerState, wanted: FirstObject): Promise<void> {
   await deleteObject(internalCall(state, wanted, "DELETE"), {});
-  await createFirst(state, wanted);
+  await storeDefault(state, wanted);
 }
 
 /** The present object itself when it lacks nothing. */

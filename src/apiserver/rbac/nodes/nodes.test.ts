@@ -29,9 +29,10 @@ test("a node reads what its own pods need and nothing of others", async () => {
   ];
   const seen: Record<string, number> = {};
   for (const path of paths) seen[path] = (await api.send("GET", path, { user: one })).status;
-  assert.deepEqual(Object.values(seen), [
-    ...[200, 403, 403, 200, 403, 200, 403, 403, 200, 403, 200, 403, 403, 200, 403, 403],
-  ]);
+  assert.equal(
+    Object.values(seen).join(" "),
+    "200 403 403 200 403 200 403 403 200 403 200 403 403 200 403 403",
+  );
   const { body } = await api.send("GET", paths[1] ?? "", { user: one });
   assert.equal(
     body.message,
