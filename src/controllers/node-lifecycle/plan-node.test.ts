@@ -34,7 +34,7 @@ test("planNode() turns silence into Unknown and conditions into taints", () => {
   const own = { key: "dedicated", value: "x", effect: "NoSchedule" };
   const plan = (observed: Node, silentMs = 0) =>
     planNode({ node: observed, heardAtMs: nowMs - silentMs, nowMs });
-  deepEqual(plan(node([ready("True")]), 10_000), { becameUnready: false, againInMs: 30_000 });
+  deepEqual(plan(node([ready("True")]), 10_000), { becameUnready: false, againInMs: 40_000 });
   deepEqual(plan(node([ready("False")], [own])), {
     taints: [own, ...notReady],
     becameUnready: false,
