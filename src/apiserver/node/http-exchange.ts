@@ -4,6 +4,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { promisify } from "node:util";
 import { constants, gzip } from "node:zlib";
 import { BlockPool, inBlocks } from "#apiserver/node/block-pool.ts";
+import { StatusError } from "#api/status.ts";
 import type {
   ApiRequest,
   ApiResponse,
@@ -58,6 +59,31 @@ async function readBody(
   limitBytes: number,
 ): Promise<Uint8Array | undefined> {
   if (Number(headerOf(request, "content-length") ?? 0) > limitBytes) return undefined;
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(tooSlow()), bodyTimeoutMs);
+  try {
+    return await Promise.race([collect(request, limitBytes), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** As long as upstream lets a request take. */
+const bodyTimeoutMs = 60_000;
+
+function tooSlow(): StatusError {
+  return new StatusError({
+    code: 504,
+    reason: "Timeout",
+    message: "Timeout: request did not complete within the allotted timeout",
+    details: {},
+  });
+}
+
+async function collect(
+  request: Exchange["request"],
+  limitBytes: number,
+): Promise<Uint8Array | undefined> {
   const chunks: Buffer[] = [];
   let lengthBytes = 0;
   for await (const chunk of request) {
