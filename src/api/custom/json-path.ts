@@ -25,7 +25,7 @@ export function simplePathOf(text: string): readonly string[] | undefined {
 type Step = (value: Json) => Json[];
 
 const token =
-  /\.\.|\.\*|\.(?:\\.|[^.[\]\\\s])+|\[\s*\*\s*\]|\[\s*-?\d+\s*\]|\[\s*-?\d*\s*:\s*-?\d*\s*\]|\[\s*'(?:[^'\\]|\\.)*'\s*\]|\[\s*"(?:[^"\\]|\\.)*"\s*\]|\[\?\((?:'[^']*'|"[^"]*"|[^'")])*\)\]/y;
+  /\.(?=\.)|\.\*|\.(?:\\.|[^.[\]\\\s])+|\[\s*\*\s*\]|\[\s*-?\d+\s*\]|\[\s*-?\d*\s*:\s*-?\d*\s*\]|\[\s*'(?:[^'\\]|\\.)*'\s*\]|\[\s*"(?:[^"\\]|\\.)*"\s*\]|\[\?\((?:'[^']*'|"[^"]*"|[^'")])*\)\]/y;
 
 const stepsMax = 64;
 
@@ -46,7 +46,7 @@ function parseSteps(text: string): readonly Step[] {
 }
 
 function stepOf(word: string): Step {
-  if (word === "..") return descend;
+  if (word === ".") return descend;
   if (word === ".*") return children;
   if (word.startsWith(".")) return fieldStep(word.slice(1).replace(/\\(.)/g, "$1"));
   if (word.startsWith("[?(")) return filterStep(word.slice(3, -2).trim());
