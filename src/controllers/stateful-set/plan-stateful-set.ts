@@ -1,5 +1,6 @@
 import type { Pod, StatefulSet, StatefulSetStatus } from "#api/generated/types.ts";
 import { nameOf } from "#api/meta.ts";
+import { resolveShare } from "#controllers/deployment/rounding.ts";
 import { isPodAvailable, isPodFinished, isPodReady } from "#controllers/pods/pod-state.ts";
 import { positive } from "#controllers/replica-set/plan-replica-set.ts";
 import { revisionHashLabel } from "#controllers/revision-history/revision-history.ts";
@@ -67,7 +68,7 @@ function actionsOf(
   return actions.length > 0 ? actions : updateStep(observed, byOrdinal, wanted);
 }
 
-/** At most one pod is missing because of an update. */
+/** At most `maxUnavailable` pods, one where it is not given, are missing because of an update. */
 function updateStep(
   observed: ObservedStatefulSet,
   byOrdinal: ReadonlyMap<number, Pod>,
@@ -75,17 +76,24 @@ function updateStep(
 ): readonly StatefulAction[] {
   const { updateStrategy } = observed.set.spec ?? {};
   if (updateStrategy?.type === "OnDelete") return [];
-  const partition = updateStrategy?.rollingUpdate?.partition ?? 0;
+  const { partition = 0, maxUnavailable = 1 } = updateStrategy?.rollingUpdate ?? {};
+  const isUp = (pod: Pod | undefined): boolean => pod !== undefined && isSettled(observed, pod);
+  const missing = wanted.filter((ordinal) => !isUp(byOrdinal.get(ordinal))).length;
+  const max = Math.max(1, resolveShare(maxUnavailable, wanted.length, Math.floor));
+  let room = max - missing;
+  const actions: StatefulAction[] = [];
   for (const ordinal of wanted.toReversed()) {
-    if (ordinal < partition) return [];
     const pod = byOrdinal.get(ordinal);
-    if (pod === undefined) return [];
-    if (revisionOfPod(pod) !== observed.updateRevision) {
-      return pod.metadata.deletionTimestamp ? [] : [{ kind: "delete", pod }];
+    if (ordinal < partition || pod === undefined) return actions;
+    if (revisionOfPod(pod) === observed.updateRevision) {
+      if (!isUp(pod) && room <= 0) return actions;
+    } else if (pod.metadata.deletionTimestamp === undefined) {
+      // One that is not up is missing already.
+      if (isUp(pod) && room-- <= 0) return actions;
+      actions.push({ kind: "delete", pod });
     }
-    if (!isSettled(observed, pod)) return [];
   }
-  return [];
+  return actions;
 }
 
 function ordinalsOf({ spec }: StatefulSet): readonly number[] {
