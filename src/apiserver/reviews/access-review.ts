@@ -1,55 +1,46 @@
 import type { JsonObject } from "#api/kind.ts";
-import { badRequest, invalid } from "#api/status.ts";
+import { invalid } from "#api/status.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import type { Attributes } from "#apiserver/authorizer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObjectBody } from "#apiserver/content/decode.ts";
 import { isObject, objectAt, objectsAt, stringAt, stringsAt } from "#apiserver/objects/json.ts";
 import { reviewAnswer } from "#apiserver/reviews/review-answer.ts";
+import { reviewProblems, type ReviewRules } from "#apiserver/reviews/review-problems.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
 /** May the caller do this? `kubectl auth can-i`. */
 export async function reviewOwnAccess(call: Call): Promise<Answer> {
-  return review(call, await readObjectBody(call, call.kind), call.user);
+  return review(call, await readReview(call, { ofSubject: false }), call.user);
 }
 
 /** May this user do this? */
 export async function reviewAccess(call: Call): Promise<Answer> {
-  const sent = await readObjectBody(call, call.kind);
-  return review(call, sent, subjectOf(call, objectAt(sent, "spec")));
+  const sent = await readReview(call, { ofSubject: true });
+  return review(call, sent, subjectOf(objectAt(sent, "spec")));
 }
 
 /** May this user do this in this namespace? */
 export async function reviewLocalAccess(call: Call): Promise<Answer> {
+  const sent = await readReview(call, { ofSubject: true, namespace: call.info.namespace });
+  return review(call, sent, subjectOf(objectAt(sent, "spec")));
+}
+
+async function readReview(call: Call, rules: ReviewRules): Promise<JsonObject> {
   const sent = await readObjectBody(call, call.kind);
-  const spec = objectAt(sent, "spec");
-  const namespace = stringAt(objectAt(spec, "resourceAttributes"), "namespace");
-  if (namespace !== call.info.namespace) {
-    throw badRequest(
-      `spec.resourceAttributes.namespace must match namespace: ${call.info.namespace}`,
-    );
-  }
-  return review(call, sent, subjectOf(call, spec));
+  const problems = reviewProblems(sent, rules);
+  if (problems.length > 0) throw invalid(call.kind, "", problems);
+  return sent;
 }
 
 async function review(call: Call, sent: JsonObject, user: UserInfo): Promise<Answer> {
-  const attributes = attributesOf(call, objectAt(sent, "spec"), user);
+  const attributes = attributesOf(objectAt(sent, "spec"), user);
   const { allowed, reason } = await call.server.authorizer.authorize(attributes);
   return reviewAnswer(call, sent, { allowed, ...(reason !== "" && { reason }) });
 }
 
-function attributesOf(call: Call, spec: JsonObject, user: UserInfo): Attributes {
-  const { resourceAttributes, nonResourceAttributes } = spec;
-  if (isObject(resourceAttributes) === isObject(nonResourceAttributes)) {
-    throw invalid(call.kind, "", [
-      {
-        reason: "FieldValueInvalid",
-        message:
-          "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified",
-        field: "spec.resourceAttributes",
-      },
-    ]);
-  }
+function attributesOf(spec: JsonObject, user: UserInfo): Attributes {
+  const { resourceAttributes } = spec;
   const from = isObject(resourceAttributes)
     ? resourceAttributes
     : objectAt(spec, "nonResourceAttributes");
@@ -85,18 +76,9 @@ function fieldSelectorOf(selector: JsonObject): string {
   return terms.join(",");
 }
 
-function subjectOf(call: Call, spec: JsonObject): UserInfo {
+function subjectOf(spec: JsonObject): UserInfo {
   const name = stringAt(spec, "user");
   const groups = stringsAt(spec, "groups");
-  if (name === "" && groups.length === 0) {
-    throw invalid(call.kind, "", [
-      {
-        reason: "FieldValueInvalid",
-        message: 'Invalid value: "": at least one of user or group must be specified',
-        field: "spec.user",
-      },
-    ]);
-  }
   const uid = stringAt(spec, "uid");
   return { name, groups, ...(uid !== "" && { uid }) };
 }
