@@ -5,7 +5,7 @@ import { nameOf, namespaceOf } from "#api/meta.ts";
 import { nodes, pods } from "#api/resources.ts";
 import { isNotFound } from "#api/status.ts";
 import { createApiServer } from "#apiserver/server.ts";
-import { systemClock } from "#base/clock.ts";
+import { systemClock, type Clock } from "#base/clock.ts";
 import { createLog } from "#base/log.ts";
 import { seededRandom } from "#base/random.ts";
 import { createClient } from "#client/api-client.ts";
@@ -23,15 +23,24 @@ export interface Cluster extends AsyncDisposable {
   readonly until: (condition: () => boolean) => Promise<void>;
 }
 
+/** A time that passes as the test says. */
+export interface Time {
+  readonly clock: Clock;
+  /** Called over and over while the test waits. */
+  readonly tick: (client: Client) => Promise<void>;
+  /** Nodes that do nothing any more. */
+  readonly silent: ReadonlySet<string>;
+}
+
 /** The real API server in memory with all controllers, the scheduler and nodes whose pods start at once. */
-export async function startCluster(nodeCount = 2): Promise<Cluster> {
+export async function startCluster(nodeCount = 2, time?: Time): Promise<Cluster> {
   const stop = new AbortController();
   const problems: string[] = [];
   const log = createLog(({ level, phrase, fields }) => {
     if (level === "warn" || level === "error")
       problems.push(`${phrase} ${String(fields["error"])}`);
   });
-  const parts = { clock: systemClock, random: seededRandom(1), log };
+  const parts = { clock: time?.clock ?? systemClock, random: seededRandom(1), log };
   const server = await createApiServer({
     ...parts,
     store: createMemoryStore(),
@@ -47,13 +56,14 @@ export async function startCluster(nodeCount = 2): Promise<Cluster> {
   for (let number = 0; number < nodeCount; number++) {
     await addNode(client, readyNode(`node-${number}`));
   }
-  runPods(client, informers);
+  runPods(client, informers, time?.silent);
   const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]);
   return {
     client,
     informers,
     async until(condition) {
       while (!condition()) {
+        await time?.tick(client);
         if (limit.aborted) throw new Error(`Cannot wait longer; problems: ${problems.join("; ")}`);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
@@ -83,10 +93,11 @@ export const readyNode = (name: string): Node => ({
 });
 
 /** Plays the nodes: pods become ready at once and go when they are told to. */
-function runPods(client: Client, informers: Informers): void {
+function runPods(client: Client, informers: Informers, silent?: ReadonlySet<string>): void {
   let number = 0;
   informers.of(pods).onChange(({ kind, object }) => {
     if (kind === "deleted" || !object.spec?.nodeName) return;
+    if (silent?.has(object.spec.nodeName)) return;
     const at = { name: nameOf(object), namespace: namespaceOf(object) };
     const ignore = (error: unknown): void => ok(isNotFound(error) || String(error) !== "", "");
     if (object.metadata.deletionTimestamp) {
