@@ -40,7 +40,11 @@ const converted = new WeakMap<StoredObject, WeakMap<Kind, StoredObject>>();
 
 /** Most custom objects are stored as they are shown: then they are held once. */
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) {
+    if (a[at] !== b[at]) return false;
+  }
+  return true;
 }
 
 /** The bytes under which an object of this kind is kept. `object` is not changed. */
