@@ -70,7 +70,8 @@ test("OpenAPI 2 has the custom kind among the built-in ones, as JSON and as prot
     definitions: Record<string, JsonObject>;
     paths: JsonObject;
   };
-  deepEqual((definitions["com.example.v1.Widget"]?.properties as JsonObject).size, {
+  const properties = definitions["com.example.v1.Widget"]?.properties as JsonObject | undefined;
+  deepEqual(properties?.size, {
     description: "How large.",
     "x-kubernetes-int-or-string": true,
   });
