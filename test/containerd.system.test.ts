@@ -93,11 +93,11 @@ test(
             image,
             `${format}-archive:${file}:${name}`,
           ]);
-          equal(await kogge(["image", "import", file]), `${name}\n`);
+          ok((await kogge(["image", "import", file])).split("\n").includes(name));
           match(await kogge("image list"), new RegExp(name));
           await kogge(["image", "remove", name]);
           await succeed("gzip", [file]);
-          equal(await kogge(["image", "import", `${file}.gz`]), `${name}\n`);
+          ok((await kogge(["image", "import", `${file}.gz`])).split("\n").includes(name));
         }
         const broken = join(folder.path, "broken.tar");
         writeFileSync(broken, "not an archive");
@@ -188,7 +188,7 @@ test(
       const id = await kubectl(
         "get pod shell -o jsonpath={.status.containerStatuses[0].containerID}",
       );
-      process.kill(processOf(id), "SIGKILL");
+      process.kill(processOf(dataDir, id), "SIGKILL");
       await kubectl([
         "wait",
         "--for=jsonpath={.status.containerStatuses[0].restartCount}=1",
@@ -209,14 +209,14 @@ test(
       const wanted =
         "-o jsonpath={.status.containerStatuses[0].containerID}/{.status.containerStatuses[0].restartCount}";
       const id = await kubectl(`get pod volumes ${wanted}`);
-      const inside = processOf(id.split("/")[2] ?? "");
+      const inside = processOf(dataDir, id.split("/")[2] ?? "");
       process.kill(ready.pid, "SIGKILL");
       await eventually(async () => (await kogge.try(["status"])).code === 3);
       const again = await kogge.up();
       notEqual(again.pid, ready.pid);
       await kubectl("wait --for=condition=Ready pod/volumes --timeout=60s");
       equal(await kubectl(`get pod volumes ${wanted}`), id);
-      equal(processOf(id.split("/")[2] ?? ""), inside);
+      equal(processOf(dataDir, id.split("/")[2] ?? ""), inside);
       equal(await kubectl("exec volumes -- echo alive"), "alive\n");
     });
 
@@ -308,17 +308,15 @@ async function succeed(program: string, words: readonly string[]): Promise<void>
   equal(outcome.code, 0, outcome.stderr);
 }
 
-/** The process of a container, found by its cgroup. */
-function processOf(containerId: string): number {
-  const id = containerId.replace("containerd://", "").slice(0, 64);
-  const found = spawnSync("sh", ["-c", `grep -l ${id} /proc/[0-9]*/cgroup 2>/dev/null`], {
-    encoding: "utf8",
-  });
-  const pids = found.stdout
-    .split("\n")
-    .flatMap((line) => /\/proc\/(\d+)\//.exec(line)?.[1] ?? [])
-    .map(Number);
-  return Math.min(...pids);
+/** The first process of a container, as the cluster's containerd knows it. */
+function processOf(dataDir: string, containerId: string): number {
+  const id = containerId.replace("containerd://", "");
+  const socket = join(dataDir, "containerd/containerd.sock");
+  const words = ["--address", socket, "--namespace", "k8s.io", "tasks", "list"];
+  const tasks = spawnSync("ctr", words, { encoding: "utf8" }).stdout.split("\n");
+  const [, pid] = tasks.find((line) => line.startsWith(id))?.split(/\s+/) ?? [];
+  ok(pid, `containerd runs ${id}`);
+  return Number(pid);
 }
 
 const volumesPod = `

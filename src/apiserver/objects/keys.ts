@@ -21,7 +21,8 @@ export function collectionPrefix(kind: Kind, namespace: string): string {
 /** Names come from request paths: none may reach into another object's keys. */
 function assertPathSegment(name: string): void {
   const problem = pathSegmentProblem(name);
-  if (problem !== undefined) throw badRequest(`Name parameter invalid: "${printable(name)}": ${problem}`);
+  if (problem !== undefined)
+    throw badRequest(`Name parameter invalid: "${printable(name)}": ${problem}`);
 }
 
 function pathSegmentProblem(name: string): string | undefined {
