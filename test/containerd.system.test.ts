@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { helmFor, kubectlFor, run } from "#test/clients.ts";
+import { helmFor, kubectlBinary, kubectlFor, kubectlVersions, run } from "#test/clients.ts";
 import { koggeFor, machineTraces, start, writeBusyboxBuild } from "#test/kogge-command.ts";
 import { missing } from "#test/needs.ts";
 import { temporaryFolder } from "#test/temporary.ts";
@@ -40,38 +40,19 @@ test(
       ]);
       await kubectl("wait --for=condition=Ready pod/shell --timeout=60s");
       match(await kubectl("get pod shell -o wide"), /1\/1 +Running +0 .*10\.\d+\.0\.\d+/);
-      const following = start(kubectl.binary, ["logs", "-f", "shell"], kubectl.env);
-      while (!following.output.text.includes("line 5")) await once(following.child.stdout, "data");
-      following.child.kill();
       match(
         await kubectl("logs shell --tail=1 --timestamps"),
         /^\d{4}-\d\d-\d\dT[\d:.]+Z line \d+\n$/,
       );
-      equal(await kubectl(["exec", "shell", "--", "sh", "-c", "echo $HOSTNAME"]), "shell\n");
-      const failing = await kubectl.try(["exec", "shell", "--", "sh", "-c", "exit 7"]);
-      equal(failing.code, 7);
-      equal(
-        await kubectl(["exec", "-i", "shell", "--", "cat"], { input: "through\n" }),
-        "through\n",
-      );
-      const terminal = start(
-        "script",
-        [
-          "-qec",
-          `${kubectl.binary} exec -it shell -- sh -c 'tty; stty size; echo done'`,
-          "/dev/null",
-        ],
-        kubectl.env,
-      );
-      await once(terminal.child, "close");
-      match(terminal.output.text, /\/dev\/pts\/0[\s\S]*done/);
-      writeFileSync(join(folder.path, "sent"), "x".repeat(300_000));
-      await kubectl(["cp", join(folder.path, "sent"), "shell:/tmp/sent"]);
-      await kubectl(["cp", "shell:/tmp/sent", join(folder.path, "received")]);
-      equal(readFileSync(join(folder.path, "received"), "utf8").length, 300_000);
-      const attached = start(kubectl.binary, ["attach", "shell"], kubectl.env);
-      while (!/line \d+/.test(attached.output.text)) await once(attached.child.stdout, "data");
-      attached.child.kill();
+      for (const version of kubectlVersions) {
+        await useStreams(kubectlFor(ready.kubeconfig, version), folder.path);
+      }
+      const spdy = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: "false" };
+      const echoed = await kubectl(["exec", "-i", "shell", "--", "cat"], {
+        input: "spdy\n",
+        env: spdy,
+      });
+      equal(echoed, "spdy\n");
       match(
         await kubectl("describe pod shell"),
         /Container image "localhost\/kogge-test\/busybox:1" already present on machine/,
@@ -171,17 +152,21 @@ test(
     );
 
     await context.test("port-forward carries a connection to a pod", async () => {
-      const forwarding = start(
-        kubectl.binary,
-        ["port-forward", "deployment/web", ":8080"],
-        kubectl.env,
-      );
-      while (!/127\.0\.0\.1:(\d+)/.test(forwarding.output.text))
-        await once(forwarding.child.stdout, "data");
-      const port = /127\.0\.0\.1:(\d+)/.exec(forwarding.output.text)?.[1];
-      match(await (await fetch(`http://127.0.0.1:${port}`)).text(), /^web-/);
-      forwarding.child.kill();
-      await once(forwarding.child, "close");
+      for (const version of kubectlVersions) {
+        for (const websockets of ["true", "false"]) {
+          const words = ["port-forward", "deployment/web", ":8080"];
+          const forwarding = start(kubectlBinary(version), words, {
+            ...kubectl.env,
+            KUBECTL_PORT_FORWARD_WEBSOCKETS: websockets,
+          });
+          const port = (): string | undefined =>
+            /127\.0\.0\.1:(\d+)/.exec(forwarding.output.text)?.[1];
+          while (port() === undefined) await output(forwarding.child);
+          match(await (await fetch(`http://127.0.0.1:${port()}`)).text(), /^web-/);
+          forwarding.child.kill();
+          await once(forwarding.child, "close");
+        }
+      }
     });
 
     await context.test("a container whose process is killed comes back", async () => {
@@ -302,6 +287,35 @@ test(
     );
   },
 );
+
+/** Logs, exec with and without a terminal, copies and attaching, all on the pod `shell`. */
+async function useStreams(kubectl: ReturnType<typeof kubectlFor>, folder: string): Promise<void> {
+  const following = start(kubectl.binary, ["logs", "-f", "--tail=1", "shell"], kubectl.env);
+  const lines = (): number => following.output.text.split("\n").length;
+  while (lines() < 4) await output(following.child);
+  following.child.kill();
+  equal(await kubectl(["exec", "shell", "--", "sh", "-c", "echo $HOSTNAME"]), "shell\n");
+  const failing = await kubectl.try(["exec", "shell", "--", "sh", "-c", "exit 7"]);
+  equal(failing.code, 7);
+  const echoed = await kubectl(["exec", "-i", "shell", "--", "cat"], { input: "through\n" });
+  equal(echoed, "through\n");
+  const inside = `${kubectl.binary} exec -it shell -- sh -c 'tty; stty size; echo done'`;
+  const terminal = start("script", ["-qec", inside, "/dev/null"], kubectl.env);
+  await once(terminal.child, "close");
+  match(terminal.output.text, /\/dev\/pts\/\d[\s\S]*done/);
+  writeFileSync(join(folder, "sent"), "x".repeat(300_000));
+  await kubectl(["cp", join(folder, "sent"), "shell:/tmp/sent"]);
+  await kubectl(["cp", "shell:/tmp/sent", join(folder, "received")]);
+  equal(readFileSync(join(folder, "received"), "utf8").length, 300_000);
+  const attached = start(kubectl.binary, ["attach", "shell"], kubectl.env);
+  while (!/line \d+/.test(attached.output.text)) await output(attached.child);
+  attached.child.kill();
+}
+
+/** Waits for more output, but not for ever. */
+async function output(child: ReturnType<typeof start>["child"]): Promise<void> {
+  await once(child.stdout, "data", { signal: AbortSignal.timeout(30_000) });
+}
 
 async function succeed(program: string, words: readonly string[]): Promise<void> {
   const outcome = await run(program, words);

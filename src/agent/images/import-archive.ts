@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { criTable } from "#agent/containerd/cri-messages.ts";
 import { type GrpcChannel, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
+import { normaliseImage } from "#agent/images/image-name.ts";
 import { run } from "#agent/containerd/run.ts";
 
 /** Gives an OCI or docker archive to the containerd at `socket`; returns the references that it held. */
@@ -15,6 +16,12 @@ export async function importImageArchive(
   const names = [...output.matchAll(/^unpacking (\S+)/gm)].map(([, name]) => name ?? "");
   for (const name of names) await untilKnown(channel, name);
   return names;
+}
+
+/** Takes one name from an image; the image goes with its last name. CRI itself would take all of them at once. */
+export async function removeImageName(socket: string, image: string): Promise<void> {
+  const ctr = ["--address", socket, "--namespace", "k8s.io", "images", "remove", "--sync"];
+  await run("ctr", [...ctr, normaliseImage(image)]);
 }
 
 const knownAttempts = 100;

@@ -6,12 +6,13 @@ import { systemClock } from "#base/clock.ts";
 import { silentLog } from "#base/log.ts";
 import { createProgress } from "#cli/progress.ts";
 import type { DataDirOption, ImageBuildOptions, JsonOption } from "#cli/program.ts";
-import { importImageArchive } from "#agent/images/import-archive.ts";
+import { importImageArchive, removeImageName } from "#agent/images/import-archive.ts";
 import { normaliseImage } from "#agent/images/image-name.ts";
 import type { ContainerRuntime, ImageInfo } from "#agent/runtime/container-runtime.ts";
 import { chooseDataDirectory, prepareDataDirectory } from "#main/data-directory.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
 import { buildImage, saveImage } from "#main/images/buildah.ts";
+import { withPlainArchive } from "#main/images/plain-archive.ts";
 import { readRunning } from "#main/running-file.ts";
 
 export async function imageBuild(
@@ -50,7 +51,9 @@ export async function imageImport(file: string, options: DataDirOption): Promise
   const directory = chooseDataDirectory(options.dataDir);
   if (!existsSync(file)) throw new Error(`Cannot import "${file}": there is no such file`);
   const socket = socketOf(directory);
-  const names = await importImageArchive(socket, resolve(file)).catch((cause: unknown) => {
+  const names = await withPlainArchive(resolve(file), (archive) =>
+    importImageArchive(socket, archive),
+  ).catch((cause: unknown) => {
     throw new Error(`Cannot import "${file}" as an OCI or docker archive`, { cause });
   });
   if (names.length === 0) throw new Error(`Cannot import "${file}": it holds no image with a name`);
@@ -64,10 +67,11 @@ export async function imageList(options: DataDirOption & JsonOption): Promise<vo
 }
 
 export async function imageRemove(name: string, options: DataDirOption): Promise<void> {
-  await using runtime = await connect(chooseDataDirectory(options.dataDir));
+  const directory = chooseDataDirectory(options.dataDir);
+  await using runtime = await connect(directory);
   if ((await runtime.imageStatus(name)) === undefined)
     throw new Error(`Cannot remove "${name}": the node has no such image`);
-  await runtime.removeImage(name);
+  await removeImageName(socketOf(directory), name);
 }
 
 /** @throws when no cluster with containerd runs on the data directory */
