@@ -2,7 +2,7 @@ import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Store } from "#storage/store.ts";
-import type { AdmissionFunction } from "#apiserver/admission/admission.ts";
+import type { AdmissionChain } from "#apiserver/admission/admission.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { StoreCache } from "#apiserver/cache/store-cache.ts";
 import type { ServerMetrics } from "#apiserver/metrics.ts";
@@ -22,7 +22,7 @@ export interface ServerState {
   readonly random: Random;
   readonly log: Log;
   readonly authorizer: Authorizer;
-  readonly admission: readonly AdmissionFunction[];
+  readonly admission: AdmissionChain;
   readonly hooks: ResourceHooks;
   readonly metrics: ServerMetrics;
   readonly bookmarks: BookmarkTicker;

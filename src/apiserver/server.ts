@@ -77,7 +77,10 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     stopped,
     kinds: new KindRegistry(parts.kinds),
     authorizer: parts.authorizer ?? access.authorizer,
-    admission: [...builtinAdmission, ...access.admission],
+    admission: {
+      mutating: [...builtinAdmission, access.nodeAdmission, access.grantAdmission],
+      validating: [],
+    },
     hooks: new Map([
       ...builtinHooks(services),
       ["apiextensions.k8s.io/customresourcedefinitions", definitionHook],

@@ -1,7 +1,7 @@
 import type { JsonObject } from "#api/kind.ts";
 import { alreadyExists, invalid, StatusError, badRequest } from "#api/status.ts";
 import { validateObjectMeta } from "#api/validation/object-meta.ts";
-import { admit } from "#apiserver/admission/admission.ts";
+import { admit, assertAdmitted } from "#apiserver/admission/admission.ts";
 import type { Written } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
@@ -54,6 +54,7 @@ async function insert(call: Call, object: JsonObject): Promise<Written | undefin
   const { server, kind } = call;
   const name = stringAt(objectAt(object, "metadata"), "name");
   assertValid(call, object, name);
+  await assertAdmitted(call, { operation: "CREATE", object, old: undefined });
   const key = objectKey(kind, call.info.namespace, name);
   if ((await readStored(call, name)) !== undefined) return undefined;
   const undo = hookOf(server, kind).beforeWrite?.({

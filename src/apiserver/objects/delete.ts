@@ -1,6 +1,6 @@
 import type { JsonObject } from "#api/kind.ts";
 import { conflict, notFound } from "#api/status.ts";
-import { admit } from "#apiserver/admission/admission.ts";
+import { admitWhole } from "#apiserver/admission/admission.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import type { Call } from "#apiserver/call.ts";
 import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
@@ -28,21 +28,52 @@ export interface Deleted {
 export async function deleteObject(
   call: Call,
   options: DeleteOptions,
-  name = call.info.name,
+  { name = call.info.name, admitted = false }: Deletable = {},
 ): Promise<Deleted> {
   let current = await readStored(call, name);
-  let admitted = false;
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     if (current === undefined) throw notFound(call.kind, name);
     const old = viewOf(call.kind, current).object;
     assertPreconditions(call, old, options);
-    if (!admitted) await admit(call, { operation: "DELETE", object: undefined, old });
+    if (!admitted) await admitDeletion(call, options, old);
     admitted = true;
     const outcome = await attemptDelete(call, { options, current, old, name });
     if (outcome.ok) return outcome.deleted;
     current = outcome.current;
   }
   throw conflict(call.kind, name, modifiedText);
+}
+
+export interface Deletable {
+  readonly name?: string;
+  /** Where the caller has let the request be admitted: an eviction. */
+  readonly admitted?: boolean;
+}
+
+function admitDeletion(call: Call, options: DeleteOptions, old: JsonObject): Promise<void> {
+  const { preconditions, ...rest } = options;
+  const given = preconditions !== undefined && Object.keys(preconditions).length > 0;
+  return admitWhole(call, {
+    operation: "DELETE",
+    object: undefined,
+    old,
+    options: {
+      kind: "DeleteOptions",
+      apiVersion: "meta.k8s.io/v1",
+      ...withoutFlags(rest),
+      ...(given && { preconditions: { ...preconditions } }),
+      ...(call.dryRun && { dryRun: ["All"] }),
+    },
+  });
+}
+
+function withoutFlags(options: Omit<DeleteOptions, "preconditions">): JsonObject {
+  const { gracePeriodSeconds, propagationPolicy, orphanDependents } = options;
+  return {
+    ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+    ...(orphanDependents !== undefined && { orphanDependents }),
+    ...(propagationPolicy !== undefined && { propagationPolicy }),
+  };
 }
 
 const attemptsMax = 64;

@@ -2,7 +2,7 @@ import type { StatusCause } from "#api/generated/types.ts";
 import type { JsonObject, Strategy } from "#api/kind.ts";
 import { conflict, invalid, notFound } from "#api/status.ts";
 import { validateObjectMetaUpdate } from "#api/validation/object-meta.ts";
-import { admit } from "#apiserver/admission/admission.ts";
+import { admit, assertAdmitted, type Attempt } from "#apiserver/admission/admission.ts";
 import type { Written } from "#apiserver/answer.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import type { Call } from "#apiserver/call.ts";
@@ -40,6 +40,8 @@ export interface UpdatePlan {
   readonly validate?: (object: JsonObject, old: JsonObject) => readonly StatusCause[];
   /** Where `change` has noted the managers itself: server-side apply. */
   readonly managersNoted?: boolean;
+  /** Where the caller lets the request be admitted in a form of its own: an eviction, a scale. */
+  readonly admitted?: boolean;
 }
 
 export async function updateObject(call: Call, plan: UpdatePlan): Promise<Written> {
@@ -82,9 +84,11 @@ async function attemptUpdate(
   assertUnchangedSince(call, object, old);
   carryOver(object, old);
   if (!plan.managersNoted) noteManager(call, object, old);
-  await admit(call, { operation: "UPDATE", object, old });
+  const admission: Attempt = { operation: "UPDATE", object, old };
+  if (!plan.admitted) await admit(call, admission);
   if ((plan.part ?? "main") === "main") prepare(call, object, old);
   assertValid(call, plan, object, old);
+  if (!plan.admitted) await assertAdmitted(call, admission);
   if (isUnchanged(object, old)) return { ok: true, written: { kind: "stored", object: view } };
   return store(call, { object, old, current });
 }

@@ -11,8 +11,10 @@ import { createUnionAuthorizer } from "#apiserver/rbac/union-authorizer.ts";
 export interface AccessControl {
   /** `system:masters` first, then nodes, then roles: upstream's `--authorization-mode=Node,RBAC`. */
   readonly authorizer: Authorizer;
-  /** The checks on writes that belong to it; they come after all that may still change the object. */
-  readonly admission: readonly AdmissionFunction[];
+  /** Keeps nodes to what is theirs. */
+  readonly nodeAdmission: AdmissionFunction;
+  /** Nobody grants what they do not have; comes after all that may still change the object. */
+  readonly grantAdmission: AdmissionFunction;
 }
 
 /** Access control over the server's own cache: what is written there counts from the write on. */
@@ -24,7 +26,8 @@ export function createAccessControl(cache: StoreCache): AccessControl {
       createNodeAuthorizer(cache),
       createRbacAuthorizer(index),
     ]),
-    admission: [nodeRestriction, escalationPrevention(index)],
+    nodeAdmission: nodeRestriction,
+    grantAdmission: escalationPrevention(index),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { JsonObject } from "#api/kind.ts";
 import { badRequest, conflict, StatusError } from "#api/status.ts";
 import { invariant } from "#base/invariant.ts";
+import { admitWhole } from "#apiserver/admission/admission.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObjectBody } from "#apiserver/content/decode.ts";
@@ -30,10 +31,12 @@ async function bindPod(call: Call, binding: JsonObject): Promise<Answer> {
     throw badRequest("name in URL does not match name in Binding object");
   }
   const target = objectAt(binding, "target");
+  await admitWhole(call, { operation: "CREATE", object: binding, old: undefined });
   assertTarget(target);
   const nodeName = stringAt(target, "name");
   await updateObject(call, {
     part: "raw",
+    admitted: true,
     change: ({ object: pod }) => bound(call, pod, { nodeName, binding }),
   });
   return {

@@ -1,16 +1,21 @@
 import type { JsonObject } from "#api/kind.ts";
 import { badRequest } from "#api/status.ts";
-import { admit } from "#apiserver/admission/admission.ts";
+import { admitWhole } from "#apiserver/admission/admission.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { objectAt, objectsAt, stringAt } from "#apiserver/objects/json.ts";
 import { readObject } from "#apiserver/objects/read.ts";
+import { connectOptions } from "#apiserver/subresources/connect-options.ts";
 
 /** exec, attach and portforward: names the pod's node and leaves the connection to the edge. */
 export async function connectToPod(call: Call): Promise<Answer> {
   const pod = (await readObject(call)).object;
   const action = call.info.subresource as "exec" | "attach" | "portforward";
-  await admit(call, { operation: "CONNECT", object: undefined, old: pod });
+  await admitWhole(call, {
+    operation: "CONNECT",
+    object: connectOptions(call),
+    old: undefined,
+  });
   const nodeName = stringAt(objectAt(pod, "spec"), "nodeName");
   if (nodeName === "") throw badRequest(`pod ${call.info.name} does not have a host assigned`);
   const query = action === "portforward" ? call.request.query : withContainer(call, pod);

@@ -4,6 +4,7 @@ import type { JsonObject } from "#api/kind.ts";
 import { badRequest, forbidden, isConflict, StatusError } from "#api/status.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { invariant } from "#base/invariant.ts";
+import { admitWhole } from "#apiserver/admission/admission.ts";
 import { contentOf, type Answer } from "#apiserver/answer.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { Call } from "#apiserver/call.ts";
@@ -32,6 +33,7 @@ export async function evict(call: Call): Promise<Answer> {
   }
   const options = deleteOptionsOfObject(objectAt(eviction, "deleteOptions"));
   const evicting: Call = { ...call, dryRun: call.dryRun || options.dryRun };
+  await admitWhole(evicting, { operation: "CREATE", object: eviction, old: undefined });
   const pod = (await readObject(call)).object;
   const budgets = needsBudget(pod) ? budgetsOf(call, pod) : [];
   if (budgets.length > 1) return answer({ status: "Failure", message: ambiguousText, code: 500 });
@@ -66,7 +68,11 @@ async function removePod(call: Call, pod: JsonObject, removing: Removing): Promi
       ...options.preconditions,
       ...(seen !== undefined && { resourceVersion: seen }),
     };
-    await deleteObject({ ...call, subresource: undefined }, { ...options, preconditions });
+    await deleteObject(
+      { ...call, subresource: undefined },
+      { ...options, preconditions },
+      { admitted: true },
+    );
   } catch (error) {
     if (!unready || asked !== undefined || !isConflict(error)) throw error;
     throw tooMany(`The disruption budget ${name} is still being processed by the server.`, 10);
@@ -86,6 +92,7 @@ async function noteEviction(
   const written = await updateObject(call, {
     part: "raw",
     managersNoted: true,
+    admitted: true,
     change: ({ object: old }) => {
       assertPreconditions(call, old, {
         preconditions: {

@@ -1,4 +1,5 @@
 import { badRequest, notFound } from "#api/status.ts";
+import { admitWhole } from "#apiserver/admission/admission.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObject } from "#apiserver/objects/read.ts";
@@ -12,6 +13,11 @@ export async function proxy(call: Call): Promise<Answer> {
   const to = targets[call.kind.resource];
   if (to === undefined) throw notFound(call.kind, name);
   const { query } = call.request;
+  await admitWhole(call, {
+    operation: "CONNECT",
+    object: { kind: `${call.kind.kind}ProxyOptions`, apiVersion: "v1", ...(path && { path }) },
+    old: undefined,
+  });
   return { kind: "connect", target: { kind: "proxy", to, object, scheme, port, path, query } };
 }
 

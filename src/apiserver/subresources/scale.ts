@@ -3,6 +3,7 @@ import { at, number, text } from "#api/kinds/columns/cells.ts";
 import type { Json } from "#api/meta.ts";
 import { invalid } from "#api/status.ts";
 import { invariant } from "#base/invariant.ts";
+import { admit, assertAdmitted } from "#apiserver/admission/admission.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import { contentOf } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
@@ -45,7 +46,16 @@ function scaleKind(call: Call) {
 
 async function rescale(call: Call, next: (scale: JsonObject) => JsonObject): Promise<Answer> {
   const written = await updateObject(call, {
-    change: ({ object: old }) => rescaled(call, old, next(scaleOf(call.kind, old))),
+    admitted: true,
+    change: async ({ object: old }) => {
+      const before = scaleOf(call.kind, old);
+      const scale = cloneJson(next(before));
+      const attempt = { operation: "UPDATE", object: scale, old: before } as const;
+      await admit(call, attempt);
+      const object = rescaled(call, old, scale);
+      await assertAdmitted(call, attempt);
+      return object;
+    },
   });
   return { kind: "value", status: 200, value: scaleOf(call.kind, contentOf(written)) };
 }

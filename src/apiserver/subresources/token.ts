@@ -2,7 +2,7 @@ import type { JsonObject } from "#api/kind.ts";
 import { badRequest, conflict, invalid, notFound, StatusError } from "#api/status.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { invariant } from "#base/invariant.ts";
-import { admit } from "#apiserver/admission/admission.ts";
+import { admitWhole } from "#apiserver/admission/admission.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObjectBody } from "#apiserver/content/decode.ts";
@@ -18,7 +18,7 @@ export async function requestToken(call: Call): Promise<Answer> {
   const request = await readObjectBody(call, call.subresource);
   assertSamePlace(call, objectAt(request, "metadata"));
   const account = (await readObject(call)).object;
-  await admit(call, { operation: "CREATE", object: request, old: undefined });
+  await admitWhole(call, { operation: "CREATE", object: request, old: undefined });
   const claims = claimsOf(call, account, request);
   const issued = await tokens.issue(claims);
   const spec = {

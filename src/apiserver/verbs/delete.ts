@@ -33,7 +33,7 @@ export async function removeCollection(call: Call): Promise<Answer> {
     const namespace = stringAt(metadata, "namespace");
     const one: Call = { ...deleting, info: { ...deleting.info, namespace } };
     try {
-      await deleteObject(one, options, stringAt(metadata, "name"));
+      await deleteObject(one, options, { name: stringAt(metadata, "name") });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

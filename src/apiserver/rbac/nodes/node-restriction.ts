@@ -65,14 +65,15 @@ function checkPod(writing: Writing, attempt: Attempt): void {
   const { operation, old } = attempt;
   const node = JSON.stringify(writing.node);
   if (operation === "DELETE") {
-    const what =
-      subresource === "eviction"
-        ? `node ${writing.node} can only evict`
-        : `node ${node} can only delete`;
     if (specOf(old).nodeName !== writing.node) {
-      refuse(writing, attempt, `${what} pods with spec.nodeName set to itself`);
+      refuse(
+        writing,
+        attempt,
+        `node ${node} can only delete pods with spec.nodeName set to itself`,
+      );
     }
-  } else if (subresource === "status") checkPodStatus(writing, attempt);
+  } else if (subresource === "eviction") checkEviction(writing, attempt);
+  else if (subresource === "status") checkPodStatus(writing, attempt);
   else if (subresource !== "") {
     const allowed = "only 'status' and 'eviction' are allowed";
     refuse(
@@ -88,6 +89,19 @@ function checkPod(writing: Writing, attempt: Attempt): void {
       `unexpected operation ${JSON.stringify(operation)}, node ${node} can only create and delete mirror pods`,
     );
   }
+}
+
+function checkEviction(writing: Writing, attempt: Attempt): void {
+  const { namespace, name } = writing.call.info;
+  const pods = { group: "", resource: "pods" };
+  const pod = lookUp(writing.call.server, pods, { namespace, name });
+  if (pod === undefined) throw notFound(pods, name);
+  if (specOf(pod).nodeName === writing.node) return;
+  refuse(
+    writing,
+    attempt,
+    `node ${writing.node} can only evict pods with spec.nodeName set to itself`,
+  );
 }
 
 function checkPodStatus(writing: Writing, attempt: Attempt): void {
