@@ -1,4 +1,4 @@
-import type { WireTable } from "#agent/containerd/grpc-channel.ts";
+import type { WireTable } from "#base/node/wire-table.ts";
 
 /**
  * The part of the Container Runtime Interface (`runtime.v1`) that the agent speaks: the fields of each message as
@@ -106,6 +106,19 @@ const messages: Readonly<Record<string, string>> = {
   PortForwardResponse: "url 1 string",
   ReopenContainerLogRequest: "containerId 1 string",
   ReopenContainerLogResponse: "",
+  UpdateContainerResourcesRequest: "containerId 1 string, linux 2 LinuxContainerResources",
+  UpdateContainerResourcesResponse: "",
+  ListContainerStatsRequest: "filter 1 ContainerStatsFilter",
+  ContainerStatsFilter: "id 1 string, podSandboxId 2 string, labelSelector 3 map",
+  ListContainerStatsResponse: "stats 1 ContainerStats[]",
+  ContainerStats:
+    "attributes 1 ContainerAttributes, cpu 2 CpuUsage, memory 3 MemoryUsage, writableLayer 4 FilesystemUsage",
+  ContainerAttributes:
+    "id 1 string, metadata 2 ContainerMetadata, labels 3 map, annotations 4 map",
+  CpuUsage:
+    "timestamp 1 int64, usageCoreNanoSeconds 2 UInt64Value, usageNanoCores 3 UInt64Value",
+  MemoryUsage:
+    "timestamp 1 int64, workingSetBytes 2 UInt64Value, availableBytes 3 UInt64Value, usageBytes 4 UInt64Value, rssBytes 5 UInt64Value, pageFaults 6 UInt64Value, majorPageFaults 7 UInt64Value",
   ListImagesRequest: "filter 1 ImageFilter",
   ImageFilter: "image 1 ImageSpec",
   ListImagesResponse: "images 1 Image[]",
@@ -151,7 +164,7 @@ const enums: Readonly<Record<string, Readonly<Record<string, number>>>> = {
 const runtimeMethods =
   "Version Status RunPodSandbox StopPodSandbox RemovePodSandbox PodSandboxStatus ListPodSandbox CreateContainer " +
   "StartContainer StopContainer RemoveContainer ListContainers ContainerStatus ExecSync Exec Attach PortForward " +
-  "ReopenContainerLog";
+  "ReopenContainerLog UpdateContainerResources ListContainerStats";
 const imageMethods = "ListImages ImageStatus PullImage RemoveImage ImageFsInfo";
 
 /** Requests and responses are named after their method. */

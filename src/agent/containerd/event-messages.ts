@@ -1,4 +1,4 @@
-import type { WireTable } from "#agent/containerd/grpc-channel.ts";
+import type { WireTable } from "#base/node/wire-table.ts";
 
 /**
  * containerd's own event stream, which every version has; CRI's `GetContainerEvents` came with 1.7. The event inside

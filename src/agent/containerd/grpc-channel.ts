@@ -1,25 +1,6 @@
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
-import { fromJSON } from "@grpc/proto-loader";
-import type { MethodDefinition, PackageDefinition, ServiceDefinition } from "@grpc/proto-loader";
-
-/** A compact table of messages (`name number type`, comma-separated), as in `cri-messages.ts`. */
-export interface WireTable {
-  readonly package: string;
-  readonly messages: Readonly<Record<string, string>>;
-  readonly enums: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly services: readonly WireService[];
-}
-
-export interface WireService {
-  readonly name: string;
-  readonly methods: Readonly<Record<string, WireMethod>>;
-}
-
-export interface WireMethod {
-  readonly request: string;
-  readonly response: string;
-  readonly streams?: boolean;
-}
+import { wireMethods } from "#base/node/wire-table.ts";
+import type { WireDefinition, WireTable } from "#base/node/wire-table.ts";
 
 /** One gRPC connection to a Unix socket. Answers have every field set: absent ones hold the type's zero value. */
 export interface GrpcChannel extends Disposable {
@@ -45,7 +26,7 @@ const messageBytesMax = 16 * 1024 * 1024;
 
 /** Methods are named `package.Service/Method`. */
 export function openGrpcChannel(socket: string, tables: readonly WireTable[]): GrpcChannel {
-  const methods = new Map(tables.flatMap((table) => [...methodsOf(table)]));
+  const methods = new Map(tables.flatMap((table) => [...wireMethods(table)]));
   const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
     "grpc.max_receive_message_length": messageBytesMax,
     "grpc.initial_reconnect_backoff_ms": 50,
@@ -67,9 +48,10 @@ export function openGrpcChannel(socket: string, tables: readonly WireTable[]): G
   };
 }
 
-type Definition = MethodDefinition<object, object>;
-
-function definitionOf(methods: ReadonlyMap<string, Definition>, method: string): Definition {
+function definitionOf(
+  methods: ReadonlyMap<string, WireDefinition>,
+  method: string,
+): WireDefinition {
   const definition = methods.get(method);
   if (definition === undefined) throw new Error(`Cannot call "${method}": no such method`);
   return definition;
@@ -78,7 +60,7 @@ function definitionOf(methods: ReadonlyMap<string, Definition>, method: string):
 function callUnary<Answer>(
   client: Client,
   call: {
-    readonly definition: Definition;
+    readonly definition: WireDefinition;
     readonly request: object;
     readonly options: CallOptions;
   },
@@ -106,7 +88,11 @@ function callUnary<Answer>(
 
 async function* openStream<Answer>(
   client: Client,
-  call: { readonly definition: Definition; readonly request: object; readonly signal: AbortSignal },
+  call: {
+    readonly definition: WireDefinition;
+    readonly request: object;
+    readonly signal: AbortSignal;
+  },
 ): AsyncGenerator<Answer, void, undefined> {
   const { definition, request, signal } = call;
   const stream = client.makeServerStreamRequest(
@@ -138,55 +124,4 @@ export class GrpcError extends Error {
     this.code = cause.code;
     this.method = path.slice(path.lastIndexOf("/") + 1);
   }
-}
-
-function* methodsOf(table: WireTable): Generator<[string, Definition]> {
-  const definitions = fromJSON(protobufJson(table), {
-    longs: Number,
-    defaults: true,
-    arrays: true,
-    objects: true,
-  }) as PackageDefinition;
-  for (const service of table.services) {
-    const found = definitions[`${table.package}.${service.name}`] as ServiceDefinition;
-    for (const [name, definition] of Object.entries(found)) {
-      yield [`${table.package}.${service.name}/${name}`, definition as Definition];
-    }
-  }
-}
-
-function protobufJson(table: WireTable): Parameters<typeof fromJSON>[0] {
-  const types: Record<string, object> = {};
-  for (const [name, values] of Object.entries(table.enums)) types[name] = { values };
-  for (const [name, fields] of Object.entries(table.messages)) types[name] = messageJson(fields);
-  for (const { name, methods } of table.services) types[name] = serviceJson(methods);
-  let json: object = { nested: types };
-  for (const part of table.package.split(".").toReversed()) json = { nested: { [part]: json } };
-  return json as Parameters<typeof fromJSON>[0];
-}
-
-function serviceJson(methods: WireService["methods"]): object {
-  return {
-    methods: Object.fromEntries(
-      Object.entries(methods).map(([name, { request, response, streams }]) => [
-        name,
-        { requestType: request, responseType: response, ...(streams && { responseStream: true }) },
-      ]),
-    ),
-  };
-}
-
-function messageJson(fields: string): object {
-  if (fields === "") return { fields: {} };
-  return {
-    fields: Object.fromEntries(
-      fields.split(", ").map((field) => {
-        const [name = "", number = "", type = ""] = field.split(" ");
-        const id = Number(number);
-        if (type === "map") return [name, { keyType: "string", type: "string", id }];
-        if (type.endsWith("[]")) return [name, { rule: "repeated", type: type.slice(0, -2), id }];
-        return [name, { type, id }];
-      }),
-    ),
-  };
 }
