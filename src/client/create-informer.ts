@@ -7,6 +7,7 @@ import type { Log } from "#base/log.ts";
 import type { Client, WatchEvent } from "#client/client.ts";
 import type { Change, IndexFunction, Informer } from "#client/informer.ts";
 import { ObjectCache } from "#client/object-cache.ts";
+import { Waiters } from "#client/waiters.ts";
 
 export interface InformerOptions<T extends KubeObject> {
   readonly namespace?: string;
@@ -49,7 +50,10 @@ class Follower<T extends KubeObject> implements Informer<T> {
   readonly #options: InformerOptions<T>;
   readonly #cache = new ObjectCache<T>();
   readonly #listeners = new Set<(change: Change<T>) => void>();
-  readonly #waiters = new Set<() => void>();
+  readonly #waiters = new Waiters<T>();
+  /** Ends the waits that have a time limit, when the informer ends. */
+  readonly #pending = new Set<() => void>();
+  #ended = false;
   #resourceVersion = "";
   /** False when what is known must be listed anew before a watch can go on. */
   #resumable = false;
@@ -92,13 +96,49 @@ class Follower<T extends KubeObject> implements Informer<T> {
       };
       const abort = (): void => settle(() => reject(signal.reason as Error));
       const settle = (act: () => void): void => {
-        this.#waiters.delete(check);
+        forget();
         signal.removeEventListener("abort", abort);
         act();
       };
-      this.#waiters.add(check);
+      const forget = this.#waiters.forCondition(check);
       signal.addEventListener("abort", abort, { once: true });
     });
+
+  reached: Informer<T>["reached"] = (resourceVersion, timeoutMs) => {
+    const version = Number(resourceVersion);
+    if (Number(this.#resourceVersion) >= version) return Promise.resolve();
+    return this.#within(timeoutMs, (seen) => this.#waiters.forVersion(version, seen));
+  };
+
+  untilObject: Informer<T>["untilObject"] = (at, condition, timeoutMs) => {
+    if (condition(this.get(at))) return Promise.resolve();
+    const key = at.namespace ? `${at.namespace}/${at.name}` : at.name;
+    return this.#within(timeoutMs, (seen) =>
+      this.#waiters.forObject(key, (object) => {
+        if (condition(object)) seen();
+      }),
+    );
+  };
+
+  #within(timeoutMs: number, wait: (seen: () => void) => () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) return reject(this.#options.signal.reason as Error);
+      const settle = (act: () => void): void => {
+        forget();
+        stop();
+        this.#pending.delete(end);
+        act();
+      };
+      const end = (): void => settle(() => reject(this.#options.signal.reason as Error));
+      const forget = wait(() => settle(resolve));
+      const stop = this.#options.clock.after(timeoutMs, () => {
+        const { resource } = this.#resource;
+        const problem = `the watch is ${timeoutMs} ms behind`;
+        settle(() => reject(new Error(`Cannot see a write of ${resource}: ${problem}`)));
+      });
+      this.#pending.add(end);
+    });
+  }
 
   async run(): Promise<void> {
     const { signal, clock, log } = this.#options;
@@ -121,6 +161,8 @@ class Follower<T extends KubeObject> implements Informer<T> {
         pauseMs = Math.min(pauseMs * 2, pauseMaxMs);
       }
     }
+    this.#ended = true;
+    for (const end of [...this.#pending]) end();
     this.#settleSynced.reject(signal.reason);
   }
 
@@ -219,11 +261,13 @@ class Follower<T extends KubeObject> implements Informer<T> {
     }
     const old = this.#cache.put(object);
     this.#tell(old ? { kind: "modified", object, old } : { kind: "added", object });
+    this.#waiters.objectChanged(keyOf(object), object);
   }
 
   #remove(key: string, last?: T): void {
     const old = this.#cache.remove(key);
     if (old) this.#tell({ kind: "deleted", object: last ?? old });
+    this.#waiters.objectChanged(key, undefined);
   }
 
   #tell(change: Change<T>): void {
@@ -231,7 +275,7 @@ class Follower<T extends KubeObject> implements Informer<T> {
   }
 
   #wake(): void {
-    for (const check of this.#waiters) check();
+    this.#waiters.versionReached(Number(this.#resourceVersion));
   }
 }
 

@@ -18,6 +18,14 @@ export interface Informer<T extends KubeObject> {
   readonly resourceVersion: string;
   /** Resolves as soon as `condition` holds; it is asked now and after every event. Rejects with the signal's reason. */
   until(condition: () => boolean, signal: AbortSignal): Promise<void>;
+  /** Resolves once everything up to that `resourceVersion` was seen. Rejects after the time and when the informer ends. */
+  reached(resourceVersion: string, timeoutMs: number): Promise<void>;
+  /** Resolves as soon as the condition holds for that object (undefined: there is none). Rejects as `reached` does. */
+  untilObject(
+    at: ObjectName,
+    condition: (object: T | undefined) => boolean,
+    timeoutMs: number,
+  ): Promise<void>;
   /** Calls back for each change from now on, and once with "added" for each object already there. */
   onChange(listener: (change: Change<T>) => void): Disposable;
 }

@@ -40,6 +40,11 @@ export interface Run {
   readonly signal: AbortSignal;
   /** Runs this key, or another, again after the time. */
   requeue(delayMs: number, key?: string): void;
+  /**
+   * Lets the key rest after this run, the longer the more objects it looks at, so that the changes of many are taken
+   * together: with 10,000 pods starting, their owner need not count them at each one.
+   */
+  rest(objectCount: number): void;
 }
 
 /** Where keys come from. */
@@ -96,6 +101,14 @@ export function startControllers(
 
 const defaultConcurrency = 5;
 
+const restMaxMs = 200;
+const objectsPerRestMs = 20;
+
+/** Owners of few objects never rest. */
+function restFor(objectCount: number): number {
+  return Math.min(Math.floor(objectCount / objectsPerRestMs), restMaxMs);
+}
+
 class QueueController implements Controller {
   readonly name: string;
   readonly reads: readonly string[];
@@ -134,22 +147,25 @@ class QueueController implements Controller {
 
   async #work(): Promise<void> {
     for (let key = await this.#queue.take(); key !== undefined; key = await this.#queue.take()) {
-      await this.#reconcile(key);
-      this.#queue.done(key);
+      this.#queue.done(key, await this.#reconcile(key));
     }
   }
 
-  async #reconcile(key: string): Promise<void> {
+  /** Returns how long the key is to rest. */
+  async #reconcile(key: string): Promise<number> {
     const { signal } = this.#stop;
+    let restMs = 0;
     const requeue: Run["requeue"] = (delayMs, other = key) => this.#queue.addAfter(other, delayMs);
     try {
-      await this.#parts.reconcile(key, { signal, requeue });
+      const rest = (objectCount: number): void => void (restMs = restFor(objectCount));
+      await this.#parts.reconcile(key, { signal, requeue, rest });
       this.#queue.forget(key);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return 0;
       this.#report(key, error);
       this.#queue.addRateLimited(key);
     }
+    return restMs;
   }
 
   /** Losing a race is everyday life; anything else is worth a line. */

@@ -13,7 +13,8 @@ export interface WorkQueue {
   forget(key: string): void;
   /** The next key, or undefined once the queue is closed. Every key taken must be given to `done`. */
   take(): Promise<string | undefined>;
-  done(key: string): void;
+  /** With a rest, the key is not handed out again before that time: what is added meanwhile is taken together. */
+  done(key: string, restMs?: number): void;
   /** Keys ready to be taken. */
   readonly length: number;
   close(): void;
@@ -32,6 +33,7 @@ class KeyQueue implements WorkQueue {
   readonly #ready = new Set<string>();
   readonly #working = new Set<string>();
   readonly #again = new Set<string>();
+  readonly #resting = new Set<() => void>();
   readonly #failures = new Map<string, number>();
   readonly #delayed = new Map<string, { readonly dueMs: number; cancel(): void }>();
   readonly #takers: ((key: string | undefined) => void)[] = [];
@@ -86,7 +88,15 @@ class KeyQueue implements WorkQueue {
     });
   }
 
-  done(key: string): void {
+  done(key: string, restMs = 0): void {
+    if (restMs > 0 && !this.#closed) {
+      const cancel = this.#clock.after(restMs, () => {
+        this.#resting.delete(cancel);
+        this.done(key);
+      });
+      this.#resting.add(cancel);
+      return;
+    }
     this.#working.delete(key);
     if (this.#again.delete(key)) this.add(key);
   }
@@ -95,6 +105,8 @@ class KeyQueue implements WorkQueue {
     this.#closed = true;
     for (const entry of this.#delayed.values()) entry.cancel();
     this.#delayed.clear();
+    for (const cancel of this.#resting) cancel();
+    this.#resting.clear();
     this.#ready.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }

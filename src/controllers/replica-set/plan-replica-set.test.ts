@@ -1,6 +1,7 @@
 import { deepEqual } from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod, ReplicaSet } from "#api/generated/types.ts";
+import type { PodGroup } from "#controllers/pods/pod-tally.ts";
 import { planReplicas, planReplicaSetStatus } from "#controllers/replica-set/plan-replica-set.ts";
 
 const nowMs = Date.parse("2026-01-01T01:00:00Z");
@@ -70,7 +71,13 @@ test("planReplicas() deletes the pods that matter least first", () => {
     ...active,
     ...["x", "y", "z", "u", "v"].map((name) => pod(name, { node: "n3" })),
   ];
-  const action = planReplicas({ replicaSet: replicaSet(1), active, related, nowMs });
+  const action = planReplicas({
+    replicaSet: replicaSet(1),
+    activeCount: active.length,
+    active: () => active,
+    related: () => related,
+    nowMs,
+  });
   deepEqual(action.kind === "delete" && action.pods.map(({ metadata }) => metadata.name), [
     "c-unassigned",
     "d-pending",
@@ -85,7 +92,13 @@ test("planReplicas() deletes the pods that matter least first", () => {
 
 test("planReplicas() creates what is missing, at most 500 at a time, and nothing for one being deleted", () => {
   const plan = (wanted: ReplicaSet) =>
-    planReplicas({ replicaSet: wanted, active: [pod("a")], related: [], nowMs });
+    planReplicas({
+      replicaSet: wanted,
+      activeCount: 1,
+      active: () => [pod("a")],
+      related: () => [],
+      nowMs,
+    });
   const leaving = { metadata: { name: "web", deletionTimestamp: "2026-01-01T00:00:00Z" } };
   deepEqual([replicaSet(3), replicaSet(1000), replicaSet(1), replicaSet(5, leaving)].map(plan), [
     { kind: "create", count: 2 },
@@ -96,16 +109,22 @@ test("planReplicas() creates what is missing, at most 500 at a time, and nothing
 });
 
 test("planReplicaSetStatus() counts pods and tells of a failure once", () => {
-  const active = [
-    pod("a", { readyAt: "2026-01-01T00:00:00Z" }),
-    pod("b", { readyAt: "2026-01-01T00:59:55Z" }),
-    pod("c"),
+  const groups: PodGroup[] = [
+    {
+      labels: { app: "web" },
+      keys: new Set(["a", "b", "c", "d"]),
+      activeCount: 3,
+      terminatingCount: 1,
+      readySinceMs: new Map([
+        ["a", nowMs - 3_600_000],
+        ["b", nowMs - 5_000],
+      ]),
+    },
   ];
   const failure = { action: "create" as const, message: "quota" };
   const first = planReplicaSetStatus({
     replicaSet: replicaSet(4),
-    active,
-    terminatingCount: 1,
+    groups,
     failure,
     nowMs,
   });
@@ -126,7 +145,7 @@ test("planReplicaSetStatus() counts pods and tells of a failure once", () => {
     ],
     observedGeneration: 3,
   });
-  const next = { replicaSet: replicaSet(4, { status: first }), active, terminatingCount: 1 };
+  const next = { replicaSet: replicaSet(4, { status: first }), groups };
   deepEqual(planReplicaSetStatus({ ...next, failure, nowMs: nowMs + 5000 }).conditions, [
     first.conditions?.[0],
   ]);

@@ -7,14 +7,15 @@ import type {
 import { labelSetMatcher } from "#api/selector/label-selector.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { byDeletionOrder } from "#controllers/pods/deletion-order.ts";
-import { isPodAvailable, isPodReady } from "#controllers/pods/pod-state.ts";
+import type { PodGroup } from "#controllers/pods/pod-tally.ts";
 
 export interface ObservedReplicaSet {
   readonly replicaSet: ReplicaSet;
-  /** The pods it owns that neither ended nor are being deleted. */
-  readonly active: readonly Pod[];
-  /** Pods of all ReplicaSets of the same owner, for the choice of what to delete. */
-  readonly related: Iterable<Pod>;
+  readonly activeCount: number;
+  /** The pods it owns that neither ended nor are being deleted; asked for only when some are too many. */
+  readonly active: () => readonly Pod[];
+  /** Active pods of all ReplicaSets of the same owner, for the choice of what to delete. */
+  readonly related: () => Iterable<Pod>;
   readonly nowMs: number;
 }
 
@@ -27,13 +28,13 @@ export type ReplicaAction =
 const burstMax = 500;
 
 export function planReplicas(observed: ObservedReplicaSet): ReplicaAction {
-  const { replicaSet, active, related, nowMs } = observed;
+  const { replicaSet, activeCount, active, related, nowMs } = observed;
   if (replicaSet.metadata.deletionTimestamp !== undefined) return { kind: "nothing" };
-  const surplus = active.length - wantedReplicas(replicaSet);
+  const surplus = activeCount - wantedReplicas(replicaSet);
   if (surplus === 0) return { kind: "nothing" };
   const count = Math.min(Math.abs(surplus), burstMax);
   if (surplus < 0) return { kind: "create", count };
-  return { kind: "delete", pods: byDeletionOrder(active, related, nowMs).slice(0, count) };
+  return { kind: "delete", pods: byDeletionOrder(active(), related(), nowMs).slice(0, count) };
 }
 
 export function wantedReplicas(replicaSet: ReplicaSet): number {
@@ -42,34 +43,68 @@ export function wantedReplicas(replicaSet: ReplicaSet): number {
 
 export interface ObservedStatus {
   readonly replicaSet: ReplicaSet;
-  readonly active: readonly Pod[];
-  readonly terminatingCount: number;
+  /** The pods it owns, by their labels. */
+  readonly groups: readonly PodGroup[];
   /** What this pass could not do. */
   readonly failure?: { readonly action: ReplicaAction["kind"]; readonly message: string };
   readonly nowMs: number;
 }
 
 export function planReplicaSetStatus(observed: ObservedStatus): ReplicaSetStatus {
-  const { replicaSet, active, terminatingCount, nowMs } = observed;
+  const { replicaSet, groups, nowMs } = observed;
   const minReadySeconds = replicaSet.spec?.minReadySeconds ?? 0;
   const labelled = labelSetMatcher(replicaSet.spec?.template?.metadata?.labels ?? {});
-  const count = (holds: (pod: Pod) => boolean): number => active.filter(holds).length;
   const conditions = conditionsAfter(observed);
   return {
-    replicas: active.length,
+    replicas: sum(groups, ({ activeCount }) => activeCount),
     ...positive(
       "fullyLabeledReplicas",
-      count((pod) => labelled.matches(pod.metadata.labels)),
+      sum(groups, ({ labels, activeCount }) => (labelled.matches(labels) ? activeCount : 0)),
     ),
-    ...positive("readyReplicas", count(isPodReady)),
+    ...positive(
+      "readyReplicas",
+      sum(groups, ({ readySinceMs }) => readySinceMs.size),
+    ),
     ...positive(
       "availableReplicas",
-      count((pod) => isPodAvailable(pod, minReadySeconds, nowMs)),
+      sum(groups, (group) => availableCount(group, minReadySeconds, nowMs)),
     ),
-    terminatingReplicas: terminatingCount,
+    terminatingReplicas: sum(groups, ({ terminatingCount }) => terminatingCount),
     ...(conditions.length > 0 && { conditions }),
     observedGeneration: replicaSet.metadata.generation ?? 0,
   };
+}
+
+function availableCount(
+  { readySinceMs }: PodGroup,
+  minReadySeconds: number,
+  nowMs: number,
+): number {
+  if (minReadySeconds === 0) return readySinceMs.size;
+  return sum(readySinceMs.values(), (since) => Number(since + minReadySeconds * 1000 <= nowMs));
+}
+
+/** How long until the next pod becomes available by the passing of time alone. */
+export function nextAvailableIn(
+  groups: readonly PodGroup[],
+  minReadySeconds: number,
+  nowMs: number,
+): number | undefined {
+  if (minReadySeconds === 0) return undefined;
+  let soonestMs = Infinity;
+  for (const { readySinceMs } of groups) {
+    for (const since of readySinceMs.values()) {
+      const at = since + minReadySeconds * 1000;
+      if (at > nowMs && at < soonestMs) soonestMs = at;
+    }
+  }
+  return soonestMs === Infinity ? undefined : soonestMs - nowMs;
+}
+
+export function sum<T>(items: Iterable<T>, of: (item: T) => number): number {
+  let total = 0;
+  for (const item of items) total += of(item);
+  return total;
 }
 
 /** A count as upstream's JSON has it: left out when zero. */

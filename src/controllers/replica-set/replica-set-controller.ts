@@ -1,6 +1,7 @@
 import type { Pod, ReplicaSet, ReplicaSetStatus } from "#api/generated/types.ts";
-import { keyOf, namespaceOf, parseKey, type KubeObject } from "#api/meta.ts";
+import { keyOf, namespaceOf, parseKey, uidOf, type KubeObject } from "#api/meta.ts";
 import { pods, replicaSets } from "#api/resources.ts";
+import type { LabelMatcher } from "#api/selector/label-requirement.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Change } from "#client/informer.ts";
@@ -11,17 +12,19 @@ import {
   isNamespaceTerminating,
   slowStart,
 } from "#controllers/pods/pod-control.ts";
-import { isPodActive, isPodTerminating, nextAvailableInMs } from "#controllers/pods/pod-state.ts";
+import { isPodActive } from "#controllers/pods/pod-state.ts";
+import { tallyPods } from "#controllers/pods/pod-tally.ts";
 import {
+  nextAvailableIn,
   planReplicas,
   planReplicaSetStatus,
+  sum,
   type ReplicaAction,
 } from "#controllers/replica-set/plan-replica-set.ts";
 import { sameJson } from "#controllers/same-json.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
 import {
   applyClaim,
-  claimCandidates,
   claimIndexes,
   controllerRefOf,
   controllerRefTo,
@@ -60,32 +63,51 @@ export function createReplicaController<T extends KubeObject>(
   const setInformer = informers.of(ownerResource, claimIndexes);
   const control = { client, recorder: kit.recorder(`${name}-controller`) };
 
+  const groupsOf = tallyPods(podInformer, ownerResource.kind);
+
   const reconcile = async (key: string, run: Run): Promise<void> => {
     const object = setInformer.get(parseKey(key));
     if (object === undefined) return;
     const replicaSet = asReplicaSet(object);
-    const owned = await claim(replicaSet, run.signal);
-    const active = owned.filter(isPodActive);
-    const terminatingCount = owned.filter(isPodTerminating).length;
+    await claim(replicaSet, run.signal);
+    const groups = groupsOf(uidOf(replicaSet));
+    const activeCount = sum(groups, (group) => group.activeCount);
+    run.rest(sum(groups, (group) => group.keys.size));
     const action = planReplicas({
       replicaSet,
-      active,
-      related: relatedPods(replicaSet),
+      activeCount,
+      active: () =>
+        [...podInformer.byIndex("controllerUid", uidOf(replicaSet))].filter(isPodActive),
+      related: () => relatedPods(replicaSet),
       nowMs: clock.now(),
     });
     const failure = await carryOut(replicaSet, action, run.signal);
-    await writeStatus(object, { active, terminatingCount, action, failure }, run);
+    await writeStatus(object, { action, failure }, run);
     if (failure !== undefined) throw failure;
   };
 
-  const claim = async (replicaSet: ReplicaSet, signal: AbortSignal): Promise<readonly Pod[]> => {
+  /** Adopts and releases, so that what it controls is what it selects. */
+  const claim = async (replicaSet: ReplicaSet, signal: AbortSignal): Promise<void> => {
     const matcher = labelSelectorMatcher(replicaSet.spec?.selector);
-    const candidates = claimCandidates(podInformer, replicaSet);
-    const plan = planClaim(replicaSet, candidates, (pod) => matcher.matches(pod.metadata.labels));
-    return applyClaim(
+    const plan = planClaim(replicaSet, candidates(replicaSet, matcher), (pod) =>
+      matcher.matches(pod.metadata.labels),
+    );
+    await applyClaim(
       { ...plan, adopt: plan.adopt.filter(isPodActive) },
       { client, owner: replicaSet, ownerResource, resource: pods, signal },
     );
+  };
+
+  /** Orphans, and what it controls without selecting it. */
+  const candidates = function* (replicaSet: ReplicaSet, matcher: LabelMatcher): Generator<Pod> {
+    yield* podInformer.byIndex("orphans", namespaceOf(replicaSet));
+    for (const { labels, keys } of groupsOf(uidOf(replicaSet))) {
+      if (matcher.matches(labels)) continue;
+      for (const key of keys) {
+        const pod = podInformer.get(parseKey(key));
+        if (pod) yield pod;
+      }
+    }
   };
 
   const relatedPods = function* (replicaSet: ReplicaSet): Generator<Pod> {
@@ -120,18 +142,18 @@ export function createReplicaController<T extends KubeObject>(
 
   const writeStatus = async (object: T, pass: Pass, run: Run): Promise<void> => {
     const nowMs = clock.now();
-    const { active, terminatingCount, action, failure } = pass;
+    const { action, failure } = pass;
     const replicaSet = asReplicaSet(object);
+    const groups = groupsOf(uidOf(replicaSet));
     const planned = planReplicaSetStatus({
       replicaSet,
-      active,
-      terminatingCount,
+      groups,
       ...(failure !== undefined && {
         failure: { action: action.kind, message: failureText(failure) },
       }),
       nowMs,
     });
-    const waitMs = nextAvailableInMs(active, replicaSet.spec?.minReadySeconds ?? 0, nowMs);
+    const waitMs = nextAvailableIn(groups, replicaSet.spec?.minReadySeconds ?? 0, nowMs);
     if (waitMs !== undefined) run.requeue(waitMs);
     const status = statusOf(planned);
     if (sameJson(status, replicaSet.status)) return;
@@ -180,8 +202,6 @@ export function keysOfChange<T extends KubeObject>(
 }
 
 interface Pass {
-  readonly active: readonly Pod[];
-  readonly terminatingCount: number;
   readonly action: ReplicaAction;
   readonly failure: unknown;
 }
