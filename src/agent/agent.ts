@@ -6,6 +6,8 @@ import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
 import { createInformer } from "#client/create-informer.ts";
 import type { MachineFacts } from "#agent/node/machine-facts.ts";
+import { readMachineUsage } from "#agent/node/machine-usage.ts";
+import { configurationOf, type NodeSettings, usualSettings } from "#agent/node/node-settings.ts";
 import { NodeKeeper } from "#agent/node/node-keeper.ts";
 import { nodeStatus } from "#agent/node/node-object.ts";
 import { createImagePuller } from "#agent/pods/image-puller.ts";
@@ -17,6 +19,10 @@ import { createPodTokens } from "#agent/pods/pod-tokens.ts";
 import { RuntimeView } from "#agent/pods/runtime-view.ts";
 import { createHandlers } from "#agent/probes/handlers.ts";
 import type { ContainerRuntime } from "#agent/runtime/container-runtime.ts";
+import { agentMetrics, createProbeMetrics } from "#agent/stats/agent-metrics.ts";
+import { createNodePages, type NodePages } from "#agent/stats/node-pages.ts";
+import { simulatedMachineUsage } from "#agent/stats/simulated-machine.ts";
+import { UsageCollector } from "#agent/stats/usage-collector.ts";
 import { createStreamTargets } from "#agent/stream-targets.ts";
 import type { StreamTargets } from "#agent/streams/process-streams.ts";
 import { createDiskPodFiles } from "#agent/volumes/disk-pod-files.ts";
@@ -41,12 +47,15 @@ export interface AgentOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** The control group that pods get theirs below: `/kogge-…`. */
   readonly cgroupRoot?: string;
-  readonly podsMax?: number;
+  /** Default: upstream's. */
+  readonly settings?: Partial<NodeSettings>;
 }
 
 /** The node agent. Disposing of it leaves the containers running. */
 export interface Agent extends AsyncDisposable {
   readonly targets: StreamTargets;
+  /** What the node answers besides streams: statistics, metrics, its pods. */
+  readonly pages: NodePages;
   /** Ends everything that runs on the node; the objects stay in the API. */
   stopAll(): Promise<void>;
   /** To be called when images came or went by another way than a pod's. */
@@ -55,19 +64,19 @@ export interface Agent extends AsyncDisposable {
 
 /** What containers get to end by themselves when the whole node stops. */
 const lastGraceSeconds = 2;
-const podsMaxUsual = 110;
 
 /** Registers the node and runs the pods bound to it. Resolves once the node is registered as ready. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { client, nodeName, runtime, clock, log, addresses } = options;
   const ending = new AbortController();
   const { signal } = ending;
+  const settings = { ...usualSettings, ...options.settings };
   const nodeParts = {
     ...options,
     name: nodeName,
     runtimeVersion: runtime.version,
     labels: options.labels ?? {},
-    podsMax: options.podsMax ?? podsMaxUsual,
+    podsMax: settings.maxPods,
   };
   const { allocatable = {} } = nodeStatus(nodeParts, { nowMs: 0, images: [], old: [] });
   const node = { name: nodeName, hostIps: addresses, allocatable };
@@ -79,6 +88,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     ? createDiskPodFiles({ ...options, dataDir, clusterDomain, context })
     : noPodFiles;
   const view = new RuntimeView(runtime);
+  const probeMetrics = createProbeMetrics();
   const manager = new PodManager(
     {
       ...options,
@@ -88,6 +98,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       objects: dataDir ? objects : { ...objects, services: async () => [] },
       images: createImagePuller({ runtime, objects, clock }),
       handlers: createHandlers(runtime),
+      probeResults: probeMetrics,
       node,
       memoryBytes: options.machine.memoryBytes,
       runtimeName: runtime.version.split(":")[0] ?? "",
@@ -109,7 +120,26 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     manager[Symbol.dispose]();
     keeper[Symbol.dispose]();
   };
+  const usage = new UsageCollector({
+    ...options,
+    manager,
+    view,
+    files,
+    machine: dataDir
+      ? () => readMachineUsage(clock.now())
+      : simulatedMachineUsage(options.machine, clock),
+  });
+  const pages = createNodePages({
+    ...options,
+    usage,
+    pods: () => manager.pods(),
+    configuration: configurationOf(settings),
+    metrics: agentMetrics({ manager, view, nodeName }),
+    probeMetrics,
+    problem: () => keeper.problem,
+  });
   return {
+    pages,
     targets: createStreamTargets({ manager, view, runtime, files, clock }),
     imagesChanged: () => keeper.imagesChanged(),
     async stopAll() {

@@ -5,14 +5,18 @@ import type { Log } from "#base/log.ts";
 import { type RuntimeEvents, runtimeEvents } from "#agent/containerd/containerd-events.ts";
 import type {
   CriContainer,
+  CriContainerStats,
   CriContainerStatus,
+  CriFilesystemUsage,
   CriImage,
   CriPodSandbox,
   CriSandboxStatus,
 } from "#agent/containerd/cri-answers.ts";
 import {
   containerStateOf,
+  containerStatsOf,
   criContainerConfig,
+  criResources,
   criSandboxConfig,
   imageInfoOf,
   sandboxOf,
@@ -24,6 +28,7 @@ import { normaliseImage } from "#agent/images/image-name.ts";
 import type {
   ContainerRuntime,
   ContainerState,
+  ContainerStats,
   ImageInfo,
   RuntimeEvent,
   Sandbox,
@@ -172,6 +177,32 @@ class ContainerdRuntime implements ContainerRuntime {
     if (answer === undefined) return undefined;
     const info = JSON.parse(answer.info["info"] ?? "{}") as { sandboxID?: string };
     return containerStateOf(answer.status, info.sandboxID ?? "");
+  };
+
+  updateContainer: ContainerRuntime["updateContainer"] = async (id, resources) => {
+    const request = { containerId: id, linux: criResources(resources) };
+    await this.#runtime("UpdateContainerResources", request);
+  };
+
+  reopenLog = async (id: string): Promise<void> => {
+    await this.#runtime("ReopenContainerLog", { containerId: id });
+  };
+
+  containerStats = async (): Promise<readonly ContainerStats[]> => {
+    const { stats } = await this.#runtime<{ stats: CriContainerStats[] }>("ListContainerStats", {});
+    return stats.map(containerStatsOf).filter((one) => one !== undefined);
+  };
+
+  imageFilesystem: ContainerRuntime["imageFilesystem"] = async () => {
+    const { imageFilesystems } = await this.#image<{ imageFilesystems: CriFilesystemUsage[] }>(
+      "ImageFsInfo",
+      {},
+    );
+    const [first] = imageFilesystems;
+    const path = first?.fsId?.mountpoint;
+    const sum = (field: "usedBytes" | "inodesUsed"): number =>
+      imageFilesystems.reduce((total, one) => total + (one[field]?.value ?? 0), 0);
+    return { ...(path && { path }), usedBytes: sum("usedBytes"), inodesUsed: sum("inodesUsed") };
   };
 
   exec: ContainerRuntime["exec"] = async (containerId, options) => {

@@ -52,3 +52,29 @@ export interface CriImage {
   readonly uid: { readonly value: number } | null;
   readonly username: string;
 }
+
+interface CriNumber {
+  readonly value: number;
+}
+
+export interface CriFilesystemUsage {
+  readonly fsId: { readonly mountpoint: string } | null;
+  readonly usedBytes: CriNumber | null;
+  readonly inodesUsed: CriNumber | null;
+}
+
+export interface CriContainerStats {
+  readonly attributes: { readonly id: string } | null;
+  readonly cpu: {
+    readonly timestamp: number;
+    readonly usageCoreNanoSeconds: CriNumber | null;
+  } | null;
+  readonly memory: {
+    readonly workingSetBytes: CriNumber | null;
+    readonly usageBytes: CriNumber | null;
+    readonly rssBytes: CriNumber | null;
+    readonly pageFaults: CriNumber | null;
+    readonly majorPageFaults: CriNumber | null;
+  } | null;
+  readonly writableLayer: CriFilesystemUsage | null;
+}

@@ -2,12 +2,19 @@ import type {
   ContainerConfig,
   ContainerSecurity,
   ContainerState,
+  ContainerStats,
   ImageInfo,
   Mount,
+  Resources,
   Sandbox,
   SandboxConfig,
 } from "#agent/runtime/container-runtime.ts";
-import type { CriContainerStatus, CriImage, CriPodSandbox } from "#agent/containerd/cri-answers.ts";
+import type {
+  CriContainerStats,
+  CriContainerStatus,
+  CriImage,
+  CriPodSandbox,
+} from "#agent/containerd/cri-answers.ts";
 
 /** What CRI is asked for, from our shapes, and our shapes from what it answers. All pure. */
 
@@ -57,15 +64,19 @@ export function criContainerConfig(config: ContainerConfig, sandbox: SandboxConf
     stdinOnce: config.stdinOnce,
     tty: config.tty,
     linux: {
-      resources: {
-        cpuPeriod: config.resources.cpuPeriodUs ?? 0,
-        cpuQuota: config.resources.cpuQuotaUs ?? 0,
-        cpuShares: config.resources.cpuShares ?? 0,
-        memoryLimitInBytes: config.resources.memoryLimitBytes ?? 0,
-        oomScoreAdj: config.resources.oomScoreAdj ?? 0,
-      },
+      resources: criResources(config.resources),
       securityContext: criSecurity(config.security, sandbox),
     },
+  };
+}
+
+export function criResources(resources: Resources): object {
+  return {
+    cpuPeriod: resources.cpuPeriodUs ?? 0,
+    cpuQuota: resources.cpuQuotaUs ?? 0,
+    cpuShares: resources.cpuShares ?? 0,
+    memoryLimitInBytes: resources.memoryLimitBytes ?? 0,
+    oomScoreAdj: resources.oomScoreAdj ?? 0,
   };
 }
 
@@ -184,6 +195,28 @@ export function imageInfoOf(image: CriImage): ImageInfo {
     digests: image.repoDigests,
     sizeBytes: image.size,
     user,
+  };
+}
+
+/** Undefined for a container that does not run. */
+export function containerStatsOf(answer: CriContainerStats): ContainerStats | undefined {
+  const { attributes, cpu, memory, writableLayer } = answer;
+  if (!attributes || !cpu?.usageCoreNanoSeconds || !memory?.workingSetBytes) return undefined;
+  const optional = {
+    usageBytes: memory.usageBytes?.value,
+    rssBytes: memory.rssBytes?.value,
+    pageFaults: memory.pageFaults?.value,
+    majorPageFaults: memory.majorPageFaults?.value,
+    writtenBytes: writableLayer?.usedBytes?.value,
+    writtenInodes: writableLayer?.inodesUsed?.value,
+  };
+  const known = Object.entries(optional).filter(([, value]) => value !== undefined);
+  return {
+    id: attributes.id,
+    timeMs: milliseconds(cpu.timestamp),
+    cpuNanoseconds: cpu.usageCoreNanoSeconds.value,
+    workingSetBytes: memory.workingSetBytes.value,
+    ...(Object.fromEntries(known) as Partial<Record<keyof typeof optional, number>>),
   };
 }
 

@@ -113,10 +113,8 @@ const messages: Readonly<Record<string, string>> = {
   ListContainerStatsResponse: "stats 1 ContainerStats[]",
   ContainerStats:
     "attributes 1 ContainerAttributes, cpu 2 CpuUsage, memory 3 MemoryUsage, writableLayer 4 FilesystemUsage",
-  ContainerAttributes:
-    "id 1 string, metadata 2 ContainerMetadata, labels 3 map, annotations 4 map",
-  CpuUsage:
-    "timestamp 1 int64, usageCoreNanoSeconds 2 UInt64Value, usageNanoCores 3 UInt64Value",
+  ContainerAttributes: "id 1 string, metadata 2 ContainerMetadata, labels 3 map, annotations 4 map",
+  CpuUsage: "timestamp 1 int64, usageCoreNanoSeconds 2 UInt64Value, usageNanoCores 3 UInt64Value",
   MemoryUsage:
     "timestamp 1 int64, workingSetBytes 2 UInt64Value, availableBytes 3 UInt64Value, usageBytes 4 UInt64Value, rssBytes 5 UInt64Value, pageFaults 6 UInt64Value, majorPageFaults 7 UInt64Value",
   ListImagesRequest: "filter 1 ImageFilter",

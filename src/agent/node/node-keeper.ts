@@ -41,6 +41,11 @@ export class NodeKeeper implements Disposable {
     void this.#every(statusMs, () => this.#report(true));
   }
 
+  /** Why no pods can run; undefined while they can. */
+  get problem(): string | undefined {
+    return this.#notReady;
+  }
+
   /** Tells why no pods can run, or that they can again. */
   setReady(notReady: string | undefined): void {
     if (this.#notReady === notReady) return;

@@ -3,6 +3,7 @@ import { containerResources } from "#agent/pods/container-resources.ts";
 import { containerSecurity } from "#agent/pods/container-security.ts";
 import { expand } from "#agent/pods/expansion.ts";
 import type { PodContainer } from "#agent/pods/pod-containers.ts";
+import { simulationOf } from "#agent/pods/simulation.ts";
 import { identityLabels, podLabels } from "#agent/pods/sandbox-config.ts";
 import type { ContainerConfig, Mount } from "#agent/runtime/container-runtime.ts";
 
@@ -17,8 +18,6 @@ export interface ContainerParts {
   readonly seccompDir: string;
   readonly memoryBytes: number;
 }
-
-const simulationPrefix = "simulated.kogge.dev/";
 
 export function containerConfig(parts: ContainerParts): ContainerConfig {
   const { pod, attempt, environment } = parts;
@@ -51,15 +50,4 @@ export function containerConfig(parts: ContainerParts): ContainerConfig {
 
 export function messagePathOf(spec: { readonly terminationMessagePath?: string }): string {
   return spec.terminationMessagePath ?? "/dev/termination-log";
-}
-
-/** Containers that are meant to end do so after a second, even if no annotation says when. */
-function simulationOf(pod: Pod, { role }: PodContainer): Record<string, string> {
-  const ends = role === "init" || (role === "app" && pod.spec?.restartPolicy !== "Always");
-  const given = Object.entries(pod.metadata.annotations ?? {})
-    .filter(([key]) => key.startsWith(simulationPrefix))
-    .map(([key, value]) => [key.slice(simulationPrefix.length), value] as const)
-    // What is said of all containers is meant for those that make up the pod.
-    .filter(([key]) => role === "app" || key.includes("."));
-  return { ...(ends && { "run-seconds": "1" }), ...Object.fromEntries(given) };
 }

@@ -1,5 +1,7 @@
 import type { Pod } from "#api/generated/types.ts";
 import type { DownwardNode } from "#agent/pods/downward-values.ts";
+import type { DiskSpace } from "#agent/node/machine-usage.ts";
+import type { TreeSize } from "#agent/node/tree-size.ts";
 import type { PodContainer } from "#agent/pods/pod-containers.ts";
 import type { ContainerState, Mount } from "#agent/runtime/container-runtime.ts";
 
@@ -14,12 +16,28 @@ export interface PodFiles {
   mounts(request: MountRequest): Promise<readonly Mount[]>;
   /** What a container that ended left to be shown, at most 4 KiB. */
   lastWords(pod: Pod, container: PodContainer, state: ContainerState): Promise<string>;
+  /** What the pod takes on disk: its volumes and logs; what containers wrote elsewhere the runtime knows. */
+  diskUsage(pod: Pod): Promise<PodDiskUsage>;
   /** Removes the logs and last words of a container that is removed. */
   forget(pod: Pod, name: string, attempt: number): Promise<void>;
   /** Unmounts and removes all that a pod has. */
   remove(pod: Pod): Promise<void>;
   /** Unmounts what all pods have, once nothing runs any more. */
   unmountAll(): Promise<void>;
+}
+
+export interface PodDiskUsage {
+  readonly volumes: readonly VolumeUsage[];
+  /** By container. */
+  readonly logs: ReadonlyMap<string, TreeSize>;
+}
+
+export interface VolumeUsage extends DiskSpace {
+  readonly name: string;
+  /** The claim it shows. */
+  readonly claim?: string;
+  /** It goes with the pod and lies on the node's disk. */
+  readonly isEphemeral: boolean;
 }
 
 export interface MountRequest {
@@ -39,6 +57,7 @@ export const noPodFiles: PodFiles = {
   setUpVolumes: async () => 0,
   mounts: async () => [],
   lastWords: async (_pod, _container, state) => state.message,
+  diskUsage: async () => ({ volumes: [], logs: new Map() }),
   forget: async () => {},
   remove: async () => {},
   unmountAll: async () => {},

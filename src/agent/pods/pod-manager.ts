@@ -45,8 +45,9 @@ export class PodManager implements Disposable {
     return undefined;
   }
 
-  get size(): number {
-    return this.#workers.size;
+  /** All that the node has, as the API last said it. */
+  pods(): readonly Pod[] {
+    return [...this.#workers.values()].map(({ pod }) => pod);
   }
 
   [Symbol.dispose](): void {
@@ -71,6 +72,7 @@ export class PodManager implements Disposable {
     worker?.update(pod);
     worker?.remove(() => {
       this.#workers.delete(uidOf(pod));
+      this.#parts.probeResults.forget(pod);
       this.#watchSources();
     });
   }

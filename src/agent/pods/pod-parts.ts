@@ -11,6 +11,7 @@ import type { DnsSettings } from "#agent/pods/pod-dns.ts";
 import type { PodFiles } from "#agent/pods/pod-files.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
 import type { Handlers } from "#agent/probes/handlers.ts";
+import type { ProbeMetrics } from "#agent/stats/agent-metrics.ts";
 import type { ContainerRuntime } from "#agent/runtime/container-runtime.ts";
 
 /** What all the pods of a node share. */
@@ -26,6 +27,7 @@ export interface PodParts {
   readonly objects: ReferencedObjects;
   readonly images: ImagePuller;
   readonly handlers: Handlers;
+  readonly probeResults: ProbeMetrics;
   readonly node: DownwardNode;
   readonly memoryBytes: number;
   readonly dns: DnsSettings;

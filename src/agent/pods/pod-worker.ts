@@ -17,6 +17,7 @@ import { graceOf, type PodParts } from "#agent/pods/pod-parts.ts";
 import { podStatus } from "#agent/pods/pod-status.ts";
 import { sandboxConfig } from "#agent/pods/sandbox-config.ts";
 import { startContainer } from "#agent/pods/start-container.ts";
+import { simulationOf } from "#agent/pods/simulation.ts";
 import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
 import { StatusWriter } from "#agent/pods/status-writer.ts";
 import { stopContainer } from "#agent/pods/stop-container.ts";
@@ -68,7 +69,17 @@ export class PodWorker {
     const before = this.#pod;
     this.#pod = pod;
     if (isTerminating(before) && graceOf(pod) < graceOf(before)) this.#hurry();
+    if (before.metadata.annotations !== pod.metadata.annotations) this.#simulate();
     this.wake();
+  }
+
+  #simulate(): void {
+    const { runtime, view } = this.#parts;
+    if (runtime.simulate === undefined) return;
+    for (const { id, name } of view.containersOf(this.#pod.metadata.uid ?? "")) {
+      const container = findContainer(this.#pod, name);
+      if (container) runtime.simulate(id, simulationOf(this.#pod, container));
+    }
   }
 
   /** The object is gone: ends and clears up what is left of the pod, then calls back. */

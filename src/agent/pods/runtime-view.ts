@@ -27,6 +27,14 @@ export class RuntimeView {
     for (const sandbox of sandboxes) this.#sandboxes.set(sandbox.id, sandbox);
   }
 
+  containers(): readonly ContainerState[] {
+    return [...this.#containers.values()];
+  }
+
+  sandboxes(): readonly Sandbox[] {
+    return [...this.#sandboxes.values()];
+  }
+
   /** The newest start of each name first. */
   containersOf(uid: string): readonly ContainerState[] {
     return [...this.#containers.values()]

@@ -5,6 +5,7 @@ import { oldStatus } from "#agent/pods/container-status.ts";
 import { fieldPathOf, type PodContainer } from "#agent/pods/pod-containers.ts";
 import type { ContainerHealth } from "#agent/pods/pod-observation.ts";
 import type { Handlers } from "#agent/probes/handlers.ts";
+import type { ProbeMetrics } from "#agent/stats/agent-metrics.ts";
 import type { ContainerState } from "#agent/runtime/container-runtime.ts";
 import type { EventRecorder } from "#reconcile/event-recorder.ts";
 
@@ -13,6 +14,7 @@ export interface ProberParts {
   readonly random: Random;
   readonly recorder: EventRecorder;
   readonly handlers: Handlers;
+  readonly probeResults: ProbeMetrics;
   /** Called when a container's health has changed. */
   readonly onChange: () => void;
 }
@@ -107,6 +109,8 @@ export class Prober implements Disposable {
       userAgent: "kube-probe/1.36",
     });
     if (signal.aborted) return;
+    const outcome = { container: container.spec.name, kind, ok: result.ok };
+    this.#parts.probeResults.count(subject.pod, outcome);
     if (result.ok) {
       run.successes += 1;
       run.failures = 0;

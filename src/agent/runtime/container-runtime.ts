@@ -24,6 +24,17 @@ export interface ContainerRuntime extends AsyncDisposable {
   listContainers(): Promise<readonly ContainerState[]>;
   containerState(id: string): Promise<ContainerState | undefined>;
 
+  /** Gives a running container other limits without touching its processes. */
+  updateContainer(id: string, resources: Resources): Promise<void>;
+  /** The log file was moved away: what is written from now on goes to a new one of the old name. */
+  reopenLog(id: string): Promise<void>;
+  /** What each running container uses at this moment. */
+  containerStats(): Promise<readonly ContainerStats[]>;
+  /** Where images and the containers' own layers lie, and what they take there. */
+  imageFilesystem(): Promise<ImageFilesystem>;
+  /** A pod's annotations have changed: simulated containers behave by those (prefix as in `simulation`). */
+  simulate?(id: string, simulation: Readonly<Record<string, string>>): void;
+
   /** Each start, end and removal as it happens; never polled for. */
   onEvent(listener: (event: RuntimeEvent) => void): Disposable;
 
@@ -168,6 +179,29 @@ export interface ContainerState {
   readonly logPath: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface ContainerStats {
+  readonly id: string;
+  readonly timeMs: number;
+  /** Of all its life. */
+  readonly cpuNanoseconds: number;
+  /** What cannot be taken from it: without the file cache that is not in use. */
+  readonly workingSetBytes: number;
+  readonly usageBytes?: number;
+  readonly rssBytes?: number;
+  readonly pageFaults?: number;
+  readonly majorPageFaults?: number;
+  /** What it wrote into its own file system. */
+  readonly writtenBytes?: number;
+  readonly writtenInodes?: number;
+}
+
+export interface ImageFilesystem {
+  /** A folder on it. Absent: images take no space, as simulated ones. */
+  readonly path?: string;
+  readonly usedBytes: number;
+  readonly inodesUsed: number;
 }
 
 export interface RuntimeEvent {

@@ -1,3 +1,9 @@
+import { readQuantity } from "#api/quantity.ts";
+
+/** What a container takes that says nothing of it. */
+const idleCores = 0.001;
+const idleMemoryBytes = 8 * 1024 * 1024;
+
 /** How a simulated container behaves. */
 export interface Behaviour {
   /** From the call to start until it runs. */
@@ -12,12 +18,15 @@ export interface Behaviour {
   readonly healthyAfterMs: number;
   /** … and fail from this one on. */
   readonly unhealthyAfterMs: number;
+  /** The processors it keeps busy, and the memory it holds. */
+  readonly cores: number;
+  readonly memoryBytes: number;
 }
 
 /**
  * Reads the annotations `simulated.kogge.dev/…` (without that prefix here): `start-ms`, `run-seconds`, `exit-code`,
- * `log`, `log-every-ms`, `healthy-after-seconds`, `unhealthy-after-seconds`. `exit-code.web` is for the container
- * `web` alone. A value that is no number counts as absent.
+ * `log`, `log-every-ms`, `healthy-after-seconds`, `unhealthy-after-seconds`, `cpu`, `memory` (quantities). `exit-code.web`
+ * is for the container `web` alone. A value that is no number counts as absent.
  */
 export function behaviourOf(
   container: string,
@@ -29,6 +38,12 @@ export function behaviourOf(
     const value = Number(text(name));
     return text(name) === undefined || !Number.isFinite(value) || value < 0 ? undefined : value;
   };
+  const amount = (name: string): number | undefined => {
+    const quantity = readQuantity(text(name) ?? "");
+    return typeof quantity === "string" || quantity.nano < 0n
+      ? undefined
+      : Number(quantity.nano) / 1e9;
+  };
   const runSeconds = number("run-seconds");
   const logEveryMs = number("log-every-ms");
   return {
@@ -39,5 +54,7 @@ export function behaviourOf(
     ...(logEveryMs && { logEveryMs }),
     healthyAfterMs: (number("healthy-after-seconds") ?? 0) * 1000,
     unhealthyAfterMs: (number("unhealthy-after-seconds") ?? Infinity) * 1000,
+    cores: amount("cpu") ?? idleCores,
+    memoryBytes: amount("memory") ?? idleMemoryBytes,
   };
 }

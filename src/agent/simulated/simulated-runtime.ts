@@ -6,10 +6,13 @@ import { AddressPool } from "#agent/simulated/address-pool.ts";
 import { type Behaviour, behaviourOf } from "#agent/simulated/behaviour.ts";
 import { simulatedCommand } from "#agent/simulated/simulated-command.ts";
 import { logOf, type SimulatedRun } from "#agent/simulated/simulated-log.ts";
+import { SimulatedUsage } from "#agent/simulated/simulated-usage.ts";
 import type {
   ContainerConfig,
   ContainerRuntime,
   ContainerState,
+  ContainerStats,
+  ImageFilesystem,
   ImageInfo,
   RuntimeEvent,
   Sandbox,
@@ -54,7 +57,8 @@ export function createSimulatedRuntime(options: SimulatedOptions): ContainerRunt
 interface SimulatedContainer {
   state: ContainerState;
   readonly config: ContainerConfig;
-  readonly behaviour: Behaviour;
+  behaviour: Behaviour;
+  readonly usage: SimulatedUsage;
   cancel: () => void;
 }
 
@@ -139,7 +143,8 @@ class SimulatedRuntime implements ContainerRuntime {
       message: "",
     };
     const behaviour = behaviourOf(name, config.simulation ?? {});
-    this.#containers.set(id, { state, config, behaviour, cancel: () => {} });
+    const usage = new SimulatedUsage();
+    this.#containers.set(id, { state, config, behaviour, usage, cancel: () => {} });
     return id;
   }
 
@@ -178,6 +183,33 @@ class SimulatedRuntime implements ContainerRuntime {
 
   async containerState(id: string): Promise<ContainerState | undefined> {
     return this.#containers.get(id)?.state;
+  }
+
+  async updateContainer(id: string): Promise<void> {
+    this.#running(id);
+  }
+
+  async reopenLog(id: string): Promise<void> {
+    this.#running(id);
+  }
+
+  async containerStats(): Promise<readonly ContainerStats[]> {
+    const nowMs = this.#options.clock.now();
+    return [...this.#containers.values()]
+      .filter(({ state }) => state.state === "running")
+      .map(({ state, usage, behaviour }) => usage.at(nowMs, state, behaviour));
+  }
+
+  async imageFilesystem(): Promise<ImageFilesystem> {
+    return { usedBytes: 0, inodesUsed: 0 };
+  }
+
+  simulate(id: string, simulation: Readonly<Record<string, string>>): void {
+    const container = this.#containers.get(id);
+    if (container === undefined) return;
+    const { state, usage, behaviour } = container;
+    if (state.state === "running") usage.at(this.#options.clock.now(), state, behaviour);
+    container.behaviour = behaviourOf(state.name, simulation);
   }
 
   onEvent(listener: (event: RuntimeEvent) => void): Disposable {

@@ -1,4 +1,5 @@
 import { badRequest, StatusError } from "#api/status.ts";
+import { pageNotFound } from "#agent/streams/page.ts";
 import type {
   AttachOptions,
   ContainerName,
@@ -66,18 +67,14 @@ function decodeName(segment: string): string {
 
 function podName(names: readonly string[]): PodName {
   const [namespace, pod, ...rest] = names;
-  if (!namespace || !pod || rest.length > 0) throw unknownPath();
+  if (!namespace || !pod || rest.length > 0) throw pageNotFound();
   return { namespace, pod };
 }
 
 function containerName(names: readonly string[]): ContainerName {
   const container = names[2];
-  if (!container || names.length !== 3) throw unknownPath();
+  if (!container || names.length !== 3) throw pageNotFound();
   return { ...podName(names.slice(0, 2)), container };
-}
-
-function unknownPath(): StatusError {
-  return new StatusError({ code: 404, reason: "NotFound", message: "404 page not found" });
 }
 
 function processOptions(query: URLSearchParams): AttachOptions {

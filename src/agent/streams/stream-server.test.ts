@@ -12,6 +12,7 @@ import { WebSocket } from "ws";
 import { createAuthority } from "#apiserver/node/pki/authority.ts";
 import { silentLog } from "#base/log.ts";
 import { connectAttach, connectExec, connectPortForward } from "#agent/streams/spdy-client.ts";
+import { nodeHeader, pageNotFound } from "#agent/streams/page.ts";
 import { createStreamServer } from "#agent/streams/stream-server.ts";
 import type { StreamServer } from "#agent/streams/stream-server.ts";
 import { createFakeTargets } from "#agent/streams/testing/fake-targets.ts";
@@ -49,7 +50,10 @@ before(async () => {
     targets,
     tls: { cert: serverPair.certificate, key: serverPair.key, clientCa: authority.certificate },
     authorize: (peer, { path }) => peer.groups.includes("system:masters") && path !== "/secret",
-    pages: { "/pods": () => ({ contentType: "application/json", body: "{}" }) },
+    pages: async ({ path, node = "" }) => {
+      if (path !== "/pods") throw pageNotFound();
+      return { contentType: "application/json", body: JSON.stringify({ node }) };
+    },
     host: "127.0.0.1",
     port: 0,
     log: silentLog,
@@ -82,8 +86,9 @@ test("createStreamServer() answers pages and refuses in HTTP what it does not se
     const [code, body] = await get(path, options);
     return [code, (JSON.parse(body) as { message: string }).message];
   };
-  assert.deepEqual(await get("/healthz"), [200, "ok"]);
-  assert.deepEqual(await get("/pods"), [200, "{}"]);
+  assert.deepEqual(await get("/pods"), [200, '{"node":""}']);
+  const headers = { [nodeHeader]: "a" };
+  assert.deepEqual(await get("/pods", { ...credentials, headers }), [200, '{"node":"a"}']);
   assert.deepEqual(await status("/healthz", {}), [401, "Unauthorized"]);
   assert.equal((await status("/secret"))[0], 403);
   assert.deepEqual(await status("/nowhere"), [404, "404 page not found"]);
@@ -326,7 +331,7 @@ test("the server survives connections that send anything at all after the upgrad
     socket.resume();
     await once(socket, "close");
   }
-  assert.deepEqual(await get("/healthz"), [200, "ok"]);
+  assert.deepEqual((await get("/pods"))[0], 200);
 });
 
 test("createStreamServer() cuts idle streams and refuses those past its limit", async () => {

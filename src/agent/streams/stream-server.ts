@@ -1,6 +1,7 @@
 import { createServer } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { pipeline } from "node:stream/promises";
 import { TLSSocket } from "node:tls";
 import { badRequest, StatusError, unauthorized } from "#api/status.ts";
 import { systemClock } from "#base/clock.ts";
@@ -8,6 +9,7 @@ import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import { serveLogs } from "#agent/streams/container-logs.ts";
 import { answerFailure, refuseUpgrade, statusErrorOf } from "#agent/streams/http-answer.ts";
+import { nodeHeader, type Page, pageNotFound, type PageRequest } from "#agent/streams/page.ts";
 import type { StreamTargets } from "#agent/streams/process-streams.ts";
 import { parseStreamRequest } from "#agent/streams/stream-request.ts";
 import { serveUpgrade } from "#agent/streams/stream-upgrade.ts";
@@ -18,8 +20,8 @@ export interface StreamServerOptions {
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
   /** Asked for every request; default: whoever has a valid certificate may do everything. */
   readonly authorize?: (peer: Peer, request: { method: string; path: string }) => boolean;
-  /** Answers to GET of paths like `/pods` or `/metrics`; `/healthz` is always there. */
-  readonly pages?: Readonly<Record<string, () => Page | Promise<Page>>>;
+  /** Answers to GET of paths like `/pods` or `/metrics`; throws a `StatusError`. Default: only `/healthz`. */
+  readonly pages?: (request: PageRequest) => Promise<Page>;
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
@@ -35,11 +37,6 @@ export interface StreamServerOptions {
 interface Peer {
   readonly name: string;
   readonly groups: readonly string[];
-}
-
-interface Page {
-  readonly contentType: string;
-  readonly body: string;
 }
 
 export interface StreamServer extends AsyncDisposable {
@@ -114,7 +111,7 @@ function createHandlers(options: StreamServerOptions): Handlers {
       try {
         admit(request, options);
         const asked = parseStreamRequest(urlOf(request), clock.now());
-        if (asked.kind === "page") return await answerPage(asked.path, request, response, options);
+        if (asked.kind === "page") return await answerPage(request, response, options);
         if (asked.kind !== "logs") throw badRequest("Upgrade request required");
         if (request.method !== "GET") throw methodNotAllowed();
         await counted(() => serveLogs(response, asked, targets));
@@ -164,21 +161,24 @@ function peerOf(socket: Socket): Peer | undefined {
 }
 
 async function answerPage(
-  path: string,
   request: IncomingMessage,
   response: ServerResponse,
-  { pages = {} }: StreamServerOptions,
+  { pages = onlyHealth }: StreamServerOptions,
 ): Promise<void> {
-  const page = path === "/healthz" ? healthy : Object.hasOwn(pages, path) && pages[path];
-  if (!page)
-    throw new StatusError({ code: 404, reason: "NotFound", message: "404 page not found" });
   if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed();
-  const { contentType, body } = await page();
-  response.writeHead(200, { "content-type": contentType });
-  response.end(body);
+  const { pathname: path, searchParams: query } = urlOf(request);
+  const node = request.headers[nodeHeader];
+  const asked = { path, query, ...(typeof node === "string" && { node }) };
+  const { status = 200, contentType, body } = await pages(asked);
+  response.writeHead(status, { "content-type": contentType });
+  if (typeof body === "string") response.end(body);
+  else await pipeline(body, response).catch(() => response.destroy());
 }
 
-const healthy = (): Page => ({ contentType: "text/plain; charset=utf-8", body: "ok" });
+async function onlyHealth({ path }: PageRequest): Promise<Page> {
+  if (path === "/healthz") return { contentType: "text/plain; charset=utf-8", body: "ok" };
+  throw pageNotFound();
+}
 
 function methodNotAllowed(): StatusError {
   const message = "Method Not Allowed";

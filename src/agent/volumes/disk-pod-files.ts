@@ -8,6 +8,7 @@ import type { MountRequest, PodFiles } from "#agent/pods/pod-files.ts";
 import { hostNetworkHostsFile, hostsFile } from "#agent/pods/pod-hosts.ts";
 import { podCgroup } from "#agent/pods/sandbox-config.ts";
 import { containerMounts } from "#agent/volumes/container-mounts.ts";
+import { podDiskUsage } from "#agent/volumes/pod-disk-usage.ts";
 import { podDirectory } from "#agent/volumes/pod-directory.ts";
 import { type ReadyVolumes, setUpVolumes } from "#agent/volumes/pod-volumes.ts";
 import type { VolumeContext } from "#agent/volumes/volume-plugin.ts";
@@ -59,6 +60,7 @@ export function createDiskPodFiles(options: DiskOptions): PodFiles {
       if (said !== "" || !wantsLog) return said || state.message;
       return lastLines(join(at(pod).logs, spec.name, `${state.attempt}.log`));
     },
+    diskUsage: (pod) => podDiskUsage(at(pod), pod),
     async forget(pod, name, attempt) {
       const directory = at(pod);
       await rm(directory.terminationLog(name, attempt), { force: true });

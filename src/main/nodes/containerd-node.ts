@@ -111,7 +111,7 @@ export async function prepareContainerdNode(prepare: PrepareOptions): Promise<St
       cgroupRoot: cgroupRootOf(prepare.settings),
     });
     stack.defer(() => agent.stopAll());
-    options.streams.add(nodeName, agent.targets);
+    options.streams.add(nodeName, agent);
     return [nodeName];
   };
 }

@@ -2,6 +2,7 @@ import type { Log } from "#base/log.ts";
 import { pods } from "#api/resources.ts";
 import { internalError, notFound } from "#api/status.ts";
 import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
+import type { Agent } from "#agent/agent.ts";
 import type { PodName, StreamTargets } from "#agent/streams/process-streams.ts";
 import { createStreamServer } from "#agent/streams/stream-server.ts";
 import type { StreamServer } from "#agent/streams/stream-server.ts";
@@ -17,21 +18,28 @@ export interface NodeStreamsOptions {
   readonly log: Log;
 }
 
+type ServedNode = Pick<Agent, "targets" | "pages">;
+
 /** The stream server of all nodes in this process: a pod's own node answers for it. */
 export interface NodeStreams extends AsyncDisposable {
   readonly port: number;
-  add(nodeName: string, targets: StreamTargets): void;
+  add(nodeName: string, node: ServedNode): void;
 }
 
 export async function startNodeStreams(options: NodeStreamsOptions): Promise<NodeStreams> {
-  const targets = new Map<string, StreamTargets>();
+  const nodes = new Map<string, ServedNode>();
   const { key, certificate } = options.pki.certificate("kubelet-server", {
     subject: { commonName: "system:node", organizations: ["system:nodes"] },
     use: "server",
     ipAddresses: [options.address],
   });
   const server: StreamServer = await createStreamServer({
-    targets: forwardingTargets(options.client, targets),
+    targets: forwardingTargets(options.client, nodes),
+    pages: async (request) => {
+      const served = nodes.get(request.node ?? "");
+      if (served) return served.pages(request);
+      throw internalError(`node "${request.node ?? ""}" is not served here`);
+    },
     tls: { key, cert: certificate, clientCa: options.pki.authority.certificate },
     authorize: (peer) => peer.name === apiServerClientName,
     host: options.address,
@@ -40,19 +48,16 @@ export async function startNodeStreams(options: NodeStreamsOptions): Promise<Nod
   });
   return {
     port: server.port,
-    add: (nodeName, own) => void targets.set(nodeName, own),
+    add: (nodeName, own) => void nodes.set(nodeName, own),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 
-function forwardingTargets(
-  client: Client,
-  byNode: ReadonlyMap<string, StreamTargets>,
-): StreamTargets {
+function forwardingTargets(client: Client, byNode: ReadonlyMap<string, ServedNode>): StreamTargets {
   const ownerOf = async ({ namespace, pod }: PodName): Promise<StreamTargets> => {
     const { spec } = await client.get(pods, { namespace, name: pod });
     if (!spec?.nodeName) throw notFound({ group: "", resource: "pods" }, pod);
-    const own = byNode.get(spec.nodeName);
+    const own = byNode.get(spec.nodeName)?.targets;
     if (own === undefined)
       throw internalError(`node "${spec.nodeName}" of pod "${pod}" is not served here`);
     return own;

@@ -69,5 +69,5 @@ async function startNode(
     addresses: [address],
   });
   stack.use(agent);
-  options.streams.add(node.name, agent.targets);
+  options.streams.add(node.name, agent);
 }

@@ -21,6 +21,8 @@ export interface Destination {
   readonly port: number;
   /** With the query. */
   readonly path: string;
+  /** Sent instead of the client's own of the same names. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** How to speak TLS there; absent: the other side is not checked, as upstream's proxies do for pods. */
   readonly tls?: {
     readonly key: string;
@@ -69,7 +71,7 @@ function open(to: Destination, method: string, headers: IncomingHttpHeaders): Cl
     port: to.port,
     path: to.path,
     method,
-    headers: withoutCredentials(headers),
+    headers: { ...withoutCredentials(headers), ...to.headers },
     agent: false,
     timeout: connectTimeoutMs,
   };

@@ -24,6 +24,8 @@ export async function nodeDestination(
     host: address.address,
     port,
     path,
+    // Several nodes may share an address and a port: this says which one is meant.
+    headers: { "kogge-node": nodeName },
     tls: { key: parts.key, cert: parts.certificate, ca: parts.authority },
   };
 }
