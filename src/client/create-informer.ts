@@ -14,7 +14,11 @@ export interface InformerOptions<T extends KubeObject> {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly indexes?: Readonly<Record<string, IndexFunction<T>>>;
-  /** What is kept of an object, for readers that need only a part: `keep: onlyMetadata`. Default: all. */
+  /**
+   * What is kept of an object, for readers that need only a part: `keep: onlyMetadata`. Default: all but
+   * `managedFields`, which are half of a decoded pod, which no reader needs, and which the server keeps when an update
+   * leaves them out.
+   */
   readonly keep?: (object: T) => T;
   /** Ends the watch; what was learnt stays readable. */
   readonly signal: AbortSignal;
@@ -162,7 +166,7 @@ class Follower<T extends KubeObject> implements Informer<T> {
       }
     }
     this.#ended = true;
-    for (const end of [...this.#pending]) end();
+    for (const end of this.#pending) end();
     this.#settleSynced.reject(signal.reason);
   }
 
@@ -224,7 +228,7 @@ class Follower<T extends KubeObject> implements Informer<T> {
   }
 
   #kept(object: T): T {
-    return this.#options.keep?.(object) ?? object;
+    return (this.#options.keep ?? withoutManagedFields)(object);
   }
 
   #take(event: WatchEvent<T>): void {
@@ -277,6 +281,12 @@ class Follower<T extends KubeObject> implements Informer<T> {
   #wake(): void {
     this.#waiters.versionReached(Number(this.#resourceVersion));
   }
+}
+
+function withoutManagedFields<T extends KubeObject>(object: T): T {
+  const { managedFields, ...metadata } = object.metadata;
+  if (managedFields === undefined) return object;
+  return Object.freeze({ ...object, metadata: Object.freeze(metadata) });
 }
 
 /** Servers without WatchList refuse the parameter as invalid or bad. */

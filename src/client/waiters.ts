@@ -38,7 +38,7 @@ export class Waiters<T extends KubeObject> {
 
   /** To be called when an object changed; undefined: it is gone. */
   objectChanged(key: string, object: T | undefined): void {
-    for (const waiter of [...(this.#objects.get(key) ?? [])]) waiter(object);
+    for (const waiter of this.#objects.get(key) ?? []) waiter(object);
   }
 
   /** To be called after every event. */
