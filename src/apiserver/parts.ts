@@ -4,7 +4,9 @@ import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Store } from "#storage/store.ts";
 import type { MetricsRegistry } from "#base/metrics.ts";
+import type { AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
@@ -15,6 +17,8 @@ export interface ApiServerParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Which admission plugins act; default: those that upstream has on. */
+  readonly admission?: AdmissionChoice;
   /** Default: `createAccessControl`: nodes and role-based access control. */
   readonly authorizer?: Authorizer;
   readonly serviceNetwork: ServiceNetwork;
@@ -26,6 +30,8 @@ export interface ApiServerParts {
   readonly openApi?: OpenApiFiles;
   /** Absent: no record is kept of who asked for what. */
   readonly audit?: AuditSink;
+  /** Absent: webhooks cannot be called, and what depends on them is refused. */
+  readonly outgoing?: Outgoing;
   /** Where the server's metrics are kept; main adds those of the process. */
   readonly metrics?: MetricsRegistry;
   /** Content of `kube-system/extension-apiserver-authentication`; absent: it is not made. */

@@ -2,7 +2,7 @@ import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Store } from "#storage/store.ts";
-import type { AdmissionChain } from "#apiserver/admission/admission.ts";
+import type { Admission } from "#apiserver/admission/admission-chain.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { StoreCache } from "#apiserver/cache/store-cache.ts";
 import type { ServerMetrics } from "#apiserver/metrics.ts";
@@ -11,6 +11,7 @@ import type { KindRegistry } from "#apiserver/kind-registry.ts";
 import type { AuditSink, OpenApiFiles, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
 import type { FrameCache } from "#apiserver/content/frames.ts";
 import type { KeyQueue } from "#apiserver/objects/key-queue.ts";
+import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { BookmarkTicker } from "#apiserver/verbs/watch-stream.ts";
 
 /** What every step of the pipeline may use. One for each server. */
@@ -22,7 +23,7 @@ export interface ServerState {
   readonly random: Random;
   readonly log: Log;
   readonly authorizer: Authorizer;
-  readonly admission: AdmissionChain;
+  readonly admission: Admission;
   readonly hooks: ResourceHooks;
   readonly metrics: ServerMetrics;
   readonly bookmarks: BookmarkTicker;
@@ -31,6 +32,8 @@ export interface ServerState {
   readonly tokens: TokenIssuer | undefined;
   readonly tokenReviewer: TokenReviewer | undefined;
   readonly openApi: OpenApiFiles | undefined;
+  /** Absent: webhooks and extension servers cannot be reached. */
+  readonly outgoing: Outgoing | undefined;
   readonly writers: KeyQueue;
   /** Aborted when the server stops: ends watches. */
   readonly stopped: AbortSignal;

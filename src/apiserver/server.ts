@@ -1,6 +1,6 @@
 import { StatusError, badRequest, internalError } from "#api/status.ts";
 import type { Kind } from "#api/kind.ts";
-import { builtinAdmission } from "#apiserver/admission/builtin-admission.ts";
+import { createAdmission } from "#apiserver/admission/admission-chain.ts";
 import { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
 import { attributesOf, authorize } from "#apiserver/authorize.ts";
 import { bootstrap } from "#apiserver/bootstrap/bootstrap.ts";
@@ -42,6 +42,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const stop = new AbortController();
   const state = await createState(parts, stop.signal);
   await bootstrap(state, parts);
+  state.admission.start();
   const stopCompaction = startCompaction(state);
   const stopExpiry = startEventExpiry(state);
   const customResources = startCustomResources(state);
@@ -53,6 +54,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
     removeKind: (kind) => state.kinds.remove(kind),
     [Symbol.asyncDispose]: async () => {
       stop.abort();
+      state.admission[Symbol.dispose]();
       stopCompaction();
       stopExpiry();
       customResources[Symbol.dispose]();
@@ -68,6 +70,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
   const services = new ServiceAllocator(parts.serviceNetwork, random);
   services.follow(cache);
   const access = createAccessControl(cache);
+  const metrics = createServerMetrics(cache, parts.metrics);
   return {
     store,
     cache,
@@ -77,15 +80,12 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     stopped,
     kinds: new KindRegistry(parts.kinds),
     authorizer: parts.authorizer ?? access.authorizer,
-    admission: {
-      mutating: [...builtinAdmission, access.nodeAdmission, access.grantAdmission],
-      validating: [],
-    },
+    admission: createAdmission({ access, cache, log, metrics: metrics.registry }),
     hooks: new Map([
       ...builtinHooks(services),
       ["apiextensions.k8s.io/customresourcedefinitions", definitionHook],
     ]),
-    metrics: createServerMetrics(cache, parts.metrics),
+    metrics,
     bookmarks: new BookmarkTicker(clock),
     frames: new FrameCache(),
     writers: new KeyQueue(),
@@ -93,6 +93,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     tokens: parts.tokens,
     tokenReviewer: parts.tokenReviewer,
     openApi: parts.openApi,
+    outgoing: parts.outgoing,
   };
 }
 

@@ -13,6 +13,7 @@ import { createApiServer } from "#apiserver/server.ts";
 import type { ApiServer } from "#apiserver/server.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 import { createConnector } from "#apiserver/node/connect/connector.ts";
+import { createOutgoing } from "#apiserver/node/outgoing/outgoing.ts";
 import { startHttpsServer } from "#apiserver/node/https-server.ts";
 import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
 import {
@@ -87,6 +88,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     log: log.with({ part: "https" }),
   });
   started.use(https);
+  const outgoing = started.use(createOutgoing());
   const server = await createApiServer({
     store,
     kinds: builtinKinds(),
@@ -103,6 +105,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     tokens: createTokenSigner(signing),
     tokenReviewer: verifier,
     openApi: openApiFiles,
+    outgoing,
     metrics,
     clientAuthentication: { clientCaPem: pki.authority.certificate },
   });

@@ -1,0 +1,135 @@
+import { Agent, request as httpsRequest } from "node:https";
+import type { RequestOptions } from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Outgoing, OutgoingAnswer, OutgoingRequest } from "#apiserver/outgoing.ts";
+import { reasonOf } from "#apiserver/node/outgoing/reason.ts";
+
+/** The certificate with which the API server vouches for users to servers that extend it. */
+export interface FrontProxy {
+  readonly key: string;
+  readonly certificate: string;
+}
+
+const freeConnectionsMax = 16;
+const connectionIdleMs = 90_000;
+
+/** Sends over HTTPS on connections that are kept and used again. */
+export function createOutgoing(frontProxy?: FrontProxy): Outgoing & Disposable {
+  const agent = new Agent({
+    keepAlive: true,
+    maxFreeSockets: freeConnectionsMax,
+    timeout: connectionIdleMs,
+    scheduling: "lifo",
+  });
+  return {
+    send: (request) => sendTwice(request, tlsOptions(request, { agent, frontProxy })),
+    [Symbol.dispose]: () => agent.destroy(),
+  };
+}
+
+interface Means {
+  readonly agent: Agent;
+  readonly frontProxy: FrontProxy | undefined;
+}
+
+function tlsOptions(request: OutgoingRequest, { agent, frontProxy }: Means): RequestOptions {
+  const { trust, address } = request;
+  const url = new URL(request.url);
+  const host = hostnameOf(url);
+  const serverName = trust.serverName ?? host;
+  return {
+    agent,
+    method: request.method,
+    host: address?.host ?? host,
+    port: address?.port ?? (url.port || 443),
+    path: url.pathname + url.search,
+    headers: {
+      ...request.headers,
+      host: url.host,
+      ...(request.body && { "content-length": String(request.body.length) }),
+    },
+    // An address is no server name that TLS could ask for.
+    ...(!isAddress(serverName) && { servername: serverName }),
+    ...(trust.authorities !== undefined && { ca: trust.authorities }),
+    ...(trust.asFrontProxy && frontProxy && { key: frontProxy.key, cert: frontProxy.certificate }),
+    rejectUnauthorized: trust.unverified !== true,
+  };
+}
+
+function hostnameOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, "");
+}
+
+function isAddress(host: string): boolean {
+  return host.includes(":") || /^\d+(?:\.\d+){3}$/.test(host);
+}
+
+/** A kept connection that the other side has closed meanwhile says nothing about the other side: once more. */
+async function sendTwice(
+  request: OutgoingRequest,
+  options: RequestOptions,
+): Promise<OutgoingAnswer> {
+  const sent = { stale: false };
+  try {
+    return await send(request, options, sent);
+  } catch (error) {
+    if (!sent.stale) throw error;
+    return send(request, { ...options, agent: false }, sent);
+  }
+}
+
+async function send(
+  request: OutgoingRequest,
+  options: RequestOptions,
+  sent: { stale: boolean },
+): Promise<OutgoingAnswer> {
+  const deadline = AbortSignal.timeout(request.timeoutMs);
+  const signal = request.signal ? AbortSignal.any([deadline, request.signal]) : deadline;
+  const outgoing = httpsRequest({ ...options, signal });
+  try {
+    outgoing.end(request.body);
+    const answer = await answerTo(outgoing);
+    return await collected(answer, request.limitBytes);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    sent.stale = outgoing.reusedSocket && (code === "ECONNRESET" || code === "EPIPE");
+    const reason = deadline.aborted ? "context deadline exceeded" : reasonOf(error, options);
+    throw new Error(`${wordOf(request.method)} ${JSON.stringify(request.url)}: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+/** As Go's client begins its messages. */
+function wordOf(method: "GET" | "POST"): string {
+  return method === "GET" ? "Get" : "Post";
+}
+
+function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    outgoing.once("response", resolve);
+    outgoing.on("error", reject);
+  });
+}
+
+async function collected(answer: IncomingMessage, limitBytes: number): Promise<OutgoingAnswer> {
+  const chunks: Buffer[] = [];
+  let lengthBytes = 0;
+  for await (const chunk of answer) {
+    const bytes = chunk as Buffer;
+    lengthBytes += bytes.length;
+    if (lengthBytes > limitBytes) {
+      answer.destroy();
+      throw new Error(`the answer is longer than ${limitBytes} bytes`);
+    }
+    chunks.push(bytes);
+  }
+  return {
+    status: answer.statusCode ?? 0,
+    header: (name) => {
+      const value = answer.headers[name];
+      return Array.isArray(value) ? value.join(", ") : value;
+    },
+    body: Buffer.concat(chunks),
+  };
+}
