@@ -24,6 +24,7 @@ async function approve(call: Call, next: (old: JsonObject) => JsonObject): Promi
   const written = await updateObject(call, {
     part: "raw",
     change: ({ object: old }) => withConditions(call, old, next(old)),
+    ...(call.kind.strategy.validateUpdate && { validate: call.kind.strategy.validateUpdate }),
   });
   return answerWritten(written, 200);
 }

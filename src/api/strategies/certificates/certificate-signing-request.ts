@@ -2,6 +2,9 @@ import type {
   CertificateSigningRequest,
   CertificateSigningRequestCondition,
 } from "#api/generated/types.ts";
+import { parseCertificateRequest } from "#api/certificates/certificate-request.ts";
+import { DerError } from "#api/certificates/der-reader.ts";
+import { pemBlocks } from "#api/certificates/pem.ts";
 import { strategyFor } from "#api/strategies/strategy-for.ts";
 import { checkOneOf, checkRequired, checkUnique } from "#api/validation/checks.ts";
 import { checkImmutable } from "#api/validation/equality.ts";
@@ -10,6 +13,7 @@ import { domainPathProblems } from "#api/validation/formats.ts";
 import { type Given, itemsOf } from "#api/validation/given.ts";
 
 const durationMinSeconds = 600;
+const legacySigner = "kubernetes.io/legacy-unknown";
 
 const usages = [
   "any",
@@ -46,7 +50,7 @@ export const certificateSigningRequestStrategy = strategyFor<CertificateSigningR
   validate(root, request) {
     const field = root.child("spec");
     const spec = request.spec ?? {};
-    checkPem(field.child("request"), spec.request ?? "");
+    checkRequest(field.child("request"), spec.request ?? "");
     const named = itemsOf(spec.usages);
     if (named.length === 0) field.child("usages").required("usages must be specified");
     for (const [index, usage] of named.entries()) {
@@ -57,10 +61,11 @@ export const certificateSigningRequestStrategy = strategyFor<CertificateSigningR
       (usage) => usage,
       (index, usage) => field.child("usages").index(index).duplicate(usage),
     );
-    if (checkRequired(field.child("signerName"), spec.signerName)) {
-      const name = spec.signerName ?? "";
-      field.child("signerName").invalidAll(name, domainPathProblems(name));
-    }
+    const signer = field.child("signerName");
+    const name = spec.signerName ?? "";
+    if (name === legacySigner) {
+      signer.invalid(name, "the legacy signerName is not allowed via this API version");
+    } else if (checkRequired(signer, name)) signer.invalidAll(name, domainPathProblems(name));
     const seconds = spec.expirationSeconds;
     if (typeof seconds === "number" && seconds < durationMinSeconds) {
       const rule = `may not specify a duration less than ${durationMinSeconds} seconds (10 minutes)`;
@@ -73,28 +78,50 @@ export const certificateSigningRequestStrategy = strategyFor<CertificateSigningR
   },
   validateStatusUpdate(root, request, old) {
     checkConditions(root.child("status", "conditions"), request, old);
+    checkNotDecided(root.child("status", "conditions"), request, old);
     const before = old.status?.certificate;
     const certificate = root.child("status", "certificate");
     if (before) checkImmutable(certificate, request.status?.certificate, before);
+    else checkCertificate(root, request.status?.certificate);
   },
   selectableFields: { "spec.signerName": (request) => request.spec?.signerName ?? "" },
 });
 
-/** The request is base64 of a PEM block. */
-function checkPem(field: Field, request: string): void {
-  let text = "";
+/** The request is base64 of a PEM block. Whether its signature is good is seen by who signs. */
+function checkRequest(field: Field, request: string): void {
   try {
-    text = atob(request);
+    parseCertificateRequest(atob(request));
+  } catch (error) {
+    field.invalid(request, error instanceof DerError ? error.message : malformed);
+  }
+}
+
+const malformed = "PEM block type must be CERTIFICATE REQUEST";
+
+/** What the signer writes is PEM, and nothing but certificates. */
+function checkCertificate(root: Field, certificate: string | null | undefined): void {
+  if (!certificate) return;
+  const problem = certificateProblem(decoded(certificate));
+  if (problem !== undefined) {
+    root.child("status", "certificate").invalid("<certificate data>", problem);
+  }
+}
+
+/** What is no base64 holds no PEM either. */
+function decoded(base64: string): string {
+  try {
+    return atob(base64);
   } catch {
-    // What is no base64 is no PEM either; the message below says so.
+    return "";
   }
-  if (
-    !/-----BEGIN (NEW )?CERTIFICATE REQUEST-----[\s\S]+-----END (NEW )?CERTIFICATE REQUEST-----/.test(
-      text,
-    )
-  ) {
-    field.invalid(request, "PEM block type must be CERTIFICATE REQUEST");
-  }
+}
+
+function certificateProblem(text: string): string | undefined {
+  const blocks = pemBlocks(text);
+  const other = blocks.find((block) => block.type !== "CERTIFICATE");
+  if (other) return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(other.type)}`;
+  if (blocks.some((block) => block.hasHeaders)) return "no PEM block headers are permitted";
+  return blocks.length === 0 ? "must contain at least one CERTIFICATE PEM block" : undefined;
 }
 
 const lasting = ["Approved", "Denied", "Failed"];
@@ -121,6 +148,21 @@ function checkConditions(
   for (const before of itemsOf(old.status?.conditions)) {
     if (lasting.includes(before.type ?? "") && !types.has(before.type)) {
       field.forbidden(`updates may not remove a condition of type ${JSON.stringify(before.type)}`);
+    }
+  }
+}
+
+/** Only the approval's own path approves or denies. */
+function checkNotDecided(
+  field: Field,
+  request: Given<CertificateSigningRequest>,
+  old: Given<CertificateSigningRequest>,
+): void {
+  for (const type of ["Approved", "Denied"]) {
+    const of = (one: Given<CertificateSigningRequest>) =>
+      itemsOf(one.status?.conditions).filter((condition) => condition.type === type);
+    if (of(request).length > of(old).length) {
+      field.forbidden(`updates may not add a condition of type ${JSON.stringify(type)}`);
     }
   }
 }

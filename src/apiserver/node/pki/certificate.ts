@@ -1,6 +1,8 @@
 import { createHash, createPublicKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { isIPv4 } from "node:net";
+import { bitsOf, childrenOf, readDer } from "#api/certificates/der-reader.ts";
+import { pemOf } from "#api/certificates/pem.ts";
 import {
   bitString,
   boolean,
@@ -57,20 +59,51 @@ export function signCertificate(
   publicKey: KeyObject,
   issuer: Issuer,
 ): string {
+  const content = {
+    ...request,
+    subject: nameOf(request.subject),
+    publicKey: publicKey.export({ type: "spki", format: "der" }),
+    extensions: [...usageExtensions(request), ...alternativeNames(request)],
+  };
+  return signContent(content, issuer);
+}
+
+/** What a certificate says, already encoded where it is taken over from a request. */
+export interface CertificateContent {
+  readonly subject: Uint8Array;
+  /** SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** Beside the identifiers of both keys. */
+  readonly extensions: readonly Uint8Array[];
+}
+
+export function signContent(content: CertificateContent, issuer: Issuer): string {
   const serial = randomBytes(16);
   const algorithm = sequence(objectIdentifier(ids.ecdsaWithSha256));
+  const issuerKey = createPublicKey(issuer.key.export({ type: "pkcs8", format: "pem" }));
+  const issuerSpki = issuerKey.export({ type: "spki", format: "der" });
+  const identifiers = [
+    extension(ids.subjectKeyIdentifier, octetString(keyIdentifier(content.publicKey)), false),
+    extension(
+      ids.authorityKeyIdentifier,
+      sequence(context(0, keyIdentifier(issuerSpki), false)),
+      false,
+    ),
+  ];
   const body = sequence(
     context(0, integer(Uint8Array.of(2)), true),
     integer(serial),
     algorithm,
     nameOf(issuer.subject),
-    sequence(time(request.notBeforeMs), time(request.notAfterMs)),
-    nameOf(request.subject),
-    publicKey.export({ type: "spki", format: "der" }),
-    context(3, sequence(...extensionsOf(request, publicKey, issuer)), true),
+    sequence(time(content.notBeforeMs), time(content.notAfterMs)),
+    content.subject,
+    content.publicKey,
+    context(3, sequence(...content.extensions, ...identifiers), true),
   );
   const signature = sign("sha256", body, issuer.key);
-  return toPem("CERTIFICATE", sequence(body, algorithm, bitString(signature)));
+  return pemOf("CERTIFICATE", sequence(body, algorithm, bitString(signature)));
 }
 
 const ids = {
@@ -87,7 +120,7 @@ const ids = {
   clientAuth: "1.3.6.1.5.5.7.3.2",
 };
 
-function nameOf(subject: Subject): Uint8Array {
+export function nameOf(subject: Subject): Uint8Array {
   const attribute = (id: string, text: string): Uint8Array =>
     set(sequence(objectIdentifier(id), utf8String(text)));
   return sequence(
@@ -96,15 +129,8 @@ function nameOf(subject: Subject): Uint8Array {
   );
 }
 
-function extensionsOf(
-  request: CertificateRequest,
-  publicKey: KeyObject,
-  issuer: Issuer,
-): Uint8Array[] {
+function usageExtensions(request: CertificateRequest): Uint8Array[] {
   const authority = request.use === "authority";
-  const issuerKey = keyIdentifier(
-    createPublicKey(issuer.key.export({ type: "pkcs8", format: "pem" })),
-  );
   return [
     extension(ids.basicConstraints, authority ? sequence(boolean(true)) : sequence(), true),
     extension(
@@ -113,9 +139,6 @@ function extensionsOf(
       true,
     ),
     ...(authority ? [] : [extension(ids.extendedKeyUsage, extendedUsage(request.use), false)]),
-    extension(ids.subjectKeyIdentifier, octetString(keyIdentifier(publicKey)), false),
-    extension(ids.authorityKeyIdentifier, sequence(context(0, issuerKey, false)), false),
-    ...alternativeNames(request),
   ];
 }
 
@@ -133,7 +156,10 @@ function extendedUsage(use: CertificateRequest["use"]): Uint8Array {
   return sequence(...uses.map(objectIdentifier));
 }
 
-function alternativeNames(request: CertificateRequest): Uint8Array[] {
+/** The subjectAltName extension; none without names. */
+export function alternativeNames(
+  request: Pick<CertificateRequest, "dnsNames" | "ipAddresses">,
+): Uint8Array[] {
   const names = [
     ...(request.dnsNames ?? []).map((name) => context(2, Buffer.from(name, "ascii"), false)),
     ...(request.ipAddresses ?? []).map((address) => context(7, addressBytes(address), false)),
@@ -141,14 +167,18 @@ function alternativeNames(request: CertificateRequest): Uint8Array[] {
   return names.length === 0 ? [] : [extension(ids.subjectAltName, sequence(...names), false)];
 }
 
-function extension(id: string, value: Uint8Array, critical: boolean): Uint8Array {
+export function extension(id: string, value: Uint8Array, critical: boolean): Uint8Array {
   return sequence(objectIdentifier(id), ...(critical ? [boolean(true)] : []), octetString(value));
 }
 
 /** The SHA-1 of the public key's bits, RFC 5280 section 4.2.1.2 method 1. */
-function keyIdentifier(publicKey: KeyObject): Uint8Array {
-  const spki = publicKey.export({ type: "spki", format: "der" });
-  return createHash("sha1").update(spki.subarray(-65)).digest();
+function keyIdentifier(spki: Uint8Array): Uint8Array {
+  return createHash("sha1").update(subjectPublicKey(spki)).digest();
+}
+
+/** The bits of the key without its algorithm: method 1 of the RFC. */
+function subjectPublicKey(spki: Uint8Array): Uint8Array {
+  return bitsOf(childrenOf(readDer(spki))[1]);
 }
 
 function addressBytes(address: string): Uint8Array {
@@ -165,12 +195,4 @@ function ipv6Bytes(address: string): Uint8Array {
   return Uint8Array.from(
     [...before, ...zeros, ...after].flatMap((group) => [group >> 8, group & 0xff]),
   );
-}
-
-function toPem(label: string, bytes: Uint8Array): string {
-  const lines =
-    Buffer.from(bytes)
-      .toString("base64")
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
 }

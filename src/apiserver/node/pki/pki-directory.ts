@@ -8,6 +8,11 @@ import type { KeyAndCertificate } from "#apiserver/node/pki/certificate.ts";
 /** The keys of one cluster, kept in a directory (`pki/` of the data directory) or only in memory. */
 export interface Pki {
   readonly authority: Authority;
+  /**
+   * Signs the serving certificates of nodes that joined. Only the API server trusts it, and only for nodes: what a
+   * node says of its addresses lets it be taken for nobody else. Made when first asked for.
+   */
+  readonly servingAuthority: () => Authority;
   /** Signs service-account tokens: a PKCS #8 key in PEM (P-256, for ES256). */
   readonly serviceAccountKey: string;
   /** A certificate kept under `name`; made anew when it is missing, about to expire or asked for with other names. */
@@ -19,9 +24,10 @@ const renewBeforeMs = 30 * 24 * 3_600_000;
 
 export function openPkiDirectory(directory: string, nowMs: number): Pki {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const authority = openOrCreateAuthority(directory, nowMs);
+  const authority = openOrCreateAuthority(directory, nowMs, clusterAuthority);
   return {
     authority,
+    servingAuthority: once(() => openOrCreateAuthority(directory, nowMs, servingAuthority)),
     serviceAccountKey: openOrCreateKey(join(directory, "sa.key")),
     certificate(name, request) {
       const kept = readPair(directory, name);
@@ -38,25 +44,37 @@ export function createMemoryPki(nowMs: number): Pki {
   const authority = createAuthority(nowMs);
   return {
     authority,
+    servingAuthority: once(() => createAuthority(nowMs, servingAuthority.commonName)),
     serviceAccountKey: newKey(),
     certificate: (_name, request) => authority.issue(request),
   };
 }
 
-function openOrCreateAuthority(directory: string, nowMs: number): Authority {
-  const kept = readPair(directory, "ca");
-  if (kept) return openKept(directory, kept, nowMs);
-  const made = createAuthority(nowMs);
-  writePair(directory, "ca", made);
-  return made;
+interface AuthorityName {
+  readonly file: string;
+  readonly commonName: string;
 }
 
-/** Who trusts the cluster trusts this pair: one that cannot be used is never replaced unasked. */
-function openKept(directory: string, kept: KeyAndCertificate, nowMs: number): Authority {
+const clusterAuthority: AuthorityName = { file: "ca", commonName: "kubernetes" };
+const servingAuthority: AuthorityName = { file: "kubelet-ca", commonName: "kubelet-serving" };
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+function openOrCreateAuthority(directory: string, nowMs: number, name: AuthorityName): Authority {
+  const kept = readPair(directory, name.file);
+  if (!kept) {
+    const made = createAuthority(nowMs, name.commonName);
+    writePair(directory, name.file, made);
+    return made;
+  }
+  // Who trusts the cluster trusts this pair: one that cannot be used is never replaced unasked.
   try {
-    return openAuthority(kept, nowMs);
+    return openAuthority(kept, nowMs, name.commonName);
   } catch (cause) {
-    const { key, certificate } = pairFiles(directory, "ca");
+    const { key, certificate } = pairFiles(directory, name.file);
     throw new Error(
       `Cannot use the certificate authority in "${key}" and "${certificate}": restore them from a backup`,
       { cause },
