@@ -1,0 +1,227 @@
+import { watch } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { text } from "node:stream/consumers";
+import { type Agent, type AgentOptions, createAgent } from "#agent/agent.ts";
+import { startContainerd } from "#agent/containerd/containerd-process.ts";
+import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
+import { ociArchive } from "#agent/images/oci-archive.ts";
+import { readMachineFacts } from "#agent/node/machine-facts.ts";
+import * as streamClient from "#agent/streams/spdy-client.ts";
+import type { Pod } from "#api/generated/types.ts";
+import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
+import { events, pods, serviceAccounts } from "#api/resources.ts";
+import { createApiServer } from "#apiserver/server.ts";
+import { systemClock } from "#base/clock.ts";
+import { silentLog } from "#base/log.ts";
+import { systemRandom } from "#base/random.ts";
+import { createClient } from "#client/api-client.ts";
+import type { Client } from "#client/client.ts";
+import { createInformer } from "#client/create-informer.ts";
+import { createInProcessTransport } from "#main/in-process-transport.ts";
+import { createMemoryStore } from "#storage/memory-store.ts";
+import { missing } from "#test/needs.ts";
+
+/** What tests of a node with real containers need. */
+export const needsContainers = missing("linux", "root", "containerd", "cni", "busybox");
+
+const admin = { name: "admin", groups: ["system:masters", "system:authenticated"] };
+const shared = { clock: systemClock, random: systemRandom, log: silentLog };
+
+/** The image that is always there: everything that busybox can. */
+export const busyboxImage = "busybox:test";
+
+/** An API server in memory, a containerd of its own, and agents for the node "n" on them, one at a time. */
+export async function openRealNode() {
+  await using stack = new AsyncDisposableStack();
+  const dataDir = await mkdtemp(join(tmpdir(), "kogge-agent-"));
+  stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const store = stack.use(createMemoryStore());
+  const serviceNetwork = { serviceCidr: "10.96.0.0/16" };
+  const server = stack.use(
+    await createApiServer({ store, kinds: builtinKinds(), ...shared, serviceNetwork }),
+  );
+  const client = createClient(createInProcessTransport(server, admin));
+  await client.create(serviceAccounts, {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { namespace: "default", name: "default" },
+    automountServiceAccountToken: false,
+  });
+  await writeNetwork(dataDir);
+  const containerd = await startContainerd({ dataDir, ...shared });
+  stack.defer(() => containerd.stop());
+  await writeFile(join(dataDir, "busybox.tar"), await busyboxArchive());
+  await containerd.importImage(join(dataDir, "busybox.tar"));
+  const { socket } = containerd;
+  const runtime = stack.use(await connectContainerd({ socket, streamClient, ...shared }));
+  const cgroupRoot = `/${dataDir.slice(dataDir.lastIndexOf("/") + 1)}`;
+  let latest: Agent | undefined;
+  stack.defer(() => latest?.stopAll());
+  const startAgent = async (options: Partial<AgentOptions> = {}): Promise<Agent> => {
+    latest = await createAgent({
+      ...shared,
+      client,
+      nodeName: "n",
+      runtime,
+      dataDir,
+      machine: readMachineFacts(dataDir),
+      dns: {
+        clusterServers: ["10.96.0.10"],
+        clusterDomain: "cluster.local",
+        node: { servers: [], searches: [], options: [] },
+      },
+      streamPort: 10250,
+      addresses: ["192.168.0.1"],
+      cgroupRoot,
+      ...options,
+    });
+    return latest;
+  };
+  const opened = stack.move();
+  return {
+    client,
+    runtime,
+    containerd,
+    dataDir,
+    cgroupRoot,
+    startAgent,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+async function writeNetwork(dataDir: string): Promise<void> {
+  const conf = join(dataDir, "cni", "conf");
+  await mkdir(conf, { recursive: true });
+  const ranges = [[{ subnet: "10.213.9.0/24" }]];
+  const ipam = { type: "host-local", dataDir: join(dataDir, "ipam"), ranges };
+  const network = { cniVersion: "0.4.0", name: "kogge-agent", plugins: [{ type: "ptp", ipam }] };
+  await writeFile(join(conf, "10-test.conflist"), JSON.stringify(network));
+}
+
+async function busyboxArchive(): Promise<Buffer> {
+  return ociArchive({
+    name: `docker.io/library/${busyboxImage}`,
+    files: [
+      { path: "bin", directory: true },
+      { path: "tmp", directory: true },
+      { path: "bin/busybox", content: await readFile("/bin/busybox"), mode: 0o755 },
+      ...commands.map((name) => ({ path: `bin/${name}`, linkTo: "busybox" })),
+    ],
+    command: ["/bin/sh"],
+    env: ["PATH=/bin"],
+    architecture: process.arch === "x64" ? "amd64" : process.arch,
+  });
+}
+
+const commands = (
+  "sh sleep echo true false cat ls id hostname readlink tail touch dd yes ps kill mkdir rm mv stat df mount " +
+  "grep head wc seq env nc wget httpd printf chmod sync"
+).split(" ");
+
+/** A pod on the node "n" that ends at once when it is told to. */
+export function podOnNode(name: string, spec: Partial<NonNullable<Pod["spec"]>> = {}): Pod {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "default" },
+    spec: {
+      nodeName: "n",
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 0,
+      containers: [shellContainer("main", "sleep 1000")],
+      ...spec,
+    },
+  };
+}
+
+export function shellContainer(name: string, script: string) {
+  return { name, image: busyboxImage, command: ["sh", "-c", script] };
+}
+
+export async function logsOf(
+  agent: Agent,
+  pod: string,
+  container: string,
+  previous = false,
+): Promise<string> {
+  const name = { namespace: "default", pod, container };
+  const { signal } = new AbortController();
+  return text(
+    await agent.targets.logs(name, { follow: false, previous, timestamps: false, signal }),
+  );
+}
+
+export function isReady(pod: Pod | undefined): boolean {
+  const conditions = pod?.status?.conditions ?? [];
+  return conditions.some(({ type, status }) => type === "Ready" && status === "True");
+}
+
+const patienceMs = 60_000;
+
+/** Resolves with the pod once it is as wanted; with undefined once it is gone and `isWanted` takes that. */
+export async function until(
+  client: Client,
+  name: string,
+  isWanted: (pod: Pod | undefined) => boolean,
+): Promise<Pod | undefined> {
+  const stop = new AbortController();
+  const informer = createInformer(client, pods, { signal: stop.signal, ...shared });
+  await informer.synced;
+  const at = { namespace: "default", name };
+  const { promise, resolve, reject } = Promise.withResolvers<Pod | undefined>();
+  const late = setTimeout(
+    () => reject(new Error(JSON.stringify(informer.get(at)?.status))),
+    patienceMs,
+  );
+  const look = (): void => {
+    const pod = informer.get(at);
+    if (isWanted(pod)) resolve(pod);
+  };
+  informer.onChange(look);
+  look();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(late);
+    stop.abort();
+  }
+}
+
+/** Resolves once an event's text is, or matches, what is wanted. */
+export async function eventually(client: Client, wanted: string | RegExp): Promise<void> {
+  const stop = new AbortController();
+  const late = setTimeout(() => stop.abort(new Error(`no event "${wanted}"`)), patienceMs);
+  const options = { signal: stop.signal, sendInitialEvents: true };
+  for await (const event of await client.watch(events, {
+    ...options,
+    resourceVersion: "",
+    allowWatchBookmarks: true,
+  })) {
+    if (event.type === "BOOKMARK") continue;
+    const { message = "" } = event.object;
+    if (typeof wanted === "string" ? message === wanted : wanted.test(message)) break;
+  }
+  clearTimeout(late);
+  stop.signal.throwIfAborted();
+  stop.abort();
+}
+
+/** Resolves once a folder has no entry any more: clearing up goes on for a moment after a pod's object is gone. */
+export async function emptied(folder: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const late = setTimeout(() => reject(new Error(`"${folder}" is not empty`)), patienceMs);
+  const look = async (): Promise<void> => {
+    if ((await readdir(folder)).length === 0) resolve();
+  };
+  const watcher = watch(folder, () => void look());
+  await look();
+  try {
+    await promise;
+  } finally {
+    clearTimeout(late);
+    watcher.close();
+  }
+}
