@@ -1,7 +1,7 @@
 /**
  * Revisioned keys and bytes: what every state of a cluster is kept in. One counter orders all writes; the store
- * knows nothing of what the bytes mean. Implementations: `createMemoryStore`, `openLmdbStore`; all pass
- * `storeConformance`.
+ * knows nothing of what the bytes mean. Implementations: `createMemoryStore`, `openLmdbStore`, `openEtcdStore`; all
+ * pass `storeConformance`.
  *
  * Keys are non-empty strings, ordered by UTF-16 code unit. They contain no NUL.
  */
@@ -22,7 +22,9 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Writes when the key's present revision is `expected` (0: the key must not exist). Resolves once durable and
-   * after every watcher has been handed the event, so that a reader that follows a watch reads its own writes.
+   * after every watcher has been handed the event, so that a reader that follows a watch reads its own writes. (A
+   * watch whose connection to a remote store is broken follows when it stands again.)
+   * @throws ValueTooLargeError, StoreUnavailableError
    */
   put(key: string, value: Uint8Array, expected: number): Promise<WriteResult>;
 
@@ -32,12 +34,15 @@ export interface Store extends AsyncDisposable {
   /**
    * Every write in the range after `fromRevision`, in order, without gaps; first those already there.
    * `signal` ends it. A watcher that falls more than the implementation's backlog behind gets a SlowWatcherError.
+   * `onProgress` is called when there is nothing more to hand over up to a revision that others made: only by a store
+   * that is shared, and some time after `revision()` has told of it.
    * @throws CompactedError when events after `fromRevision` are no longer known
    */
   watch(
     range: Range,
     fromRevision: number,
     signal: AbortSignal,
+    onProgress?: (revision: number) => void,
   ): AsyncIterable<readonly StoreEvent[]>;
 
   /** The same events, handed over synchronously within the write that makes them. For the one cache above an embedded store. */
@@ -116,6 +121,15 @@ export class FutureRevisionError extends Error {
 
 export class SlowWatcherError extends Error {
   override readonly name = "SlowWatcherError";
+}
+
+/** A store on another machine does not answer. A write that ends so may have been carried out all the same. */
+export class StoreUnavailableError extends Error {
+  override readonly name = "StoreUnavailableError";
+}
+
+export class ValueTooLargeError extends Error {
+  override readonly name = "ValueTooLargeError";
 }
 
 /** The range of all keys that begin with `prefix`. */

@@ -2,13 +2,12 @@ import type { Buffer } from "node:buffer";
 import { open } from "lmdb";
 import type { Database, RootDatabase, Transaction } from "lmdb";
 import { invariant } from "#base/invariant.ts";
+import { decodeKey, encodeKey } from "#storage/node/key-bytes.ts";
 import {
-  decodeKey,
   decodeProgress,
   decodeRecord,
   decodeRevision,
   decodeValue,
-  encodeKey,
   encodeRevision,
 } from "#storage/node/lmdb-records.ts";
 import type { LogRecord, Progress } from "#storage/node/lmdb-records.ts";

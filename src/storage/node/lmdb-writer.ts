@@ -1,4 +1,5 @@
-import { encodeKey, encodeProgress, encodeRecord } from "#storage/node/lmdb-records.ts";
+import { encodeKey } from "#storage/node/key-bytes.ts";
+import { encodeProgress, encodeRecord } from "#storage/node/lmdb-records.ts";
 import { encodeRevision } from "#storage/node/lmdb-records.ts";
 import type { Progress } from "#storage/node/lmdb-records.ts";
 import { progressKey, readEntry, readEvents, readProgress } from "#storage/node/lmdb-tables.ts";
