@@ -80,7 +80,13 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     stopped,
     kinds: new KindRegistry(parts.kinds),
     authorizer: parts.authorizer ?? access.authorizer,
-    admission: createAdmission({ access, cache, log, metrics: metrics.registry }),
+    admission: createAdmission({
+      access,
+      cache,
+      log,
+      metrics: metrics.registry,
+      choice: parts.admission,
+    }),
     hooks: new Map([
       ...builtinHooks(services),
       ["apiextensions.k8s.io/customresourcedefinitions", definitionHook],

@@ -1,24 +1,39 @@
-import type { AdmissionChain, AdmissionFunction } from "#apiserver/admission/admission.ts";
+import type { AdmissionChain } from "#apiserver/admission/admission.ts";
 import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 import { chosenPlugins, type AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import { builtinPlugins } from "#apiserver/admission/builtin-admission.ts";
 import { certificateRequester } from "#apiserver/admission/certificate-requester.ts";
+import {
+  createWebhookAdmission,
+  type WebhookParts,
+} from "#apiserver/admission/webhooks/webhook-admission.ts";
+import type { AccessControl } from "#apiserver/rbac/access-control.ts";
 
-export interface ChainParts {
-  readonly choice: AdmissionChoice | undefined;
-  /** Plugins that are made from more than the server: webhooks, policies. */
-  readonly plugins: readonly AdmissionPlugin[];
-  readonly nodeAdmission: AdmissionFunction;
-  readonly grantAdmission: AdmissionFunction;
+export interface AdmissionParts extends WebhookParts {
+  readonly access: Pick<AccessControl, "nodeAdmission" | "grantAdmission">;
+  readonly choice?: AdmissionChoice | undefined;
+}
+
+export interface Admission extends AdmissionChain, Disposable {
+  /** From then on webhooks are asked as well. */
+  start(): void;
 }
 
 /** What every write passes: the plugins that act, and the checks that nobody turns off. */
-export function admissionChain(parts: ChainParts): AdmissionChain {
-  const nodeRestriction = { name: "NodeRestriction", mutate: parts.nodeAdmission };
-  const present = [...builtinPlugins(), nodeRestriction, ...parts.plugins];
+export function createAdmission(parts: AdmissionParts): Admission {
+  const { nodeAdmission, grantAdmission } = parts.access;
+  const webhooks = createWebhookAdmission(parts);
+  const present: readonly AdmissionPlugin[] = [
+    ...builtinPlugins(),
+    { name: "NodeRestriction", mutate: nodeAdmission },
+    { name: "MutatingAdmissionWebhook", mutate: webhooks.mutating },
+    { name: "ValidatingAdmissionWebhook", validate: webhooks.validating },
+  ];
   const chosen = chosenPlugins(present, parts.choice);
   return {
     mutating: [certificateRequester, ...chosen.flatMap(({ mutate }) => mutate ?? [])],
-    validating: [parts.grantAdmission, ...chosen.flatMap(({ validate }) => validate ?? [])],
+    validating: [grantAdmission, ...chosen.flatMap(({ validate }) => validate ?? [])],
+    start: webhooks.start,
+    [Symbol.dispose]: () => webhooks[Symbol.dispose](),
   };
 }

@@ -1,5 +1,6 @@
 import type { JsonObject } from "#api/kind.ts";
 import { isFor, notAdmitted, type Attempt } from "#apiserver/admission/admission.ts";
+import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { Call } from "#apiserver/call.ts";
 import { ensureObject, numberAt, objectAt, stringAt } from "#apiserver/objects/json.ts";
@@ -7,13 +8,20 @@ import { lookUp } from "#apiserver/objects/read.ts";
 
 const priorityClasses = { group: "scheduling.k8s.io", resource: "priorityclasses" };
 
-/** Turns the name of a new pod's priority class into its number. */
-export function priority(call: Call, attempt: Attempt): void {
+/** Turns the name of a new pod's priority class into its number; only one class is the default. */
+export const priority: AdmissionPlugin = {
+  name: "Priority",
+  mutate: setPriority,
+  validate(call, attempt) {
+    if (attempt.operation !== "CREATE" && attempt.operation !== "UPDATE") return;
+    const { group, resource } = priorityClasses;
+    if (isFor(call, group, resource)) assertOneDefault(call, attempt);
+  },
+};
+
+function setPriority(call: Call, attempt: Attempt): void {
   const { operation, object } = attempt;
-  if (object === undefined) return;
-  if (isFor(call, priorityClasses.group, priorityClasses.resource))
-    return assertOneDefault(call, attempt);
-  if (!isFor(call, "", "pods")) return;
+  if (object === undefined || !isFor(call, "", "pods")) return;
   if (operation === "UPDATE") return keepPriority(object, attempt.old);
   if (operation !== "CREATE") return;
   const spec = ensureObject(object, "spec");

@@ -1,7 +1,8 @@
 import type { JsonObject } from "#api/kind.ts";
 import { alreadyExists, invalid, StatusError, badRequest } from "#api/status.ts";
 import { validateObjectMeta } from "#api/validation/object-meta.ts";
-import { admit, assertAdmitted } from "#apiserver/admission/admission.ts";
+import { admit, assertAdmitted, type Attempt } from "#apiserver/admission/admission.ts";
+import { writeAdmitted } from "#apiserver/admission/after-write.ts";
 import type { Written } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
@@ -51,10 +52,23 @@ function prepare(call: Call, object: JsonObject): void {
 
 /** Undefined when the name is taken. */
 async function insert(call: Call, object: JsonObject): Promise<Written | undefined> {
-  const { server, kind } = call;
   const name = stringAt(objectAt(object, "metadata"), "name");
   assertValid(call, object, name);
-  await assertAdmitted(call, { operation: "CREATE", object, old: undefined });
+  const attempt: Attempt = { operation: "CREATE", object, old: undefined };
+  await assertAdmitted(call, attempt);
+  return writeAdmitted(
+    attempt,
+    () => insertAdmitted(call, object, name),
+    (written) => written?.kind === "stored",
+  );
+}
+
+async function insertAdmitted(
+  call: Call,
+  object: JsonObject,
+  name: string,
+): Promise<Written | undefined> {
+  const { server, kind } = call;
   const key = objectKey(kind, call.info.namespace, name);
   if ((await readStored(call, name)) !== undefined) return undefined;
   const undo = hookOf(server, kind).beforeWrite?.({

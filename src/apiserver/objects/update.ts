@@ -3,6 +3,7 @@ import type { JsonObject, Strategy } from "#api/kind.ts";
 import { conflict, invalid, notFound } from "#api/status.ts";
 import { validateObjectMetaUpdate } from "#api/validation/object-meta.ts";
 import { admit, assertAdmitted, type Attempt } from "#apiserver/admission/admission.ts";
+import { writeAdmitted } from "#apiserver/admission/after-write.ts";
 import type { Written } from "#apiserver/answer.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import type { Call } from "#apiserver/call.ts";
@@ -89,8 +90,15 @@ async function attemptUpdate(
   if ((plan.part ?? "main") === "main") prepare(call, object, old);
   assertValid(call, plan, object, old);
   if (!plan.admitted) await assertAdmitted(call, admission);
-  if (isUnchanged(object, old)) return { ok: true, written: { kind: "stored", object: view } };
-  return store(call, { object, old, current });
+  const unchanged = isUnchanged(object, old);
+  return writeAdmitted(
+    admission,
+    async (): Promise<Outcome> =>
+      unchanged
+        ? { ok: true, written: { kind: "stored", object: view } }
+        : store(call, { object, old, current }),
+    (outcome) => outcome.ok && !unchanged,
+  );
 }
 
 /** Keeps of the new object what this path may change. */

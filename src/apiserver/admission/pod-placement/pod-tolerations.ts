@@ -1,0 +1,58 @@
+import type { Pod } from "#api/generated/types.ts";
+import type { JsonObject } from "#api/kind.ts";
+import { internalError } from "#api/status.ts";
+import { qualityOfService } from "#api/strategies/core/pod/quality-of-service.ts";
+import { isFor, type Attempt } from "#apiserver/admission/admission.ts";
+import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
+import { namespaceAnnotation } from "#apiserver/admission/pod-placement/namespace-annotation.ts";
+import { areAllowed, mergeTolerations } from "#apiserver/admission/tolerations.ts";
+import type { Call } from "#apiserver/call.ts";
+import { ensureObject, isObject, objectAt, objectsAt } from "#apiserver/objects/json.ts";
+
+/** A namespace's annotations give its pods tolerations, and say which ones they may have. */
+export const podTolerations: AdmissionPlugin = {
+  name: "PodTolerationRestriction",
+  mutate(call, attempt) {
+    if (attempt.object === undefined || !isConcerned(call, attempt)) return;
+    const spec = ensureObject(attempt.object, "spec");
+    const isNew = attempt.operation === "CREATE";
+    const added = isNew ? [...tolerationsIn(call, "defaultTolerations")] : [];
+    if (qualityOfService(spec as NonNullable<Pod["spec"]> & JsonObject) !== "BestEffort")
+      added.push(memoryPressure);
+    if (added.length > 0)
+      spec.tolerations = mergeTolerations(objectsAt(spec, "tolerations"), added);
+    assertAllowed(call, attempt);
+  },
+  validate(call, attempt) {
+    if (isConcerned(call, attempt)) assertAllowed(call, attempt);
+  },
+};
+
+const memoryPressure = {
+  key: "node.kubernetes.io/memory-pressure",
+  operator: "Exists",
+  effect: "NoSchedule",
+};
+
+function isConcerned(call: Call, { operation }: Attempt): boolean {
+  return (operation === "CREATE" || operation === "UPDATE") && isFor(call, "", "pods");
+}
+
+function assertAllowed(call: Call, { object }: Attempt): void {
+  const own = objectsAt(objectAt(object, "spec"), "tolerations");
+  if (areAllowed(own, tolerationsIn(call, "tolerationsWhitelist"))) return;
+  throw internalError(
+    "pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist",
+  );
+}
+
+function tolerationsIn(call: Call, name: string): readonly JsonObject[] {
+  const text = namespaceAnnotation(call, `scheduler.alpha.kubernetes.io/${name}`) ?? "";
+  if (text === "") return [];
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return Array.isArray(parsed) ? parsed.filter(isObject) : [];
+  } catch (error) {
+    throw internalError(error instanceof Error ? error.message : String(error));
+  }
+}
