@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
 import type { Attributes } from "#apiserver/authorizer.ts";
 import { defaultAccess } from "#apiserver/rbac/defaults/default-objects.ts";
-import { ruleAllows, rulesOf, type PolicyRule } from "#apiserver/rbac/policy-rule.ts";
+import { ruleAllows, rulesOf, type PolicyRule } from "#api/rbac/policy-rule.ts";
 
 // One line for each default ClusterRole and resource: what the role lets its holder do. Made from upstream's own
 // listing of its default policy, by rules of another hand, and compared with what our table and matcher say.

@@ -3,11 +3,11 @@ import { forbidden, notFound } from "#api/status.ts";
 import { isFor, type AdmissionFunction, type Attempt } from "#apiserver/admission/admission.ts";
 import type { Call } from "#apiserver/call.ts";
 import { objectAt, objectsAt, sameJson, stringAt, without } from "#apiserver/objects/json.ts";
-import { missingRules } from "#apiserver/rbac/covers.ts";
-import { rulesOf, type PolicyRule } from "#apiserver/rbac/policy-rule.ts";
+import { missingRules } from "#api/rbac/covers.ts";
+import { rulesOf, type PolicyRule } from "#api/rbac/policy-rule.ts";
 import { heldRules } from "#apiserver/rbac/rbac-authorizer.ts";
 import { rbacGroup, type RbacIndex } from "#apiserver/rbac/rbac-index.ts";
-import { quotedList, ruleText } from "#apiserver/rbac/rule-text.ts";
+import { quotedList, ruleText } from "#api/rbac/rule-text.ts";
 
 /**
  * Nobody grants what they do not have: who writes a role needs every permission in it, or the verb `escalate` on

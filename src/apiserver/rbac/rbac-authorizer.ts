@@ -1,6 +1,6 @@
 import type { JsonObject } from "#api/kind.ts";
 import type { Attributes, Authorizer, Decision, Rules } from "#apiserver/authorizer.ts";
-import { ruleAllows, type PolicyRule } from "#apiserver/rbac/policy-rule.ts";
+import { ruleAllows, type PolicyRule } from "#api/rbac/policy-rule.ts";
 import type { Grant, RbacIndex, RoleRef } from "#apiserver/rbac/rbac-index.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 

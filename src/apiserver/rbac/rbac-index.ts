@@ -2,7 +2,7 @@ import type { JsonObject } from "#api/kind.ts";
 import { resourcePrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import { objectAt, objectsAt, stringAt } from "#apiserver/objects/json.ts";
-import { rulesOf, type PolicyRule } from "#apiserver/rbac/policy-rule.ts";
+import { rulesOf, type PolicyRule } from "#api/rbac/policy-rule.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
 export const rbacGroup = "rbac.authorization.k8s.io";

@@ -14,9 +14,9 @@ import {
 } from "#apiserver/objects/json.ts";
 import { lookUp } from "#apiserver/objects/read.ts";
 import { updateObject } from "#apiserver/objects/update.ts";
-import { missingRules } from "#apiserver/rbac/covers.ts";
+import { missingRules } from "#api/rbac/covers.ts";
 import { autoUpdate, defaultAccess } from "#apiserver/rbac/defaults/default-objects.ts";
-import { rulesOf, type PolicyRule } from "#apiserver/rbac/policy-rule.ts";
+import { rulesOf, type PolicyRule } from "#api/rbac/policy-rule.ts";
 import { storeDefault } from "#apiserver/rbac/store-default.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 

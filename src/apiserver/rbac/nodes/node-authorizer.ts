@@ -4,7 +4,7 @@ import { longRule } from "#apiserver/rbac/defaults/role-table.ts";
 import { systemRoles } from "#apiserver/rbac/defaults/system-roles.ts";
 import { NodeGraph } from "#apiserver/rbac/nodes/node-graph.ts";
 import { nodeNameOf } from "#apiserver/rbac/nodes/node-identity.ts";
-import { ruleAllows, rulesOf } from "#apiserver/rbac/policy-rule.ts";
+import { ruleAllows, rulesOf } from "#api/rbac/policy-rule.ts";
 
 /**
  * What nodes may do (`system:node:NAME` in `system:nodes`): report about themselves, and read what the pods that are

@@ -1,4 +1,4 @@
-import type { PolicyRule } from "#apiserver/rbac/policy-rule.ts";
+import type { PolicyRule } from "#api/rbac/policy-rule.ts";
 
 /** A rule as upstream prints it in refusals: `{APIGroups:["apps"], Resources:["deployments"], Verbs:["get"]}`. */
 export function ruleText(rule: PolicyRule): string {

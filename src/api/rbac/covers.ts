@@ -1,4 +1,4 @@
-import { urlCovers, type PolicyRule } from "#apiserver/rbac/policy-rule.ts";
+import { urlCovers, type PolicyRule } from "#api/rbac/policy-rule.ts";
 
 /**
  * What `wanted` allows and `held` does not: rules of one resource (or URL) each, the verbs of the same resource

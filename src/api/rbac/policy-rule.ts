@@ -1,7 +1,3 @@
-import type { JsonObject } from "#api/kind.ts";
-import type { Attributes } from "#apiserver/authorizer.ts";
-import { objectsAt, stringsAt } from "#apiserver/objects/json.ts";
-
 /** A rule as roles hold it; what upstream lets be absent is empty here. */
 export interface PolicyRule {
   readonly verbs: readonly string[];
@@ -14,18 +10,34 @@ export interface PolicyRule {
   readonly nonResourceURLs: readonly string[];
 }
 
-/** The rules of a Role or ClusterRole. */
-export function rulesOf(role: JsonObject): readonly PolicyRule[] {
-  return objectsAt(role, "rules").map((rule) => ({
-    verbs: stringsAt(rule, "verbs"),
-    apiGroups: stringsAt(rule, "apiGroups"),
-    resources: stringsAt(rule, "resources"),
-    resourceNames: stringsAt(rule, "resourceNames"),
-    nonResourceURLs: stringsAt(rule, "nonResourceURLs"),
-  }));
+/** What somebody wants to do, in the words of a `SubjectAccessReview`. */
+export interface AskedAccess {
+  readonly verb: string;
+  readonly isResource: boolean;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly name: string;
+  /** For requests that are not to a resource. */
+  readonly path: string;
 }
 
-export function ruleAllows(rule: PolicyRule, attributes: Attributes): boolean {
+/** The rules of a Role or ClusterRole, as it is stored or as it is typed. */
+export function rulesOf(role: { readonly rules?: unknown }): readonly PolicyRule[] {
+  return listOf(role.rules).flatMap((rule) => {
+    if (typeof rule !== "object" || rule === null) return [];
+    const given = rule as Partial<Record<keyof PolicyRule, unknown>>;
+    return {
+      verbs: stringsOf(given.verbs),
+      apiGroups: stringsOf(given.apiGroups),
+      resources: stringsOf(given.resources),
+      resourceNames: stringsOf(given.resourceNames),
+      nonResourceURLs: stringsOf(given.nonResourceURLs),
+    };
+  });
+}
+
+export function ruleAllows(rule: PolicyRule, attributes: AskedAccess): boolean {
   if (!has(rule.verbs, attributes.verb)) return false;
   if (!attributes.isResource)
     return rule.nonResourceURLs.some((url) => urlCovers(url, attributes.path));
@@ -40,7 +52,7 @@ function has(allowed: readonly string[], asked: string): boolean {
   return allowed.includes(asked) || allowed.includes("*");
 }
 
-function resourcesAllow(allowed: readonly string[], attributes: Attributes): boolean {
+function resourcesAllow(allowed: readonly string[], attributes: AskedAccess): boolean {
   const { resource, subresource } = attributes;
   if (subresource === "") return has(allowed, resource);
   return has(allowed, `${resource}/${subresource}`) || allowed.includes(`*/${subresource}`);
@@ -50,4 +62,12 @@ function resourcesAllow(allowed: readonly string[], attributes: Attributes): boo
 export function urlCovers(held: string, asked: string): boolean {
   if (held === asked) return true;
   return held.endsWith("*") && asked.startsWith(held.replace(/\*+$/, ""));
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function stringsOf(value: unknown): readonly string[] {
+  return listOf(value).filter((text) => typeof text === "string");
 }
