@@ -3,6 +3,13 @@ import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
 import type { Informers } from "#client/informers.ts";
+import { createBootstrapSignerController } from "#controllers/bootstrap/signer-controller.ts";
+import { createTokenCleanerController } from "#controllers/bootstrap/token-cleaner-controller.ts";
+import { createTokenInformer } from "#controllers/bootstrap/token-informer.ts";
+import { createApprovingController } from "#controllers/certificates/approving-controller.ts";
+import { createCleanerController } from "#controllers/certificates/cleaner-controller.ts";
+import { createSigningController } from "#controllers/certificates/signing-controller.ts";
+import type { SignCertificate } from "#controllers/certificates/signing-controller.ts";
 import { createCronJobController } from "#controllers/cron-job/cron-job-controller.ts";
 import { createDaemonSetController } from "#controllers/daemon-set/daemon-set-controller.ts";
 import { createDeploymentController } from "#controllers/deployment/deployment-controller.ts";
@@ -12,6 +19,8 @@ import { createEndpointsController } from "#controllers/endpoints/endpoints-cont
 import { createGarbageCollector } from "#controllers/garbage-collector/garbage-collector.ts";
 import { createJobController } from "#controllers/job/job-controller.ts";
 import { createNamespaceController } from "#controllers/namespace/namespace-controller.ts";
+import { createNodeIpamController } from "#controllers/node-ipam/node-ipam-controller.ts";
+import type { IpamRanges } from "#controllers/node-ipam/node-ipam-controller.ts";
 import { createNodeLifecycleController } from "#controllers/node-lifecycle/node-lifecycle-controller.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createPodGcController } from "#controllers/pod-gc/pod-gc-controller.ts";
@@ -36,6 +45,10 @@ export interface ControllersParts {
   readonly signal: AbortSignal;
   /** The cluster's CA certificate (PEM). */
   readonly rootCa: string;
+  /** Absent: approved requests for certificates are left to others. */
+  readonly signCertificate?: SignCertificate;
+  /** Absent: nodes must know their pods' ranges themselves. */
+  readonly ipam?: IpamRanges;
 }
 
 /** Starts all controllers. Disposing stops them and waits for what is under way. */
@@ -64,8 +77,25 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createNodeLifecycleController(kit),
     createTaintEvictionController(kit),
     createPodGcController(kit),
+    ...joiningControllers(kit, parts),
     // Last: what the others read, it reads with them.
     createGarbageCollector(kit),
+  ];
+}
+
+/** What lets nodes and users join: tokens, certificates, ranges of addresses. */
+function joiningControllers(
+  kit: ControllerKit,
+  { signCertificate, ipam }: ControllersParts,
+): readonly Controller[] {
+  const tokens = createTokenInformer(kit);
+  return [
+    createTokenCleanerController(kit, tokens),
+    createBootstrapSignerController(kit, tokens),
+    createApprovingController(kit),
+    ...(signCertificate ? [createSigningController(kit, signCertificate)] : []),
+    createCleanerController(kit),
+    ...(ipam ? [createNodeIpamController(kit, ipam)] : []),
   ];
 }
 

@@ -20,7 +20,14 @@ test("README.md has the table that ownershipTable() makes, and fields have one w
   const parts = { client, clock: systemClock, log: silentLog, signal: stop.signal };
   const informers = createInformers(parts);
   const random = seededRandom(1);
-  const controllers = allControllers({ ...parts, informers, random, rootCa: "" });
+  const controllers = allControllers({
+    ...parts,
+    informers,
+    random,
+    rootCa: "",
+    signCertificate: () => "",
+    ipam: { clusterCidr: "10.244.0.0/16" },
+  });
   stop.abort();
   assertOneWriter(controllers);
   const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8");

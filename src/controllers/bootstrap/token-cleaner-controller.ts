@@ -1,0 +1,41 @@
+import type { Secret } from "#api/generated/types.ts";
+import { nameOf } from "#api/meta.ts";
+import { secrets } from "#api/resources.ts";
+import { isConflict, isNotFound } from "#api/status.ts";
+import type { Informer } from "#client/informer.ts";
+import { expiresAtMs, tokenNamespace } from "#controllers/bootstrap/bootstrap-token.ts";
+import type { ControllerKit } from "#controllers/parts.ts";
+import { createController, keysFrom, type Controller } from "#reconcile/controller.ts";
+
+/** Removes bootstrap tokens the moment they expire. */
+export function createTokenCleanerController(
+  kit: ControllerKit,
+  tokens: Informer<Secret>,
+): Controller {
+  const { client, clock, log } = kit;
+  return createController({
+    name: "tokencleaner",
+    reads: ["secrets"],
+    writes: [{ resource: "secrets", fields: "deletion", of: "expired bootstrap tokens" }],
+    sources: [keysFrom(tokens, ({ kind, object }) => (kind === "deleted" ? [] : [nameOf(object)]))],
+    async reconcile(key, { signal, requeue }) {
+      const at = { namespace: tokenNamespace, name: key };
+      const secret = tokens.get(at);
+      if (secret === undefined) return;
+      const leftMs = expiresAtMs(secret) - clock.now();
+      if (leftMs === Infinity) return;
+      if (leftMs > 0) return requeue(leftMs);
+      const { uid } = secret.metadata;
+      try {
+        await client.delete(secrets, at, {
+          ...(uid !== undefined && { preconditions: { uid } }),
+          signal,
+        });
+      } catch (error) {
+        if (!isNotFound(error) && !isConflict(error)) throw error;
+      }
+    },
+    clock,
+    log,
+  });
+}
