@@ -37,11 +37,13 @@ import {
 } from "#api/strategies/storage/storage-class.ts";
 import { volumeAttachmentStrategy } from "#api/strategies/storage/volume-attachment.ts";
 import {
-  mutatingWebhookStrategy,
   validatingAdmissionPolicyBindingStrategy,
   validatingAdmissionPolicyStrategy,
-  validatingWebhookStrategy,
 } from "#api/strategies/registration/admission.ts";
+import {
+  mutatingWebhookStrategy,
+  validatingWebhookStrategy,
+} from "#api/strategies/registration/webhook-configuration.ts";
 import {
   mutatingAdmissionPolicyBindingStrategy,
   mutatingAdmissionPolicyStrategy,

@@ -18,6 +18,8 @@ export interface TypedStrategy<T> extends Pick<
   readonly prepareForUpdate?: (object: Filling<T>, old: Given<T>) => void;
   /** Runs on updates too, before `validateUpdate`. */
   readonly validate?: (root: Field, object: Given<T>) => void;
+  /** Runs on creates alone, after `validate`. */
+  readonly validateCreate?: (root: Field, object: Given<T>) => void;
   readonly validateUpdate?: (root: Field, object: Given<T>, old: Given<T>) => void;
   readonly validateStatusUpdate?: (root: Field, object: Given<T>, old: Given<T>) => void;
   readonly warnings?: (object: Given<T>) => readonly string[];
@@ -30,11 +32,15 @@ export interface TypedStrategy<T> extends Pick<
  * object against its kind's schema before any of these functions sees it.
  */
 export function strategyFor<T>(typed: TypedStrategy<T>): Strategy {
-  const { validate, validateUpdate, validateStatusUpdate, ...rest } = typed;
+  const { validate, validateCreate, validateUpdate, validateStatusUpdate, ...rest } = typed;
   return {
     ...(rest as unknown as Strategy),
-    ...(validate && {
-      validate: (object: JsonObject) => causesOf((root) => validate(root, object as Given<T>)),
+    ...((validate ?? validateCreate) && {
+      validate: (object: JsonObject) =>
+        causesOf((root) => {
+          validate?.(root, object as Given<T>);
+          validateCreate?.(root, object as Given<T>);
+        }),
     }),
     ...((validate ?? validateUpdate) && {
       validateUpdate: compared<T>((root, object, old) => {

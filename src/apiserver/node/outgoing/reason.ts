@@ -3,7 +3,7 @@ export function reasonOf(
   error: unknown,
   to: { readonly host?: string | null; readonly port?: number | string | null },
 ): string {
-  const { code = "", message = String(error), name } = error as NodeJS.ErrnoException;
+  const { code = "", message, name } = error as NodeJS.ErrnoException;
   const address = `${bracketed(to.host ?? "")}:${to.port ?? 443}`;
   if (name === "AbortError") return "context canceled";
   const network = networkReasons[code];
