@@ -1,13 +1,14 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import process from "node:process";
 import { build } from "esbuild";
 import { writeDeclarations } from "#tools/bundle-declarations.ts";
 import { licencesOf } from "#tools/bundle-licences.ts";
 
 // Makes `dist/`, which is what npm publishes: Node strips no types below `node_modules`. JavaScript lies in
 // `dist/main/` in one folder, so that what the sources find relative to themselves they find from there too:
-// `../generated/openapi/` (src/api/node/openapi-files.ts) and `../../package.json` (src/main/kogge.ts).
+// `../generated/openapi/` (src/api/node/openapi-files.ts) and `../../package.json` (src/main/build-info.ts).
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
 
@@ -42,6 +43,7 @@ const { metafile } = await build({
   banner: {
     js: 'import { createRequire as requireFrom } from "node:module";\nconst require = requireFrom(import.meta.url);',
   },
+  define: { "process.env.KOGGE_BUILD_DATE": JSON.stringify(buildDate()) },
   metafile: true,
   logLevel: "warning",
 });
@@ -55,3 +57,10 @@ writeDeclarations({
   directory: join(dist, "types"),
 });
 writeFileSync(join(dist, "LICENSES.txt"), licencesOf(root, Object.keys(metafile.inputs)));
+
+/** `SOURCE_DATE_EPOCH` (reproducible-builds.org) makes two builds of the same sources alike. */
+function buildDate(): string {
+  const epoch = process.env["SOURCE_DATE_EPOCH"];
+  const date = epoch === undefined ? new Date() : new Date(Number(epoch) * 1_000);
+  return `${date.toISOString().slice(0, 19)}Z`;
+}

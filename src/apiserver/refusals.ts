@@ -1,4 +1,5 @@
 import { StatusError } from "#api/status.ts";
+import { StoreUnavailableError, ValueTooLargeError } from "#storage/store.ts";
 
 /** Refusals of the server itself, in upstream's words. */
 
@@ -27,4 +28,21 @@ export function tooManyRequests(): StatusError {
     message: "Too many requests, please try again later.",
     details: { retryAfterSeconds: 1 },
   });
+}
+
+/** What a store that could not do it means for the client; undefined for other errors. */
+export function storeRefusal(error: unknown): StatusError | undefined {
+  if (error instanceof StoreUnavailableError) {
+    return new StatusError({
+      code: 500,
+      reason: "ServerTimeout",
+      message: `The operation could not be completed at this time, please try again: ${error.message}`,
+      details: { retryAfterSeconds: 2 },
+    });
+  }
+  if (error instanceof ValueTooLargeError) {
+    const message = `Request entity too large: ${error.message}`;
+    return new StatusError({ code: 413, reason: "RequestEntityTooLarge", message });
+  }
+  return undefined;
 }

@@ -9,7 +9,7 @@ import type { ServerMetrics } from "#apiserver/metrics.ts";
 import type { ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 import type { KindRegistry } from "#apiserver/kind-registry.ts";
 import type { AuditSink, OpenApiFiles, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
-import type { FrameCache } from "#apiserver/content/frames.ts";
+import type { VersionInfo } from "#apiserver/endpoints/version.ts";
 import type { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { BookmarkTicker } from "#apiserver/verbs/watch-stream.ts";
@@ -37,4 +37,5 @@ export interface ServerState {
   readonly writers: KeyQueue;
   /** Aborted when the server stops: ends watches. */
   readonly stopped: AbortSignal;
+  readonly version: VersionInfo;
 }

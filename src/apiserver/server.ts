@@ -12,6 +12,7 @@ import { encodeRefusal } from "#apiserver/content/refusal.ts";
 import { FrameCache } from "#apiserver/content/frames.ts";
 import { startEventExpiry } from "#apiserver/event-expiry.ts";
 import { dispatch } from "#apiserver/dispatch.ts";
+import { unnamedVersion } from "#apiserver/endpoints/version.ts";
 import { answerPath } from "#apiserver/endpoints/endpoints.ts";
 import { builtinHooks } from "#apiserver/hooks/builtin-hooks.ts";
 import { impersonate } from "#apiserver/impersonate.ts";
@@ -23,6 +24,7 @@ import { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { ApiServerParts } from "#apiserver/parts.ts";
 import { createAccessControl } from "#apiserver/rbac/access-control.ts";
 import { startAggregation } from "#apiserver/rbac/aggregation.ts";
+import { storeRefusal } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import { requestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
@@ -93,7 +95,8 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     ]),
     metrics,
     bookmarks: new BookmarkTicker(clock),
-    frames: new FrameCache(),
+    watchItems: new WatchItems(),
+    version: parts.version ?? unnamedVersion,
     writers: new KeyQueue(),
     audit: parts.audit,
     tokens: parts.tokens,
@@ -143,5 +146,7 @@ function refusalOf(state: ServerState, request: ApiRequest, error: unknown): Sta
   if (error instanceof StatusError) return error;
   const { method, path } = request;
   state.log.error("request failed", { method, path, error });
-  return internalError(error instanceof Error ? error.message : "unknown error");
+  return (
+    storeRefusal(error) ?? internalError(error instanceof Error ? error.message : "unknown error")
+  );
 }

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { addServerFlags, type ServerFlags } from "#cli/server-options.ts";
 
 /** What each command does, handed in by `main`. Every function throws an Error whose message the user reads. */
 export interface Actions {
@@ -34,15 +35,15 @@ export interface JsonOption {
   readonly json?: boolean;
 }
 
-export interface UpOptions extends DataDirOption, JsonOption {
+export interface UpOptions extends DataDirOption, JsonOption, ServerFlags {
   readonly port?: number;
   readonly nodes?: number;
   readonly runtime: "auto" | "containerd" | "simulated";
   readonly detach?: boolean;
 }
 
-export interface ServerOptions extends DataDirOption {
-  readonly store: string;
+export interface ServerOptions extends DataDirOption, ServerFlags {
+  readonly store?: string;
   readonly port?: number;
 }
 
@@ -94,7 +95,7 @@ const runtime = (): Option =>
     .default("auto");
 
 function addClusterCommands(program: Command, actions: Actions): void {
-  program
+  const up = program
     .command("up")
     .description("start the cluster of a data directory, making it when it is new")
     .addOption(dataDir())
@@ -102,7 +103,8 @@ function addClusterCommands(program: Command, actions: Actions): void {
     .option("--nodes <number>", "how many nodes", nodeCount)
     .addOption(runtime())
     .option("--detach", "return when the cluster is ready and leave it running")
-    .addOption(json())
+    .addOption(json());
+  addServerFlags(up)
     .addHelpText(
       "after",
       examples("kogge up", "kogge up --detach --json", "kogge up --nodes 100 --runtime simulated"),
@@ -170,13 +172,20 @@ function addClusterCommands(program: Command, actions: Actions): void {
 }
 
 function addPartCommands(program: Command, actions: Actions): void {
-  program
+  const server = program
     .command("server")
     .description("run only the control plane, in the foreground")
     .addOption(dataDir())
-    .option("--store <store>", "memory, lmdb or etcd=URL,URL", "lmdb")
-    .option("--port <number>", "the API's port", portNumber)
-    .addHelpText("after", examples("kogge server --data-dir /srv/kogge --store lmdb --port 6443"))
+    .option("--store <store>", "memory, lmdb or etcd=URL,URL (first start: lmdb)")
+    .option("--port <number>", "the API's port", portNumber);
+  addServerFlags(server)
+    .addHelpText(
+      "after",
+      examples(
+        "kogge server --data-dir /srv/kogge --port 6443",
+        "kogge server --store etcd=https://10.0.0.1:2379,https://10.0.0.2:2379 --etcd-cafile ca.pem --etcd-certfile kogge.pem --etcd-keyfile kogge-key.pem",
+      ),
+    )
     .action(actions.server);
   program
     .command("agent")

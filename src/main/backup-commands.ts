@@ -6,6 +6,7 @@ import process from "node:process";
 import { open } from "lmdb";
 import type { DataDirOption } from "#cli/program.ts";
 import { chooseDataDirectory } from "#main/data-directory.ts";
+import { isShared } from "#main/open-store.ts";
 import { readSettings } from "#main/settings.ts";
 
 /** `kogge backup`: a consistent copy of the store, with keys and settings, as a tar archive. The server may run. */
@@ -14,6 +15,7 @@ export async function backup(file: string, options: DataDirOption): Promise<void
   const settings = readSettings(directory);
   if (settings === undefined)
     throw new Error(`There is no cluster in ${directory.root} to back up`);
+  if (isShared(settings.store)) throw new Error(etcdAdvice(settings.store));
   if (settings.store !== "lmdb")
     throw new Error(
       `Cannot back up a cluster whose store is "${settings.store}": it is nowhere on disk`,
@@ -39,6 +41,17 @@ export async function backup(file: string, options: DataDirOption): Promise<void
     rmSync(folder, { recursive: true });
   }
   process.stdout.write(`Wrote ${file}\n`);
+}
+
+/** etcd has its own snapshots, which hold every cluster that lies in it. */
+function etcdAdvice(store: string): string {
+  const [endpoint = ""] = store.slice("etcd=".length).split(",");
+  return [
+    "Cannot back up a cluster whose state is in etcd, which does that itself:",
+    `  ETCDCTL_API=3 etcdctl --endpoints ${endpoint} snapshot save FILE`,
+    "  ETCDCTL_API=3 etcdctl snapshot restore FILE --data-dir NEW   (with every server stopped)",
+    "Keep a copy of pki/ and cluster.json of a server's data directory beside it",
+  ].join("\n");
 }
 
 /** LMDB's own hot copy: readers of another process see one revision while the server goes on writing. */

@@ -13,7 +13,8 @@ import type { DataDirectory } from "#main/data-directory.ts";
 import { adminCertificate } from "#main/kubeconfig-command.ts";
 import { writeKubeconfig } from "#main/kubeconfig.ts";
 import { startNodeStreams } from "#main/nodes/node-streams.ts";
-import { openStore } from "#main/open-store.ts";
+import { isShared, openStore } from "#main/open-store.ts";
+import { claimSharedStore } from "#main/shared-store.ts";
 import { machineAddresses } from "#main/settings.ts";
 import type { ClusterSettings } from "#main/settings.ts";
 
@@ -80,10 +81,16 @@ async function openControlPlane(
 ): Promise<ControlPlane> {
   const { directory, settings, log } = options;
   const addresses = machineAddresses();
-  const store = stack.use(await openStore(settings.store, directory.store));
+  const { store: name, flags = {} } = settings;
+  const onWaiting = (why: string): void => options.progress.step(`Waiting for etcd: ${why}`);
+  const store = stack.use(
+    await openStore({ store: name, flags, directory: directory.store, log, onWaiting }),
+  );
+  if (isShared(name)) await claimSharedStore(store, pki, settings);
   try {
     const plane = await startControlPlane({
       store,
+      isShared: isShared(name),
       pki,
       // Pods reach the API by the machine's address; without pods nobody from outside needs to.
       host: settings.runtime === "containerd" ? "0.0.0.0" : "127.0.0.1",

@@ -1,7 +1,8 @@
+import { hostname } from "node:os";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import { MetricsRegistry } from "#base/metrics.ts";
-import type { Random } from "#base/random.ts";
+import { randomUid, type Random } from "#base/random.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
 import { openApiFiles } from "#api/node/openapi-files.ts";
@@ -32,14 +33,19 @@ import { registerProcessMetrics } from "#main/process-metrics.ts";
 import { serviceEndpoint } from "#main/service-endpoint.ts";
 import { firstAddress } from "#main/cidr.ts";
 import type { Store } from "#storage/store.ts";
+import { versionInfo } from "#main/build-info.ts";
+import { ensureJoiningObjects } from "#main/joining-objects.ts";
 
 export interface ControlPlaneOptions {
   readonly store: Store;
   readonly pki: Pki;
+import { runElected, type ElectedParts } from "#main/elected.ts";
   /** Where the API listens; port 0: the kernel chooses. */
   readonly host: string;
   readonly port: number;
   /** Where nodes and pods reach the API. */
+  /** Whether other servers use the store too: controllers and scheduler then run in one of them. */
+  readonly isShared?: boolean;
   readonly advertiseIp: string;
   /** More names and addresses by which clients may call the server. */
   readonly serverNames: readonly string[];
@@ -115,21 +121,34 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const client = clientFor(administrator, "kogge");
   serving.resolve(server);
   const informers = createInformers({ client, clock, log, signal: stop.signal });
-  const shared = { informers, clock, random, signal: stop.signal };
+  const shared = { informers, clock, random };
+  const run = options.isShared
+    ? startElected({ client, clock, log, identity: `${hostname()}_${randomUid(random)}` })
+    : (_lease: string, start: Start) => start(stop.signal);
+    version: versionInfo(),
+    nodeSummary: summaryReader(connector),
   started.use(
-    createControllers({
-      ...shared,
-      client: clientFor(administrator, "kube-controller-manager"),
-      log: log.with({ part: "controllers" }),
-      rootCa: pki.authority.certificate,
-    }),
+    run("kube-controller-manager", (signal) =>
+      createControllers({
+        ...shared,
+        client: clientFor(administrator, "kube-controller-manager"),
+        log: log.with({ part: "controllers" }),
+        rootCa: pki.authority.certificate,
+        signCertificate: (asked) => signerOf(pki, asked.signerName).sign(asked, clock.now()),
+        ipam: { clusterCidr: options.podCidr, serviceCidr: options.serviceCidr },
+        signal,
+      }),
+    ),
   );
   started.use(
-    createScheduler({
-      ...shared,
-      client: clientFor(administrator, "kube-scheduler"),
-      log: log.with({ part: "scheduler" }),
-    }),
+    run("kube-scheduler", (signal) =>
+      createScheduler({
+        ...shared,
+        client: clientFor(administrator, "kube-scheduler"),
+        log: log.with({ part: "scheduler" }),
+        signal,
+      }),
+    ),
   );
   const running = started.move();
   return {
@@ -160,6 +179,12 @@ function servingCertificate(options: ControlPlaneOptions): {
     ipAddresses: [
       ...new Set([
         "127.0.0.1",
+type Start = (signal: AbortSignal) => AsyncDisposable;
+
+function startElected(parts: Omit<ElectedParts, "lease">) {
+  return (lease: string, start: Start): AsyncDisposable => runElected({ ...parts, lease }, start);
+}
+
         "::1",
         firstAddress(options.serviceCidr),
         options.advertiseIp,

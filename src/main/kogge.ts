@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import process from "node:process";
 import { messageOf } from "#base/log.ts";
 import { createProgram } from "#cli/program.ts";
+import { packageVersion } from "#main/build-info.ts";
 import type { Actions } from "#cli/program.ts";
 
 // What `bin/kogge` runs. Each action loads its own code only when it is called, so that `--help` is instant.
@@ -31,11 +30,8 @@ const actions: Actions = {
   doctor: async (options) => (await import("#main/machine/doctor.ts")).doctor(options),
 };
 
-const manifest = join(import.meta.dirname, "../../package.json");
-const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly version: string };
-
 try {
-  await createProgram(actions, version).parseAsync();
+  await createProgram(actions, packageVersion()).parseAsync();
 } catch (error) {
   process.stderr.write(`kogge: ${messageOf(error)}\n`);
   process.exitCode = 1;

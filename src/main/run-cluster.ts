@@ -3,6 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Progress } from "#cli/progress.ts";
 import type { UpOptions } from "#cli/program.ts";
+import { serverFlagsOf } from "#cli/server-options.ts";
 import { messageOf } from "#base/log.ts";
 import { startCluster } from "#main/cluster.ts";
 import type { Cluster } from "#main/cluster.ts";
@@ -32,7 +33,11 @@ export async function runCluster(directory: DataDirectory, options: UpOptions): 
     options.runtime === "auto" ? (readSettings(directory)?.runtime ?? "auto") : options.runtime,
   );
   if (choice.why !== undefined) progress.step(choice.why);
-  const settings = await settleSettings(directory, { ...options, runtime: choice.runtime });
+  const settings = await settleSettings(directory, {
+    ...options,
+    flags: serverFlagsOf(options),
+    runtime: choice.runtime,
+  });
   let cluster: Cluster;
   try {
     cluster = await startCluster({ directory, settings, progress, log });

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import process from "node:process";
 import type { ServerOptions } from "#cli/program.ts";
+import { serverFlagsOf } from "#cli/server-options.ts";
 import { createProgress } from "#cli/progress.ts";
 import { startCluster } from "#main/cluster.ts";
 import { chooseDataDirectory, prepareDataDirectory } from "#main/data-directory.ts";
@@ -16,7 +17,12 @@ export async function server(options: ServerOptions): Promise<void> {
     process.once("SIGINT", resolve);
     process.once("SIGTERM", resolve);
   });
-  const settings = await settleSettings(directory, { ...options, runtime: "simulated", nodes: 0 });
+  const settings = await settleSettings(directory, {
+    ...options,
+    flags: serverFlagsOf(options),
+    runtime: "simulated",
+    nodes: 0,
+  });
   const { stderr } = process;
   const progress = createProgress(
     { write: (text) => void stderr.write(text), isTerminal: stderr.isTTY },

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { networkInterfaces } from "node:os";
+import type { ServerFlags } from "#cli/server-options.ts";
 import { claimAddressRanges } from "#main/address-ranges.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
 import { readJsonFile, writeJsonFile } from "#main/json-file.ts";
@@ -16,6 +17,7 @@ export interface ClusterSettings {
   readonly podCidr: string;
   readonly serviceCidr: string;
   readonly store: string;
+  readonly flags?: ServerFlags;
 }
 
 export interface WantedSettings {
@@ -23,6 +25,8 @@ export interface WantedSettings {
   readonly runtime: "containerd" | "simulated";
   readonly nodes?: number;
   readonly store?: string;
+  /** Flags that are not given stay as they were. */
+  readonly flags?: ServerFlags;
 }
 
 const usualPort = 6443;
@@ -45,6 +49,7 @@ export async function settleSettings(
     podCidr: ranges.podCidr,
     serviceCidr: ranges.serviceCidr,
     store: wanted.store ?? kept?.store ?? "lmdb",
+    flags: { ...kept?.flags, ...wanted.flags },
   };
   if (JSON.stringify(settings) !== JSON.stringify(kept))
     writeJsonFile(directory.settings, settings);

@@ -3,6 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import type { UpOptions } from "#cli/program.ts";
+import { serverFlagsOf, serverFlagWords } from "#cli/server-options.ts";
 import { chooseDataDirectory, prepareDataDirectory } from "#main/data-directory.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
 import { printReady, progressHere } from "#main/ready-report.ts";
@@ -66,5 +67,6 @@ function wordsOf(directory: DataDirectory, options: UpOptions): string[] {
   const words = ["up", "--data-dir", directory.root, "--runtime", options.runtime];
   if (options.port !== undefined) words.push("--port", String(options.port));
   if (options.nodes !== undefined) words.push("--nodes", String(options.nodes));
+  words.push(...serverFlagWords(serverFlagsOf(options)));
   return words;
 }

@@ -89,6 +89,8 @@ class LoadedCache implements StoreCache {
   reached(revision: number, signal: AbortSignal): Promise<boolean> {
     if (this.revision >= revision) return Promise.resolve(true);
     if (signal.aborted) return Promise.resolve(false);
+    // A shared store tells of writes outside of what is kept here when it is asked how far it is.
+    if (this.#subscription === undefined) this.#store.revision().catch(() => {});
     return new Promise((resolve) => {
       const settle = (result: boolean): void => {
         listening[Symbol.dispose]();
@@ -158,7 +160,8 @@ class LoadedCache implements StoreCache {
   async #followOnce(signal: AbortSignal): Promise<void> {
     try {
       const range = prefixRange(registryPrefix);
-      for await (const events of this.#store.watch(range, this.revision, signal)) {
+      const progress = (revision: number): void => this.#advance(revision);
+      for await (const events of this.#store.watch(range, this.revision, signal, progress)) {
         this.#applyAll(events);
       }
     } catch (error) {
@@ -188,6 +191,11 @@ class LoadedCache implements StoreCache {
       events.push({ kind: "delete", key, previous, revision });
     }
     this.#applyAll(events.toSorted((a, b) => a.revision - b.revision));
+    this.#advance(revision);
+  }
+
+  /** Nothing else happened up to there. */
+  #advance(revision: number): void {
     this.revision = Math.max(this.revision, revision);
     for (const listener of this.#listeners) listener();
   }

@@ -5,7 +5,6 @@ import { encodeValue } from "#apiserver/content/encode.ts";
 import { answerDiscovery } from "#apiserver/endpoints/discovery.ts";
 import { answerHealth } from "#apiserver/endpoints/health.ts";
 import { answerOpenApi } from "#apiserver/endpoints/openapi.ts";
-import { version } from "#apiserver/endpoints/version.ts";
 import { methodNotAllowed, unknownResource } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
@@ -38,7 +37,7 @@ function answerOf(state: ServerState, request: ApiRequest, path: string): Answer
     case "readyz":
       return () => answerHealth(state, request, path);
     case "version":
-      return path === "/version" ? () => valueOf(request, { ...version }) : undefined;
+      return path === "/version" ? () => valueOf(request, { ...state.version }) : undefined;
     case "metrics":
       return path === "/metrics" ? () => metricsOf(state) : undefined;
     default:
