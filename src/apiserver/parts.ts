@@ -7,8 +7,8 @@ import type { MetricsRegistry } from "#base/metrics.ts";
 import type { AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
-import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
 /** What a server is made of. */
@@ -29,9 +29,9 @@ export interface ApiServerParts {
   readonly tokenReviewer?: TokenReviewer;
   /** Absent: `/openapi` answers 404. */
   readonly openApi?: OpenApiFiles;
-  /** Absent: no record is kept of who asked for what. */
   /** What `/version` answers. */
   readonly version?: VersionInfo;
+  /** Absent: no record is kept of who asked for what. */
   readonly audit?: AuditSink;
   /** Absent: webhooks cannot be called, and what depends on them is refused. */
   readonly outgoing?: Outgoing;

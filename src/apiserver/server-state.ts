@@ -34,8 +34,8 @@ export interface ServerState {
   readonly openApi: OpenApiFiles | undefined;
   /** Absent: webhooks and extension servers cannot be reached. */
   readonly outgoing: Outgoing | undefined;
+  readonly version: VersionInfo;
   readonly writers: KeyQueue;
   /** Aborted when the server stops: ends watches. */
   readonly stopped: AbortSignal;
-  readonly version: VersionInfo;
 }

@@ -28,24 +28,24 @@ import { createInformers } from "#client/informers.ts";
 import type { Informers } from "#client/informers.ts";
 import { createControllers } from "#controllers/controllers.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
+import { versionInfo } from "#main/build-info.ts";
+import { ensureJoiningObjects } from "#main/joining-objects.ts";
 import { createInProcessTransport } from "#main/in-process-transport.ts";
 import { registerProcessMetrics } from "#main/process-metrics.ts";
 import { serviceEndpoint } from "#main/service-endpoint.ts";
 import { firstAddress } from "#main/cidr.ts";
+import { runElected, type ElectedParts } from "#main/elected.ts";
 import type { Store } from "#storage/store.ts";
-import { versionInfo } from "#main/build-info.ts";
-import { ensureJoiningObjects } from "#main/joining-objects.ts";
 
 export interface ControlPlaneOptions {
   readonly store: Store;
+  /** Whether other servers use the store too: controllers and scheduler then run in one of them. */
+  readonly isShared?: boolean;
   readonly pki: Pki;
-import { runElected, type ElectedParts } from "#main/elected.ts";
   /** Where the API listens; port 0: the kernel chooses. */
   readonly host: string;
   readonly port: number;
   /** Where nodes and pods reach the API. */
-  /** Whether other servers use the store too: controllers and scheduler then run in one of them. */
-  readonly isShared?: boolean;
   readonly advertiseIp: string;
   /** More names and addresses by which clients may call the server. */
   readonly serverNames: readonly string[];
@@ -111,6 +111,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     tokens: createTokenSigner(signing),
     tokenReviewer: verifier,
     openApi: openApiFiles,
+    version: versionInfo(),
+    nodeSummary: summaryReader(connector),
     outgoing,
     metrics,
     clientAuthentication: { clientCaPem: pki.authority.certificate },
@@ -125,8 +127,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const run = options.isShared
     ? startElected({ client, clock, log, identity: `${hostname()}_${randomUid(random)}` })
     : (_lease: string, start: Start) => start(stop.signal);
-    version: versionInfo(),
-    nodeSummary: summaryReader(connector),
   started.use(
     run("kube-controller-manager", (signal) =>
       createControllers({
@@ -161,6 +161,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   };
 }
 
+type Start = (signal: AbortSignal) => AsyncDisposable;
+
+function startElected(parts: Omit<ElectedParts, "lease">) {
+  return (lease: string, start: Start): AsyncDisposable => runElected({ ...parts, lease }, start);
+}
+
 function servingCertificate(options: ControlPlaneOptions): {
   readonly key: string;
   readonly certificate: string;
@@ -179,12 +185,6 @@ function servingCertificate(options: ControlPlaneOptions): {
     ipAddresses: [
       ...new Set([
         "127.0.0.1",
-type Start = (signal: AbortSignal) => AsyncDisposable;
-
-function startElected(parts: Omit<ElectedParts, "lease">) {
-  return (lease: string, start: Start): AsyncDisposable => runElected({ ...parts, lease }, start);
-}
-
         "::1",
         firstAddress(options.serviceCidr),
         options.advertiseIp,
