@@ -99,6 +99,7 @@ async function openControlPlane(
       serverNames: [hostname().toLowerCase()],
       serverIps: addresses,
       serviceCidr: settings.serviceCidr,
+      podCidr: settings.podCidr,
       clock: systemClock,
       random: systemRandom,
       log,

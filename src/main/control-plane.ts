@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
+import type { Secret } from "#api/generated/types.ts";
 import { MetricsRegistry } from "#base/metrics.ts";
 import { randomUid, type Random } from "#base/random.ts";
 import type { JsonObject } from "#api/kind.ts";
@@ -14,9 +15,13 @@ import { createApiServer } from "#apiserver/server.ts";
 import type { ApiServer } from "#apiserver/server.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 import { createConnector } from "#apiserver/node/connect/connector.ts";
+import type { ConnectorParts } from "#apiserver/node/connect/connector.ts";
+import { summaryReader } from "#apiserver/node/connect/node-summary.ts";
 import { createOutgoing } from "#apiserver/node/outgoing/outgoing.ts";
 import { startHttpsServer } from "#apiserver/node/https-server.ts";
+import type { Authority } from "#apiserver/node/pki/authority.ts";
 import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
+import { createBootstrapAuthenticator } from "#apiserver/node/tokens/bootstrap-tokens.ts";
 import {
   createTokenSigner,
   createTokenVerifier,
@@ -51,6 +56,8 @@ export interface ControlPlaneOptions {
   readonly serverNames: readonly string[];
   readonly serverIps: readonly string[];
   readonly serviceCidr: string;
+  /** The pods' addresses; nodes that say no range of their own get one of these. */
+  readonly podCidr: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -83,12 +90,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const metrics = new MetricsRegistry();
   registerProcessMetrics(metrics);
   const serving = Promise.withResolvers<ApiServer>();
+  const connector = connectorParts(pki, () => client);
   const https = await startHttpsServer({
     handle: async (request) => (await serving.promise).handle(request),
     ...servingCertificate(options),
     clientAuthority: pki.authority.certificate,
-    tokens: [verifier.authenticate],
-    connector: connectorOf(pki, () => client),
+    tokens: [
+      verifier.authenticate,
+      createBootstrapAuthenticator({ clock, secret: (name) => bootstrapSecret(client, name) }),
+    ],
+    connector: createConnector(connector),
     host: options.host,
     port: options.port,
     log: log.with({ part: "https" }),
@@ -122,6 +133,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     createClient(createInProcessTransport(server, user, userAgent));
   const client = clientFor(administrator, "kogge");
   serving.resolve(server);
+  const reach = options.host.startsWith("127.") ? options.host : options.advertiseIp;
+  const { podCidr, serviceCidr } = options;
+  await ensureJoiningObjects(client, {
+    server: `https://${reach}:${https.port}`,
+    authority: pki.authority.certificate,
+    agentConfig: { podCidr, serviceCidr, clusterDomain: "cluster.local" },
+  });
   const informers = createInformers({ client, clock, log, signal: stop.signal });
   const shared = { informers, clock, random };
   const run = options.isShared
@@ -194,14 +212,14 @@ function servingCertificate(options: ControlPlaneOptions): {
   });
 }
 
-function connectorOf(pki: Pki, client: () => Client): ReturnType<typeof createConnector> {
+function connectorParts(pki: Pki, client: () => Client): ConnectorParts {
   const own = pki.certificate("apiserver-kubelet-client", {
     subject: { commonName: "kube-apiserver-kubelet-client", organizations: ["system:masters"] },
     use: "client",
   });
-  return createConnector({
+  return {
     ...own,
-    authority: pki.authority.certificate,
+    authority: () => [pki.authority.certificate, pki.servingAuthority().certificate],
     node: async (name) =>
       (await found(client().get(nodes, { name }))) as unknown as JsonObject | undefined,
     endpoint: async (service, port) => {
@@ -215,7 +233,16 @@ function connectorOf(pki: Pki, client: () => Client): ReturnType<typeof createCo
       });
       return serviceEndpoint(service, slices.items, port);
     },
-  });
+  };
+}
+
+/** Serving certificates of nodes are good for being reached by the API server, and for nothing else. */
+function signerOf(pki: Pki, signerName: string): Authority {
+  return signerName === "kubernetes.io/kubelet-serving" ? pki.servingAuthority() : pki.authority;
+}
+
+function bootstrapSecret(client: Client, name: string): Promise<Secret | undefined> {
+  return found(client.get(secrets, { namespace: "kube-system", name }));
 }
 
 const boundKinds: Readonly<Record<Parameters<VerifierParts["uidOf"]>[0], Resource>> = {

@@ -67,7 +67,7 @@ export async function createCluster(options: TestClusterOptions = {}): Promise<T
       advertiseIp: address,
       serverNames: [],
       serverIps: [],
-      serviceCidr: ranges.serviceCidr,
+      ...ranges,
     }),
   );
   const streams = starting.use(await startNodeStreams({ pki, client: plane.client, address, log }));

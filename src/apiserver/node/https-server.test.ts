@@ -180,7 +180,7 @@ async function start(
     tokens: [async (token) => (token === "good" ? { name: "robot", groups: [] } : undefined)],
     connector: createConnector({
       ...client,
-      authority: pki.authority.certificate,
+      authority: () => [pki.authority.certificate],
       node: async () => ({
         status: {
           addresses: [{ type: "InternalIP", address: "127.0.0.1" }],

@@ -77,8 +77,7 @@ export function createApprovingController(kit: ControllerKit): Controller {
       keysFrom(nodeInformer, (change) =>
         change.kind === "modified" && addressesOf(change.old) === addressesOf(change.object)
           ? []
-          : requests
-              .list()
+          : [...requests.list()]
               .filter((csr) => servingNode(csr) === nameOf(change.object))
               .map(nameOf),
       ),

@@ -17,7 +17,7 @@ export interface ConnectorParts {
   /** The certificate with which the API server speaks to nodes, and what it trusts there. */
   readonly key: string;
   readonly certificate: string;
-  readonly authority: string;
+  readonly authority: () => readonly string[];
   /** A node by its name, as the API has it. */
   readonly node: (name: string) => Promise<JsonObject | undefined>;
   /** A ready endpoint of a service's port; undefined when it has none. */

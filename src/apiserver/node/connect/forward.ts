@@ -8,6 +8,7 @@ import type {
 import { request as httpsRequest } from "node:https";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { checkServerIdentity } from "node:tls";
 import { pipeline } from "node:stream/promises";
 import { StatusError, badRequest } from "#api/status.ts";
 import { flushHeaders } from "#apiserver/node/http-exchange.ts";
@@ -27,7 +28,8 @@ export interface Destination {
   readonly tls?: {
     readonly key: string;
     readonly cert: string;
-    readonly ca: string;
+    readonly ca: string[];
+    readonly checkServerIdentity: typeof checkServerIdentity;
   };
 }
 

@@ -1,3 +1,5 @@
+import { checkServerIdentity } from "node:tls";
+import type { PeerCertificate } from "node:tls";
 import { StatusError, badRequest } from "#api/status.ts";
 import type { ConnectorParts } from "#apiserver/node/connect/connector.ts";
 import type { Destination } from "#apiserver/node/connect/forward.ts";
@@ -6,7 +8,7 @@ import type { Node, Pod } from "#api/generated/types.ts";
 
 /** The stream server of a node, reached with the API server's own certificate. */
 export async function nodeDestination(
-  parts: ConnectorParts,
+  parts: Omit<ConnectorParts, "endpoint">,
   nodeName: string,
   path: string,
 ): Promise<Destination> {
@@ -26,8 +28,21 @@ export async function nodeDestination(
     path,
     // Several nodes may share an address and a port: this says which one is meant.
     headers: { "kogge-node": nodeName },
-    tls: { key: parts.key, cert: parts.certificate, ca: parts.authority },
+    tls: {
+      key: parts.key,
+      cert: parts.certificate,
+      ca: [...parts.authority()],
+      checkServerIdentity: (host, certificate) =>
+        checkServerIdentity(host, certificate) ?? otherNode(certificate, nodeName),
+    },
   };
+}
+
+/** Nodes say themselves which addresses they have, but their certificates name them. */
+function otherNode({ subject }: PeerCertificate, nodeName: string): Error | undefined {
+  const [, named] = /^system:node:(.+)$/.exec([subject.CN].flat()[0] ?? "") ?? [];
+  if (named === undefined || named === nodeName) return undefined;
+  return new Error(`the certificate is that of node "${named}"`);
 }
 
 /** The path on the node's stream server for an action on a pod's container. */
