@@ -17,6 +17,7 @@ import { extendedResourceToleration } from "#apiserver/admission/pod-placement/e
 import { podNodeSelector } from "#apiserver/admission/pod-placement/pod-node-selector.ts";
 import { podTolerations } from "#apiserver/admission/pod-placement/pod-tolerations.ts";
 import { podTopologyLabels } from "#apiserver/admission/pod-placement/pod-topology-labels.ts";
+import { podSecurity } from "#apiserver/admission/pod-security/pod-security.ts";
 import { priority } from "#apiserver/admission/priority.ts";
 import { createResourceQuota } from "#apiserver/admission/resource-quota/resource-quota.ts";
 import { runtimeClass } from "#apiserver/admission/runtime-class.ts";
@@ -31,6 +32,7 @@ export function builtinPlugins(): readonly AdmissionPlugin[] {
     { name: "ServiceAccount", mutate: serviceAccount },
     nodeTaint,
     alwaysPullImages,
+    podSecurity,
     podNodeSelector,
     priority,
     { name: "DefaultTolerationSeconds", mutate: defaultTolerations },
