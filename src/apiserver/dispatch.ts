@@ -2,6 +2,7 @@ import type { Kind, Subresource, Verb } from "#api/kind.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import { callOf, type Call } from "#apiserver/call.ts";
 import { encodeAnswer, formOfCall } from "#apiserver/content/encode.ts";
+import { computedVerb } from "#apiserver/metrics-api/computed-kind.ts";
 import { methodNotAllowed, unknownResource } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
@@ -30,7 +31,10 @@ export async function dispatch(server: ServerState, incoming: Incoming): Promise
   if (kind === undefined) throw unknownResource();
   const subresource = subresourceOf(kind, info);
   assertScope(kind, info);
-  const verb = verbFor(kind, subresource, info);
+  const computed = server.computed.get(kind);
+  const verb = computed
+    ? computedVerb(computed, info.verb as Verb)
+    : verbFor(kind, subresource, info);
   assertWriteOptions(info.verb, incoming.request.query);
   const call = callOf(server, { ...incoming, kind, subresource });
   const form = formOfCall(call);

@@ -6,6 +6,7 @@ import type { Store } from "#storage/store.ts";
 import type { MetricsRegistry } from "#base/metrics.ts";
 import type { AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { ReadNodeSummary } from "#apiserver/metrics-api/node-summary.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
@@ -35,6 +36,8 @@ export interface ApiServerParts {
   readonly audit?: AuditSink;
   /** Absent: webhooks cannot be called, and what depends on them is refused. */
   readonly outgoing?: Outgoing;
+  /** Asks a node for its statistics. Absent: `metrics.k8s.io` is not served. */
+  readonly nodeSummary?: ReadNodeSummary;
   /** Where the server's metrics are kept; main adds those of the process. */
   readonly metrics?: MetricsRegistry;
   /** Content of `kube-system/extension-apiserver-authentication`; absent: it is not made. */

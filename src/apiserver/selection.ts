@@ -9,6 +9,7 @@ export interface Selection {
   readonly everything: boolean;
   /** The one name that can match, where the field selector gives it. */
   readonly exactName: string | undefined;
+  readonly matchesLabels: (labels: Readonly<Record<string, string>>) => boolean;
   /** `object` is in the form of the call's kind. */
   matches(object: StoredObject): boolean;
 }
@@ -24,6 +25,7 @@ export function selectionOf(call: Call): Selection {
   return {
     everything: labels.matchesEverything && fields.matchesEverything && named === "",
     exactName: fields.exactValue("metadata.name") ?? (named || undefined),
+    matchesLabels: (given) => labels.matchesEverything || labels.matches(given),
     matches: (object) =>
       (named === "" || metadataField(object, "metadata.name") === named) &&
       (labels.matchesEverything || labels.matches(object.labels)) &&

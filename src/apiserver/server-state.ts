@@ -7,6 +7,8 @@ import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { StoreCache } from "#apiserver/cache/store-cache.ts";
 import type { ServerMetrics } from "#apiserver/metrics.ts";
 import type { ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
+import type { Kind } from "#api/kind.ts";
+import type { ComputedKind } from "#apiserver/metrics-api/computed-kind.ts";
 import type { KindRegistry } from "#apiserver/kind-registry.ts";
 import type { AuditSink, OpenApiFiles, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
@@ -36,6 +38,8 @@ export interface ServerState {
   readonly outgoing: Outgoing | undefined;
   readonly version: VersionInfo;
   readonly writers: KeyQueue;
+  /** Kinds that are nowhere stored. */
+  readonly computed: ReadonlyMap<Kind, ComputedKind>;
   /** Aborted when the server stops: ends watches. */
   readonly stopped: AbortSignal;
 }

@@ -18,6 +18,7 @@ import { builtinHooks } from "#apiserver/hooks/builtin-hooks.ts";
 import { impersonate } from "#apiserver/impersonate.ts";
 import { InFlightLimit } from "#apiserver/in-flight.ts";
 import { KindRegistry } from "#apiserver/kind-registry.ts";
+import { metricsApi } from "#apiserver/metrics-api/metrics-api.ts";
 import { createServerMetrics } from "#apiserver/metrics.ts";
 import { observe, type Observed } from "#apiserver/observe-request.ts";
 import { KeyQueue } from "#apiserver/objects/key-queue.ts";
@@ -73,6 +74,8 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
   services.follow(cache);
   const access = createAccessControl(cache);
   const metrics = createServerMetrics(cache, parts.metrics);
+  const { nodeSummary } = parts;
+  const computed = nodeSummary ? metricsApi(cache, { read: nodeSummary, clock, log }) : [];
   return {
     store,
     cache,
@@ -80,7 +83,8 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     random,
     log,
     stopped,
-    kinds: new KindRegistry(parts.kinds),
+    kinds: new KindRegistry([...parts.kinds, ...computed.map(({ kind }) => kind)]),
+    computed: new Map(computed.map((source) => [source.kind, source])),
     authorizer: parts.authorizer ?? access.authorizer,
     admission: createAdmission({
       access,

@@ -122,6 +122,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     tokens: createTokenSigner(signing),
     tokenReviewer: verifier,
     openApi: openApiFiles,
+    nodeSummary: summaryReader(connector),
     version: versionInfo(),
     nodeSummary: summaryReader(connector),
     outgoing,
