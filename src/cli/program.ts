@@ -10,9 +10,7 @@ export interface Actions {
   readonly kubeconfig: (options: KubeconfigOptions) => Promise<void>;
   readonly server: (options: ServerOptions) => Promise<void>;
   readonly agent: (options: AgentOptions) => Promise<void>;
-  readonly tokenCreate: (
-    options: DataDirOption & { readonly ttl: string; readonly description?: string } & JsonOption,
-  ) => Promise<void>;
+  readonly tokenCreate: (options: TokenCreateOptions) => Promise<void>;
   readonly tokenList: (options: DataDirOption & JsonOption) => Promise<void>;
   readonly tokenDelete: (token: string, options: DataDirOption) => Promise<void>;
   readonly backup: (file: string, options: DataDirOption) => Promise<void>;
@@ -49,9 +47,19 @@ export interface ServerOptions extends DataDirOption, ServerFlags {
 
 export interface AgentOptions extends DataDirOption {
   readonly server: string;
-  readonly token: string;
+  /** Not needed by a node that has joined before. */
+  readonly token?: string;
+  readonly caCertHash?: readonly string[];
   readonly nodeName?: string;
+  readonly nodeIp?: string;
   readonly runtime: "auto" | "containerd" | "simulated";
+}
+
+export interface TokenCreateOptions extends DataDirOption, JsonOption {
+  readonly ttl: string;
+  readonly description?: string;
+  /** Print the command that joins a node instead of the token. */
+  readonly printJoinCommand?: boolean;
 }
 
 export interface KubeconfigOptions extends DataDirOption {
@@ -183,6 +191,7 @@ function addPartCommands(program: Command, actions: Actions): void {
       "after",
       examples(
         "kogge server --data-dir /srv/kogge --port 6443",
+        "kogge server --host 0.0.0.0                        for nodes on other machines",
         "kogge server --store etcd=https://10.0.0.1:2379,https://10.0.0.2:2379 --etcd-cafile ca.pem --etcd-certfile kogge.pem --etcd-keyfile kogge-key.pem",
       ),
     )
@@ -192,12 +201,22 @@ function addPartCommands(program: Command, actions: Actions): void {
     .description("run only a node and join it to a server, in the foreground")
     .addOption(dataDir())
     .requiredOption("--server <url>", "the API server")
-    .requiredOption("--token <token>", "a token made by `kogge token create`")
+    .option("--token <token>", "a token made by `kogge token create`; only to join the first time")
+    .option(
+      "--ca-cert-hash <sha256:hex>",
+      "refuse a server whose authority has another key (may be given several times)",
+      collect,
+    )
     .option("--node-name <name>", "default: this machine's name")
+    .option("--node-ip <address>", "the node's address; default: the one that reaches the server")
     .addOption(runtime())
     .addHelpText(
       "after",
-      examples("kogge agent --server https://192.0.2.2:6443 --token abcdef.0123456789abcdef"),
+      examples(
+        "kogge agent --server https://192.0.2.2:6443 --token abcdef.0123456789abcdef",
+        "kogge agent --server https://192.0.2.2:6443        (again, after it has joined)",
+        "kogge agent --server https://192.0.2.2:6443 --token … --data-dir /srv/second --node-name b",
+      ),
     )
     .action(actions.agent);
 }
@@ -210,10 +229,15 @@ function addTokenCommands(program: Command, actions: Actions): void {
     .addOption(dataDir())
     .option("--ttl <duration>", "how long it works: 30m, 24h, 7d; 0 for ever", "24h")
     .option("--description <text>", "what it is for")
+    .option("--print-join-command", "print the command that joins a node instead of the token")
     .addOption(json())
     .addHelpText(
       "after",
-      examples("kogge token create", "kogge token create --ttl 1h --description laptop"),
+      examples(
+        "kogge token create",
+        "kogge token create --ttl 1h --description laptop",
+        "kogge token create --print-join-command",
+      ),
     )
     .action(actions.tokenCreate);
   token

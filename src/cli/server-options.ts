@@ -7,6 +7,8 @@ export interface ServerFlags {
   readonly etcdCafile?: string;
   readonly etcdCertfile?: string;
   readonly etcdKeyfile?: string;
+  readonly host?: string;
+  readonly advertiseAddress?: string;
 }
 
 interface Flag {
@@ -21,6 +23,12 @@ const serverFlagTable: readonly Flag[] = [
   { name: "etcd-cafile", value: "file", text: "the authority of etcd's certificate (PEM)" },
   { name: "etcd-certfile", value: "file", text: "the certificate to show to etcd (PEM)" },
   { name: "etcd-keyfile", value: "file", text: "the key of that certificate (PEM)" },
+  { name: "host", value: "text", text: "where the API listens; 0.0.0.0: for other machines too" },
+  {
+    name: "advertise-address",
+    value: "text",
+    text: "where nodes and pods reach the API (this machine's first address)",
+  },
 ];
 
 export function addServerFlags(command: Command): Command {

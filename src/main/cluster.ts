@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { systemClock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
@@ -6,6 +7,7 @@ import { nodes } from "#api/resources.ts";
 import { openPkiDirectory } from "#apiserver/node/pki/pki-directory.ts";
 import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
 import type { Progress } from "#cli/progress.ts";
+import type { ServerFlags } from "#cli/server-options.ts";
 import type { Client } from "#client/client.ts";
 import { startControlPlane } from "#main/control-plane.ts";
 import type { ControlPlane } from "#main/control-plane.ts";
@@ -27,7 +29,8 @@ export interface ClusterOptions {
 
 /** A cluster that runs in this process. */
 export interface Cluster {
-  readonly port: number;
+  /** The API's URL on this machine. */
+  readonly server: string;
   readonly nodes: readonly string[];
   /** Ends the pods, what was started for them, and the server. */
   stop(): Promise<void>;
@@ -63,9 +66,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     )({ ...shared, client: plane.client, apiPort: plane.port }, starting);
   }
   await allReady(plane.client, names);
-  writeAccess(options, pki, plane.port);
+  const server = localUrl(settings.flags, plane.port);
+  writeAccess(options, pki, server);
   const running = starting.move();
-  return { port: plane.port, nodes: names, stop: () => running.disposeAsync() };
+  return { server, nodes: names, stop: () => running.disposeAsync() };
 }
 
 /** containerd needs a moment to start: that begins while the API server opens its store. */
@@ -93,9 +97,9 @@ async function openControlPlane(
       isShared: isShared(name),
       pki,
       // Pods reach the API by the machine's address; without pods nobody from outside needs to.
-      host: settings.runtime === "containerd" ? "0.0.0.0" : "127.0.0.1",
+      host: flags.host ?? (settings.runtime === "containerd" ? "0.0.0.0" : "127.0.0.1"),
       port: settings.port,
-      advertiseIp: addresses[0] ?? "127.0.0.1",
+      advertiseIp: advertisedIp(flags, addresses),
       serverNames: [hostname().toLowerCase()],
       serverIps: addresses,
       serviceCidr: settings.serviceCidr,
@@ -112,6 +116,21 @@ async function openControlPlane(
       { cause: error },
     );
   }
+}
+
+/** A single address to listen at is also the one to be reached by. */
+function advertisedIp(flags: ServerFlags, addresses: readonly string[]): string {
+  return flags.advertiseAddress ?? singleAddress(flags) ?? addresses[0] ?? "127.0.0.1";
+}
+
+function localUrl(flags: ServerFlags | undefined, port: number): string {
+  const address = singleAddress(flags) ?? "127.0.0.1";
+  return `https://${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+/** The address to listen at when it is neither all of them nor a loopback address. */
+function singleAddress({ host = "" }: ServerFlags = {}): string | undefined {
+  return isIP(host) !== 0 && !/^(0\.0\.0\.0|::|127\..*)$/.test(host) ? host : undefined;
 }
 
 const readyTimeoutMs = 60_000;
@@ -137,9 +156,9 @@ async function allReady(client: Client, names: readonly string[]): Promise<void>
   );
 }
 
-function writeAccess({ directory }: ClusterOptions, pki: Pki, port: number): void {
+function writeAccess({ directory }: ClusterOptions, pki: Pki, server: string): void {
   writeKubeconfig(directory.kubeconfig, {
-    server: `https://127.0.0.1:${port}`,
+    server,
     authority: pki.authority.certificate,
     user: "admin",
     credentials: adminCertificate(pki),

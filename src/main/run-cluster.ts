@@ -49,7 +49,7 @@ export async function runCluster(directory: DataDirectory, options: UpOptions): 
   const server = {
     ready: true,
     startupMs: Math.round(Date.now() - startMs),
-    server: `https://127.0.0.1:${cluster.port}`,
+    server: cluster.server,
     kubeconfig: directory.kubeconfig,
     pid: process.pid,
     runtime: settings.runtime,

@@ -6,6 +6,7 @@ import { createProgress } from "#cli/progress.ts";
 import { startCluster } from "#main/cluster.ts";
 import { chooseDataDirectory, prepareDataDirectory } from "#main/data-directory.ts";
 import { openFileLog } from "#main/file-log.ts";
+import { clearRunning, writeRunning } from "#main/running-file.ts";
 import { settleSettings } from "#main/settings.ts";
 
 /** `kogge server`: the control plane without nodes, in the foreground. */
@@ -30,9 +31,18 @@ export async function server(options: ServerOptions): Promise<void> {
   );
   const cluster = await startCluster({ directory, settings, progress, log });
   progress.done();
-  process.stdout.write(
-    `Serving at https://127.0.0.1:${cluster.port}; kubeconfig: ${directory.kubeconfig}\n`,
-  );
+  writeRunning(directory, {
+    ready: true,
+    startupMs: Math.round(performance.now()),
+    server: cluster.server,
+    kubeconfig: directory.kubeconfig,
+    pid: process.pid,
+    runtime: settings.runtime,
+    nodeCount: 0,
+    nodes: [],
+  });
+  process.stdout.write(`Serving at ${cluster.server}; kubeconfig: ${directory.kubeconfig}\n`);
   await stopped;
   await cluster.stop();
+  clearRunning(directory);
 }
