@@ -44,7 +44,7 @@ export function addServerFlags(command: Command): Command {
 /** The flags among a command's options; those not given are absent. */
 export function serverFlagsOf(options: object): ServerFlags {
   const given = serverFlagTable.flatMap(({ name }) => {
-    const value = Reflect.get(options, fieldOf(name)) as unknown;
+    const value = valueOf(options, name);
     return value === undefined ? [] : [[fieldOf(name), value] as const];
   });
   return Object.fromEntries(given);
@@ -53,9 +53,13 @@ export function serverFlagsOf(options: object): ServerFlags {
 /** The words that give the same flags again. */
 export function serverFlagWords(flags: ServerFlags): string[] {
   return serverFlagTable.flatMap(({ name }) => {
-    const value = Reflect.get(flags, fieldOf(name)) as unknown;
+    const value = valueOf(flags, name);
     return value === undefined ? [] : [`--${name}`, String(value)];
   });
+}
+
+function valueOf(options: object, name: string): string | number | undefined {
+  return Reflect.get(options, fieldOf(name)) as string | number | undefined;
 }
 
 function parse({ value }: Flag, text: string): string | number {
