@@ -1,8 +1,17 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { addAccessCommands, type AccessActions } from "#cli/access-commands.ts";
+import {
+  collect,
+  dataDir,
+  examples,
+  json,
+  type DataDirOption,
+  type JsonOption,
+} from "#cli/options.ts";
 import { addServerFlags, type ServerFlags } from "#cli/server-options.ts";
 
 /** What each command does, handed in by `main`. Every function throws an Error whose message the user reads. */
-export interface Actions {
+export interface Actions extends AccessActions {
   readonly up: (options: UpOptions) => Promise<void>;
   readonly down: (options: DataDirOption) => Promise<void>;
   readonly status: (options: DataDirOption & JsonOption) => Promise<void>;
@@ -23,14 +32,6 @@ export interface Actions {
   readonly imageList: (options: DataDirOption & JsonOption) => Promise<void>;
   readonly imageRemove: (name: string, options: DataDirOption) => Promise<void>;
   readonly doctor: (options: DataDirOption & JsonOption) => Promise<void>;
-}
-
-export interface DataDirOption {
-  readonly dataDir?: string;
-}
-
-export interface JsonOption {
-  readonly json?: boolean;
 }
 
 export interface UpOptions extends DataDirOption, JsonOption, ServerFlags {
@@ -91,12 +92,10 @@ Examples:
   addPartCommands(program, actions);
   addTokenCommands(program, actions);
   addImageCommands(program, actions);
+  addAccessCommands(program, actions);
   return program;
 }
 
-const dataDir = (): Option =>
-  new Option("--data-dir <dir>", "where the cluster keeps everything (or KOGGE_DATA_DIR)");
-const json = (): Option => new Option("--json", "print one JSON object on the last line");
 const runtime = (): Option =>
   new Option("--runtime <runtime>", "what runs containers; auto takes containerd when it can")
     .choices(["auto", "containerd", "simulated"])
@@ -286,10 +285,6 @@ function addImageCommands(program: Command, actions: Actions): void {
     .action(actions.imageRemove);
 }
 
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
-}
-
 function portNumber(text: string): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
@@ -306,8 +301,4 @@ function nodeCount(text: string): number {
     throw new InvalidArgumentError(`a whole number from 0 to ${nodesMax}`);
   }
   return count;
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { open } from "lmdb";
-import type { DataDirOption } from "#cli/program.ts";
+import type { DataDirOption } from "#cli/options.ts";
 import { chooseDataDirectory } from "#main/data-directory.ts";
 import { isShared } from "#main/open-store.ts";
 import { readSettings } from "#main/settings.ts";

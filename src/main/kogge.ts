@@ -27,6 +27,18 @@ const actions: Actions = {
   imageList: async (options) => (await import("#main/images/image-commands.ts")).imageList(options),
   imageRemove: async (name, options) =>
     (await import("#main/images/image-commands.ts")).imageRemove(name, options),
+  whoCan: async (verb, target, options) =>
+    (await import("#main/access/who-can-command.ts")).whoCanCommand(verb, target, options),
+  can: async (user, options) =>
+    (await import("#main/access/can-command.ts")).canCommand(user, options),
+  explainAccess: async (verb, target, options) =>
+    (await import("#main/access/explain-access-command.ts")).explainAccessCommand(
+      verb,
+      target,
+      options,
+    ),
+  rbacFromAudit: async (options) =>
+    (await import("#main/access/from-audit-command.ts")).fromAuditCommand(options),
   doctor: async (options) => (await import("#main/machine/doctor.ts")).doctor(options),
 };
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import process from "node:process";
 import { sleep, systemClock } from "#base/clock.ts";
-import type { DataDirOption, JsonOption } from "#cli/program.ts";
+import type { DataDirOption, JsonOption } from "#cli/options.ts";
 import { cleanLeftovers } from "#main/leftovers.ts";
 import { chooseDataDirectory } from "#main/data-directory.ts";
 import type { DataDirectory } from "#main/data-directory.ts";

@@ -3,7 +3,7 @@ import process from "node:process";
 import type { Secret } from "#api/generated/types.ts";
 import { isNotFound } from "#api/status.ts";
 import { secrets } from "#api/resources.ts";
-import type { DataDirOption, JsonOption } from "#cli/program.ts";
+import type { DataDirOption, JsonOption } from "#cli/options.ts";
 import { withClient } from "#main/local-client.ts";
 
 /** `kogge token create`: a bootstrap token as kubeadm's, a Secret of type `bootstrap.kubernetes.io/token`. */

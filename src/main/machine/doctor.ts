@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { DataDirOption, JsonOption } from "#cli/program.ts";
+import type { DataDirOption, JsonOption } from "#cli/options.ts";
 import { chooseDataDirectory } from "#main/data-directory.ts";
 import { chooseRuntime } from "#main/machine/choose-runtime.ts";
 import { examineMachine } from "#main/machine/findings.ts";
