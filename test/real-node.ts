@@ -210,11 +210,22 @@ export async function eventually(client: Client, wanted: string | RegExp): Promi
 }
 
 /** Resolves once a folder has no entry any more: clearing up goes on for a moment after a pod's object is gone. */
-export async function emptied(folder: string): Promise<void> {
+export function emptied(folder: string): Promise<void> {
+  return changedTo(folder, (names) => names.length === 0);
+}
+
+export function goneFrom(folder: string, name: string): Promise<void> {
+  return changedTo(folder, (names) => !names.includes(name));
+}
+
+async function changedTo(
+  folder: string,
+  isWanted: (names: readonly string[]) => boolean,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const late = setTimeout(() => reject(new Error(`"${folder}" is not empty`)), patienceMs);
+  const late = setTimeout(() => reject(new Error(`"${folder}" stays as it is`)), patienceMs);
   const look = async (): Promise<void> => {
-    if ((await readdir(folder)).length === 0) resolve();
+    if (isWanted(await readdir(folder))) resolve();
   };
   const watcher = watch(folder, () => void look());
   await look();

@@ -8,8 +8,11 @@ import { createInformer } from "#client/create-informer.ts";
 import type { MachineFacts } from "#agent/node/machine-facts.ts";
 import { readMachineUsage } from "#agent/node/machine-usage.ts";
 import { configurationOf, type NodeSettings, usualSettings } from "#agent/node/node-settings.ts";
+import type { Pressure } from "#agent/eviction/thresholds.ts";
+import { admitPod } from "#agent/pods/admit-pod.ts";
+import { createHousekeeping } from "#agent/housekeeping.ts";
 import { NodeKeeper } from "#agent/node/node-keeper.ts";
-import { nodeStatus } from "#agent/node/node-object.ts";
+import { nodeReference, nodeStatus } from "#agent/node/node-object.ts";
 import { createImagePuller } from "#agent/pods/image-puller.ts";
 import { readObjects } from "#agent/pods/object-reader.ts";
 import type { DnsSettings } from "#agent/pods/pod-dns.ts";
@@ -78,7 +81,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     labels: options.labels ?? {},
     podsMax: settings.maxPods,
   };
-  const { allocatable = {} } = nodeStatus(nodeParts, { nowMs: 0, images: [], old: [] });
+  const { allocatable = {} } = nodeStatus(nodeParts, {
+    nowMs: 0,
+    images: [],
+    old: [],
+    pressures: new Set(),
+  });
   const node = { name: nodeName, hostIps: addresses, allocatable };
   const objects = readObjects(client);
   const { clusterDomain } = options.dns;
@@ -89,10 +97,18 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     : noPodFiles;
   const view = new RuntimeView(runtime);
   const probeMetrics = createProbeMetrics();
+  const recorder = createEventRecorder({
+    ...options,
+    signal,
+    component: "kubelet",
+    host: nodeName,
+  });
+  let pressures: ReadonlySet<Pressure> = new Set();
   const manager = new PodManager(
     {
       ...options,
-      recorder: createEventRecorder({ ...options, signal, component: "kubelet", host: nodeName }),
+      recorder,
+      admit: (pod) => admitPod(pod, { pressures }),
       view,
       files,
       objects: dataDir ? objects : { ...objects, services: async () => [] },
@@ -105,7 +121,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     },
     dataDir !== undefined,
   );
-  const keeper = new NodeKeeper(nodeParts);
+  const keeper = new NodeKeeper({ ...nodeParts, recorder });
   await keeper.start();
   const fieldSelector = `spec.nodeName=${nodeName}`;
   const informer = createInformer<Pod>(client, pods, { fieldSelector, signal, clock, log });
@@ -113,13 +129,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     if (kind === "runtime-lost") keeper.setReady("container runtime is down");
     if (kind === "runtime-back") keeper.setReady(undefined);
   });
-  await manager.start(informer);
-  const release = (): void => {
-    ending.abort(new Error("the node agent stops"));
-    health[Symbol.dispose]();
-    manager[Symbol.dispose]();
-    keeper[Symbol.dispose]();
-  };
   const usage = new UsageCollector({
     ...options,
     manager,
@@ -129,6 +138,33 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ? () => readMachineUsage(clock.now())
       : simulatedMachineUsage(options.machine, clock),
   });
+  const housekeeping = dataDir
+    ? createHousekeeping({
+        ...options,
+        dataDir,
+        settings,
+        manager,
+        view,
+        files,
+        usage,
+        recorder,
+        node: nodeReference(nodeName),
+        onPressure: (found) => {
+          pressures = found;
+          keeper.setPressures(found);
+        },
+        onImagesRemoved: () => keeper.imagesChanged(),
+      })
+    : undefined;
+  await manager.start(informer);
+  await housekeeping?.start();
+  const release = (): void => {
+    ending.abort(new Error("the node agent stops"));
+    health[Symbol.dispose]();
+    housekeeping?.[Symbol.dispose]();
+    manager[Symbol.dispose]();
+    keeper[Symbol.dispose]();
+  };
   const pages = createNodePages({
     ...options,
     usage,

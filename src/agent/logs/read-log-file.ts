@@ -24,6 +24,7 @@ export async function* readLogFile(
   let file = await open(log.path);
   try {
     let position = await startOf(file, options.tailLines);
+    let isMoved = false;
     for (;;) {
       const reader = readLines(file, position);
       for await (const { line, end } of reader) {
@@ -34,12 +35,16 @@ export async function* readLogFile(
         if (formatter.full) return;
       }
       if (!options.follow || options.signal.aborted) return;
-      const fresh = await reopenIfRotated(file, log.path, position);
-      if (fresh) {
-        file = fresh;
+      if (isMoved) {
+        await file.close();
+        file = await open(log.path);
         position = 0;
+        isMoved = false;
         continue;
       }
+      // What was written while the new file was begun is still in the old one: that is read to its end once more.
+      isMoved = await isRotated(file, log.path, position);
+      if (isMoved) continue;
       const alive = await log.isRunning();
       const grown = (await file.stat()).size > position;
       if (grown) continue;
@@ -96,17 +101,10 @@ async function readAt(file: FileHandle, position: number, length: number): Promi
   return buffer.subarray(0, bytesRead);
 }
 
-/** The file that has the log's name now, where that is another one or a shorter one than was read. */
-async function reopenIfRotated(
-  file: FileHandle,
-  path: string,
-  position: number,
-): Promise<FileHandle | undefined> {
+/** Whether the log's name is now another file's, or the file is shorter than what was read of it. */
+async function isRotated(file: FileHandle, path: string, position: number): Promise<boolean> {
   const [held, named] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
-  if (named === undefined) return undefined;
-  if (held.ino === named.ino && held.size >= position) return undefined;
-  await file.close();
-  return open(path);
+  return named !== undefined && (held.ino !== named.ino || held.size < position);
 }
 
 /** Resolves when the log's folder changes, the container ends, or nobody listens any more. */

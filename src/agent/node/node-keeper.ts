@@ -1,11 +1,19 @@
-import type { Lease, Node } from "#api/generated/types.ts";
+import type { Lease, Node, NodeCondition } from "#api/generated/types.ts";
 import { uidOf } from "#api/meta.ts";
 import { leases, nodes } from "#api/resources.ts";
 import { isAlreadyExists, isNotFound } from "#api/status.ts";
 import { type Clock, rfc3339Micro, sleep } from "#base/clock.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import type { Client } from "#client/client.ts";
-import { nodeObject, type NodeParts, nodeStatus } from "#agent/node/node-object.ts";
+import type { Pressure } from "#agent/eviction/thresholds.ts";
+import {
+  conditionEvent,
+  nodeObject,
+  type NodeParts,
+  nodeReference,
+  nodeStatus,
+} from "#agent/node/node-object.ts";
+import type { EventRecorder } from "#reconcile/event-recorder.ts";
 import type { ContainerRuntime, ImageInfo } from "#agent/runtime/container-runtime.ts";
 
 export interface NodeKeeperParts extends NodeParts {
@@ -13,6 +21,7 @@ export interface NodeKeeperParts extends NodeParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly runtime: ContainerRuntime;
+  readonly recorder: EventRecorder;
 }
 
 const leaseSeconds = 40;
@@ -27,6 +36,7 @@ export class NodeKeeper implements Disposable {
   #node: Node | undefined;
   #lease: Lease | undefined;
   #notReady: string | undefined;
+  #pressures: ReadonlySet<Pressure> = new Set();
   #told = "";
 
   constructor(parts: NodeKeeperParts) {
@@ -50,6 +60,11 @@ export class NodeKeeper implements Disposable {
   setReady(notReady: string | undefined): void {
     if (this.#notReady === notReady) return;
     this.#notReady = notReady;
+    this.#try(() => this.#report(false));
+  }
+
+  setPressures(pressures: ReadonlySet<Pressure>): void {
+    this.#pressures = pressures;
     this.#try(() => this.#report(false));
   }
 
@@ -82,17 +97,31 @@ export class NodeKeeper implements Disposable {
   async #report(always: boolean): Promise<void> {
     const { client, name } = this.#parts;
     const status = await this.#status();
-    const text = JSON.stringify({ ...status, conditions: this.#notReady ?? "" });
+    const how = [this.#notReady ?? "", ...this.#pressures];
+    const text = JSON.stringify({ ...status, conditions: how });
     if (!always && text === this.#told) return;
     try {
       const options = { subresource: "status", signal: this.#ending.signal };
       const patch = { kind: "merge", value: { status } } as const;
+      const before = this.#node?.status?.conditions ?? [];
       this.#node = await client.patch(nodes, { name }, patch, options);
       this.#told = text;
+      this.#tellChanges(before, status.conditions ?? []);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       this.#told = "";
       await this.#register();
+    }
+  }
+
+  #tellChanges(before: readonly NodeCondition[], now: readonly NodeCondition[]): void {
+    const { name, recorder } = this.#parts;
+    for (const condition of now) {
+      const old = before.find(({ type }) => type === condition.type);
+      if (old === undefined || old.status === condition.status) continue;
+      const reason = conditionEvent(condition);
+      const message = `Node ${name} status is now: ${reason}`;
+      recorder.record(nodeReference(name), { type: "Normal", reason, message });
     }
   }
 
@@ -105,6 +134,7 @@ export class NodeKeeper implements Disposable {
       nowMs: clock.now(),
       images,
       old,
+      pressures: this.#pressures,
       ...(notReady !== undefined && { notReady }),
     });
   }

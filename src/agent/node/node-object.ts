@@ -1,5 +1,6 @@
 import type { Node, NodeCondition, NodeStatus } from "#api/generated/types.ts";
 import { rfc3339 } from "#base/clock.ts";
+import type { Pressure } from "#agent/eviction/thresholds.ts";
 import type { MachineFacts } from "#agent/node/machine-facts.ts";
 import type { ImageInfo } from "#agent/runtime/container-runtime.ts";
 
@@ -18,6 +19,11 @@ export interface NodeParts {
 export const kubeletVersion = "v1.36.0";
 
 const imagesMax = 50;
+
+/** What events about a node point to; its uid is its name, as upstream's node agent has it. */
+export function nodeReference(name: string): Node {
+  return { apiVersion: "v1", kind: "Node", metadata: { name, uid: name } };
+}
 
 export function nodeObject(parts: NodeParts): Node {
   const { name, machine } = parts;
@@ -47,6 +53,7 @@ export function nodeStatus(
   observed: {
     readonly nowMs: number;
     readonly notReady?: string;
+    readonly pressures: ReadonlySet<Pressure>;
     readonly images: readonly ImageInfo[];
     readonly old: readonly NodeCondition[];
   },
@@ -92,23 +99,20 @@ export function nodeStatus(
 function conditions(observed: {
   readonly nowMs: number;
   readonly notReady?: string;
+  readonly pressures: ReadonlySet<Pressure>;
   readonly old: readonly NodeCondition[];
 }): readonly NodeCondition[] {
-  const { notReady, old } = observed;
+  const { notReady, old, pressures } = observed;
   const now = rfc3339(observed.nowMs);
+  const pressed = pressureWords.map(({ type, short, fine }) =>
+    pressures.has(type) ? ([type, "True", ...short] as const) : ([type, "False", ...fine] as const),
+  );
   const all = [
-    [
-      "MemoryPressure",
-      "False",
-      "KubeletHasSufficientMemory",
-      "kubelet has sufficient memory available",
-    ],
-    ["DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
-    ["PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"],
+    ...pressed,
     notReady === undefined
-      ? ["Ready", "True", "KubeletReady", "kubelet is posting ready status"]
-      : ["Ready", "False", "KubeletNotReady", notReady],
-  ] as const;
+      ? (["Ready", "True", "KubeletReady", "kubelet is posting ready status"] as const)
+      : (["Ready", "False", "KubeletNotReady", notReady] as const),
+  ];
   const others = old.filter(({ type }) => !all.some(([mine]) => mine === type));
   return [
     ...others,
@@ -119,4 +123,32 @@ function conditions(observed: {
       return { type, status, reason, message, lastHeartbeatTime: now, lastTransitionTime };
     }),
   ];
+}
+
+const pressureWords: readonly {
+  readonly type: Pressure;
+  readonly short: readonly [string, string];
+  readonly fine: readonly [string, string];
+}[] = [
+  {
+    type: "MemoryPressure",
+    short: ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"],
+    fine: ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
+  },
+  {
+    type: "DiskPressure",
+    short: ["KubeletHasDiskPressure", "kubelet has disk pressure"],
+    fine: ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+  },
+  {
+    type: "PIDPressure",
+    short: ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"],
+    fine: ["KubeletHasSufficientPID", "kubelet has sufficient PID available"],
+  },
+];
+
+/** `NodeHasDiskPressure`: the event that tells of a condition's change. */
+export function conditionEvent({ type, status, reason = "" }: NodeCondition): string {
+  if (type === "Ready") return status === "True" ? "NodeReady" : "NodeNotReady";
+  return reason.replace(/^Kubelet/, "Node");
 }

@@ -20,6 +20,8 @@ export interface PodFiles {
   diskUsage(pod: Pod): Promise<PodDiskUsage>;
   /** Removes the logs and last words of a container that is removed. */
   forget(pod: Pod, name: string, attempt: number): Promise<void>;
+  /** Takes away the volumes and the control group of a pod that never runs again; its logs stay to be read. */
+  release(pod: Pod): Promise<void>;
   /** Unmounts and removes all that a pod has. */
   remove(pod: Pod): Promise<void>;
   /** Unmounts what all pods have, once nothing runs any more. */
@@ -59,6 +61,7 @@ export const noPodFiles: PodFiles = {
   lastWords: async (_pod, _container, state) => state.message,
   diskUsage: async () => ({ volumes: [], logs: new Map() }),
   forget: async () => {},
+  release: async () => {},
   remove: async () => {},
   unmountAll: async () => {},
 };

@@ -3,6 +3,7 @@ import { uidOf } from "#api/meta.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import type { Informer } from "#client/informer.ts";
 import { VolumeSources, volumeSourcesOf } from "#agent/pods/object-reader.ts";
+import type { PodEnd } from "#agent/pods/pod-observation.ts";
 import type { PodParts } from "#agent/pods/pod-parts.ts";
 import { PodWorker } from "#agent/pods/pod-worker.ts";
 import type { RuntimeEvent } from "#agent/runtime/container-runtime.ts";
@@ -48,6 +49,11 @@ export class PodManager implements Disposable {
   /** All that the node has, as the API last said it. */
   pods(): readonly Pod[] {
     return [...this.#workers.values()].map(({ pod }) => pod);
+  }
+
+  /** Ends a pod although its object stays; resolves once nothing of it runs any more. */
+  async end(pod: Pod, end: PodEnd): Promise<void> {
+    await this.#workers.get(uidOf(pod))?.end(end);
   }
 
   [Symbol.dispose](): void {

@@ -37,6 +37,10 @@ export interface ContainerHealth {
 export interface PodEnd {
   readonly reason: string;
   readonly message: string;
+  /** What its containers get to end by themselves, if that is less than the pod's own grace period. */
+  readonly graceSeconds?: number;
+  /** Shown as the condition `DisruptionTarget`: it was no fault of the pod's. */
+  readonly disruption?: { readonly reason: string; readonly message: string };
 }
 
 export const healthyContainer: ContainerHealth = { started: true, ready: true };

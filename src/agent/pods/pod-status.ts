@@ -29,7 +29,8 @@ export function podStatus(observed: PodObservation, node: NodeFacts): PodStatus 
   const ephemeral = statuses.filter(({ role }) => role === "ephemeral");
   const phase = phaseOf(observed);
   const ips = podIps(observed, node);
-  const ended = observed.ended;
+  // The last word is said when nothing runs any more, as upstream: until then the pod may still hold what it has.
+  const ended = phase === "Failed" ? observed.ended : undefined;
   return {
     conditions: conditionsOf({ observed, phase, init, apps }),
     ...(apps.length > 0 && { containerStatuses: apps }),
@@ -65,7 +66,7 @@ function podIps(observed: PodObservation, node: NodeFacts): readonly string[] {
 export function phaseOf(observed: PodObservation): string {
   const { pod } = observed;
   if (isTerminal(pod)) return pod.status?.phase ?? "Failed";
-  if (observed.ended) return "Failed";
+  if (observed.ended) return isRunning(observed) ? (pod.status?.phase ?? "Pending") : "Failed";
   const containers = podContainers(pod);
   const newest = containers.map((container) => ({
     container,
@@ -93,6 +94,10 @@ export function phaseOf(observed: PodObservation): string {
   );
   if (sidecarRuns) return "Running";
   return ended.every(({ state }) => state?.exitCode === 0) ? "Succeeded" : "Failed";
+}
+
+function isRunning({ containers }: PodObservation): boolean {
+  return containers.some(({ state }) => state === "running");
 }
 
 /** A deleted pod that never ran, or lost its containers, ends as Failed once nothing of it is left. */
@@ -127,6 +132,7 @@ function conditionsOf(parts: ConditionParts): readonly PodCondition[] {
     ["Ready", podReady(pod, ready)],
     ["ContainersReady", ready],
     ["PodScheduled", { status: "True" }],
+    ...disruptionOf(observed),
   ];
   const others = old.filter(({ type }) => !own.some(([mine]) => mine === type));
   return [
@@ -144,6 +150,10 @@ function conditionsOf(parts: ConditionParts): readonly PodCondition[] {
       } as unknown as PodCondition;
     }),
   ];
+}
+
+function disruptionOf({ ended }: PodObservation): readonly [string, Outcome][] {
+  return ended?.disruption ? [["DisruptionTarget", { status: "True", ...ended.disruption }]] : [];
 }
 
 function initialized({ observed, phase, init, apps }: ConditionParts): Outcome {

@@ -1,13 +1,13 @@
 import type { Pod } from "#api/generated/types.ts";
 import { nameOf, namespaceOf } from "#api/meta.ts";
-import { pods } from "#api/resources.ts";
-import { isConflict, isNotFound } from "#api/status.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import { BackOff } from "#agent/pods/back-off.ts";
 import { crashMessage } from "#agent/pods/container-status.ts";
+import { letObjectGo } from "#agent/pods/let-object-go.ts";
 import { isStopped, planPod, type PodAction } from "#agent/pods/plan-pod.ts";
 import { fieldPathOf, findContainer } from "#agent/pods/pod-containers.ts";
 import {
+  isTerminal,
   isTerminating,
   type PodEnd,
   type PodObservation,
@@ -21,6 +21,7 @@ import { simulationOf } from "#agent/pods/simulation.ts";
 import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
 import { StatusWriter } from "#agent/pods/status-writer.ts";
 import { stopContainer } from "#agent/pods/stop-container.ts";
+import { VolumeKeeper } from "#agent/pods/volume-keeper.ts";
 import { Prober } from "#agent/probes/prober.ts";
 import type { ContainerState } from "#agent/runtime/container-runtime.ts";
 
@@ -34,6 +35,7 @@ export class PodWorker {
   readonly #ending = new AbortController();
   readonly #status: StatusWriter;
   readonly #prober: Prober;
+  readonly #volumes: VolumeKeeper;
   readonly #failures = new Map<string, StartFailure>();
   readonly #crashes: BackOff;
   /** The end of the back-off that was told of last, by container. */
@@ -44,8 +46,9 @@ export class PodWorker {
   #deleted = false;
   #onGone: () => void = () => {};
   #ended: PodEnd | undefined;
-  #volumesReady = false;
-  #volumeFailures = 0;
+  #whenEnded: (() => void) | undefined;
+  #isAdmitted = false;
+  #isReleased = false;
   #running: Promise<void> | undefined;
   #lookAgain = false;
   #cancelTimer: () => void = () => {};
@@ -59,6 +62,7 @@ export class PodWorker {
     this.#crashes = new BackOff(parts.clock);
     const onChange = (): void => this.wake();
     this.#prober = new Prober({ ...parts, onChange });
+    this.#volumes = new VolumeKeeper({ ...parts, onStale: onChange });
   }
 
   get pod(): Pod {
@@ -92,8 +96,22 @@ export class PodWorker {
 
   /** A config map, a secret or a token that a volume shows has changed. */
   refreshVolumes(): void {
-    this.#volumesReady = false;
+    this.#volumes.markStale();
     this.wake();
+  }
+
+  /** Ends the pod although its object stays; resolves once nothing of it runs any more. */
+  end(end: PodEnd): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const others = this.#whenEnded;
+    this.#ended ??= end;
+    this.#whenEnded = () => {
+      others?.();
+      resolve();
+    };
+    this.#ending.signal.addEventListener("abort", () => resolve(), { once: true });
+    this.wake();
+    return promise;
   }
 
   wake(): void {
@@ -107,6 +125,7 @@ export class PodWorker {
     this.#ending.abort(new Error("the node agent stops"));
     this.#cancelTimer();
     this.#prober[Symbol.dispose]();
+    this.#volumes[Symbol.dispose]();
   }
 
   async #loop(): Promise<void> {
@@ -125,15 +144,25 @@ export class PodWorker {
   }
 
   async #look(): Promise<void> {
+    this.#admit();
     this.#checkDeadline();
     const found = await this.#observe();
     this.#watchHealth(found);
     const observed = { ...found, health: this.#prober.health };
     const actions = planPod(this.#deleted ? { ...observed, ended: gone } : observed);
     if (!this.#deleted) this.#tell(observed);
+    if (actions.length === 0 && isStopped(observed)) await this.#stopped();
     if (actions.length > 0) await this.#act(observed, actions);
     else if (isTerminating(this.#pod) || this.#deleted) await this.#finish();
-    else if (!this.#volumesReady && !isStopped(observed)) await this.#volumesReadyFor(observed);
+    else if (!this.#volumes.isReady && !isStopped(observed)) await this.#volumesReadyFor(observed);
+  }
+
+  /** Nothing of the pod runs: what it had is given back as soon as it will not run again. */
+  async #stopped(): Promise<void> {
+    if (this.#ended) this.#whenEnded?.();
+    if (this.#isReleased || this.#deleted || !isTerminal(this.#withOwnStatus())) return;
+    this.#isReleased = true;
+    await this.#parts.files.release(this.#pod);
   }
 
   async #observe(): Promise<PodObservation> {
@@ -260,38 +289,17 @@ export class PodWorker {
 
   /** False when a volume is missing: the pod waits, with upstream's event. */
   async #volumesReadyFor(observed: PodObservation): Promise<boolean> {
-    if (this.#volumesReady) return true;
-    const { clock, files } = this.#parts;
-    const waitMs = (this.#failures.get("")?.retryMs ?? 0) - clock.now();
-    if (waitMs > 0) {
-      this.#wakeIn(waitMs);
-      return false;
-    }
-    try {
-      const staleMs = await files.setUpVolumes(this.#pod, this.#ipsOf(observed));
-      this.#volumesReady = true;
-      this.#volumeFailures = 0;
-      this.#failures.delete("");
-      if (staleMs > 0) this.#refreshAt(staleMs - clock.now());
+    const outcome = await this.#volumes.setUp(this.#pod, this.#ipsOf(observed));
+    if (outcome.kind === "ready") {
+      if (this.#failures.get("")?.reason === "FailedMount") this.#failures.delete("");
       return true;
-    } catch (error) {
-      this.#volumeFailures += 1;
-      const retryMs = Math.min(122_000, 500 * 2 ** (this.#volumeFailures - 1));
-      this.#record("Warning", "FailedMount", messageOf(new Error((error as Error).message)));
-      this.#fail("", new StartError("FailedMount", messageOf(error), retryMs));
-      this.#wakeIn(retryMs);
-      return false;
     }
-  }
-
-  #cancelRefresh: () => void = () => {};
-
-  #refreshAt(delayMs: number): void {
-    this.#cancelRefresh();
-    this.#cancelRefresh = this.#parts.clock.after(Math.max(1000, delayMs), () =>
-      this.refreshVolumes(),
-    );
-    this.#ending.signal.addEventListener("abort", () => this.#cancelRefresh(), { once: true });
+    this.#wakeIn(outcome.delayMs);
+    if (outcome.kind === "waits") return false;
+    const { error, delayMs } = outcome;
+    this.#record("Warning", "FailedMount", messageOf(new Error(error.message)));
+    this.#fail("", new StartError("FailedMount", messageOf(error), delayMs));
+    return false;
   }
 
   async #start(
@@ -329,7 +337,8 @@ export class PodWorker {
     const container = findContainer(this.#pod, action.name)?.spec;
     const probe = action.probe === "Liveness" ? container?.livenessProbe : container?.startupProbe;
     const ownGrace = action.probe && probe?.terminationGracePeriodSeconds;
-    const graceSeconds = this.#deleted ? this.#removalGrace() : (ownGrace ?? graceOf(this.#pod));
+    const usual = this.#deleted ? this.#removalGrace() : (ownGrace ?? graceOf(this.#pod));
+    const graceSeconds = Math.min(usual, this.#ended?.graceSeconds ?? Infinity);
     const podIp = this.#ipsOf(observed)[0] ?? "";
     await stopContainer(this.#parts, { pod: this.#pod, ...action, graceSeconds, podIp });
   }
@@ -357,7 +366,7 @@ export class PodWorker {
   /** Nothing runs any more: says so a last time, lets the object go, and clears up when it is gone. */
   async #finish(): Promise<void> {
     await this.#status.flush();
-    if (!this.#deleted) return this.#deleteObject();
+    if (!this.#deleted) return letObjectGo(this.#parts.client, this.#pod);
     const { runtime, view, files } = this.#parts;
     const uid = this.#pod.metadata.uid ?? "";
     for (const { id } of view.containersOf(uid)) {
@@ -374,14 +383,18 @@ export class PodWorker {
     this.#onGone();
   }
 
-  async #deleteObject(): Promise<void> {
-    const at = { namespace: namespaceOf(this.#pod), name: nameOf(this.#pod) };
-    const preconditions = { uid: this.#pod.metadata.uid ?? "" };
-    try {
-      await this.#parts.client.delete(pods, at, { gracePeriodSeconds: 0, preconditions });
-    } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    }
+  /** A pod that is new here may be refused; what runs already stays. */
+  #admit(): void {
+    if (this.#isAdmitted || this.#deleted) return;
+    this.#isAdmitted = true;
+    const { view, admit, recorder } = this.#parts;
+    const isNew = view.sandboxesOf(this.#pod.metadata.uid ?? "").length === 0;
+    if (!isNew || isTerminal(this.#pod) || isTerminating(this.#pod)) return;
+    const refusal = admit(this.#pod);
+    if (refusal === undefined) return;
+    this.#ended ??= refusal;
+    const { reason, message } = refusal;
+    recorder.record(this.#pod, { type: "Warning", reason, message });
   }
 
   #checkDeadline(): void {

@@ -60,6 +60,14 @@ export class UsageCollector {
     };
   }
 
+  /** What these pods use, those of which something runs. */
+  async podsOf(pods: readonly Pod[], withDisk: boolean): Promise<readonly PodUsage[]> {
+    const stats = await this.#parts.runtime.containerStats();
+    const byId = new Map(stats.map((one) => [one.id, one]));
+    const usages = await Promise.all(pods.map((pod) => this.#pod(pod, byId, withDisk)));
+    return usages.filter((usage) => usage !== undefined);
+  }
+
   /** Undefined for a pod of which nothing runs. */
   async #pod(
     pod: Pod,

@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
 import { unmountBelow } from "#agent/containerd/containerd-clean.ts";
+import { rotatedLogs } from "#agent/logs/log-rotator.ts";
 import { cleanNode } from "#agent/node/clean-node.ts";
 import { removeControlGroup } from "#agent/node/control-groups.ts";
 import type { MountRequest, PodFiles } from "#agent/pods/pod-files.ts";
@@ -64,7 +65,17 @@ export function createDiskPodFiles(options: DiskOptions): PodFiles {
     async forget(pod, name, attempt) {
       const directory = at(pod);
       await rm(directory.terminationLog(name, attempt), { force: true });
-      await rm(join(directory.logs, name, `${attempt}.log`), { force: true });
+      const log = join(directory.logs, name, `${attempt}.log`);
+      for (const file of [log, ...(await rotatedLogs(log))]) await rm(file, { force: true });
+    },
+    async release(pod) {
+      const { root } = at(pod);
+      ready.delete(pod.metadata.uid ?? "");
+      await unmountBelow([root]);
+      for (const folder of ["volumes", "volume-subpaths"]) {
+        await rm(join(root, folder), { recursive: true, force: true });
+      }
+      if (options.cgroupRoot) await removeControlGroup(podCgroup(options.cgroupRoot, pod));
     },
     async remove(pod) {
       const directory = at(pod);
