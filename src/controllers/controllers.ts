@@ -17,6 +17,7 @@ import { createDisruptionController } from "#controllers/disruption/disruption-c
 import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
 import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
 import { createGarbageCollector } from "#controllers/garbage-collector/garbage-collector.ts";
+import { createAutoscalerController } from "#controllers/horizontal-pod-autoscaler/autoscaler-controller.ts";
 import { createJobController } from "#controllers/job/job-controller.ts";
 import { createNamespaceController } from "#controllers/namespace/namespace-controller.ts";
 import { createNodeIpamController } from "#controllers/node-ipam/node-ipam-controller.ts";
@@ -26,9 +27,12 @@ import type { ControllerKit } from "#controllers/parts.ts";
 import { createPodGcController } from "#controllers/pod-gc/pod-gc-controller.ts";
 import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
 import { createReplicationController } from "#controllers/replication-controller/replication-controller.ts";
+import { createResourceQuotaController } from "#controllers/resource-quota/resource-quota-controller.ts";
 import { createRootCaController } from "#controllers/root-ca/root-ca-controller.ts";
 import { createServiceAccountController } from "#controllers/service-account/service-account-controller.ts";
 import { createStatefulSetController } from "#controllers/stateful-set/stateful-set-controller.ts";
+import { createClaimProtectionController } from "#controllers/storage-protection/claim-protection-controller.ts";
+import { createVolumeProtectionController } from "#controllers/storage-protection/volume-protection-controller.ts";
 import { createTaintEvictionController } from "#controllers/taint-eviction/taint-eviction-controller.ts";
 import { startControllers, type Controller } from "#reconcile/controller.ts";
 import { createEventRecorder } from "#reconcile/event-recorder.ts";
@@ -68,6 +72,7 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createDaemonSetController(kit),
     createJobController(kit),
     createCronJobController(kit),
+    createAutoscalerController(kit),
     createDisruptionController(kit),
     createEndpointsController(kit),
     createEndpointSliceController(kit),
@@ -77,6 +82,9 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createNodeLifecycleController(kit),
     createTaintEvictionController(kit),
     createPodGcController(kit),
+    createResourceQuotaController(kit),
+    createClaimProtectionController(kit),
+    createVolumeProtectionController(kit),
     ...joiningControllers(kit, parts),
     // Last: what the others read, it reads with them.
     createGarbageCollector(kit),

@@ -64,7 +64,7 @@ const order: readonly Ordered[] = [
   off("PodTolerationRestriction"),
   off("ExtendedResourceToleration"),
   on("DefaultStorageClass"),
-  off("StorageObjectInUseProtection"),
+  on("StorageObjectInUseProtection"),
   off("OwnerReferencesPermissionEnforcement"),
   on("PersistentVolumeClaimResize"),
   on("RuntimeClass"),

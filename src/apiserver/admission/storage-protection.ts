@@ -18,5 +18,4 @@ export const storageProtection: AdmissionPlugin = {
 const finalizers = [
   ["", "persistentvolumes", "kubernetes.io/pv-protection"],
   ["", "persistentvolumeclaims", "kubernetes.io/pvc-protection"],
-  ["storage.k8s.io", "volumeattributesclasses", "kubernetes.io/vac-protection"],
 ] as const;

@@ -12,7 +12,7 @@ import {
 } from "#apiserver/admission/webhooks/admission-review.ts";
 import { CallFailure, Denial, noDryRun } from "#apiserver/admission/webhooks/failures.ts";
 import type { Hook } from "#apiserver/admission/webhooks/hook.ts";
-import { ask } from "#apiserver/admission/webhooks/webhook-client.ts";
+import { ask } from "#apiserver/webhook-client.ts";
 
 /** What a webhook is to be asked about. */
 export interface Asking {

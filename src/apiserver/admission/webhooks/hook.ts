@@ -5,7 +5,7 @@ import type {
   ValidatingWebhook,
   ValidatingWebhookConfiguration,
 } from "#api/generated/types.ts";
-import type { WebhookClient } from "#apiserver/admission/webhooks/webhook-client.ts";
+import type { WebhookClient } from "#apiserver/webhook-client.ts";
 import { matchingOf, type Matching } from "#apiserver/admission/matching/matching.ts";
 
 /** One webhook of a stored configuration, ready to be matched and called. */
