@@ -6,7 +6,13 @@ import { seededRandom } from "#base/random.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
 import type { Store } from "#storage/store.ts";
 import type { ApiServerParts } from "#apiserver/parts.ts";
-import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
+import type {
+  ApiRequest,
+  ApiResponse,
+  FrameFlow,
+  FrameSource,
+  UserInfo,
+} from "#apiserver/request.ts";
 import { createApiServer, type ApiServer } from "#apiserver/server.ts";
 
 /** The real server over a memory store, with a clock that stands until a test moves it. For tests only. */
@@ -112,19 +118,59 @@ async function openWatch(server: ApiServer, path: string): Promise<TestWatch> {
   const response = await server.handle(request);
   if (response.kind !== "stream")
     throw new Error(`Cannot watch ${path}: ${JSON.stringify(decoded(response).body)}`);
-  const frames = response.frames[Symbol.asyncIterator]();
+  const frames = readFrames(response.frames);
   return {
     next: async () => {
       const frame = await frames.next();
-      if (frame.done === true) return undefined;
-      return JSON.parse(new TextDecoder().decode(frame.value)) as {
-        type: string;
-        object: JsonObject;
-      };
+      return frame && (JSON.parse(new TextDecoder().decode(frame)) as WatchedEvent);
     },
     close: () => stop.abort(),
   };
 }
+
+interface WatchedEvent {
+  readonly type: string;
+  readonly object: JsonObject;
+}
+
+export interface FramesRead {
+  /** The next line; undefined at the end. */
+  next(): Promise<Uint8Array | undefined>;
+  readonly flow: FrameFlow;
+}
+
+/** Takes frames one line at a time, whatever comes at once. */
+export function readFrames(source: FrameSource): FramesRead {
+  const lines: Uint8Array[] = [];
+  let ended = false;
+  let wake = (): void => {};
+  const flow = source.start({
+    write: (bytes) => {
+      for (let from = 0; from < bytes.length;) {
+        const end = bytes.indexOf(10, from) + 1 || bytes.length;
+        lines.push(bytes.subarray(from, end));
+        from = end;
+      }
+      wake();
+      return lines.length < unreadMax;
+    },
+    end: () => {
+      ended = true;
+      wake();
+    },
+  });
+  return {
+    flow,
+    next: async () => {
+      if (lines.length === 0) flow.resume();
+      while (lines.length === 0 && !ended) await new Promise<void>((resolve) => (wake = resolve));
+      return lines.shift();
+    },
+  };
+}
+
+/** Like a connection, a reader that takes nothing soon holds its watch back. */
+const unreadMax = 4;
 
 /** Time that moves only when it is told to. */
 export class TestClock implements Clock {

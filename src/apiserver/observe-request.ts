@@ -1,6 +1,6 @@
 import { isLongRunning } from "#apiserver/in-flight.ts";
 import { requestLabels, targetLabels } from "#apiserver/metrics.ts";
-import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
+import type { ApiRequest, ApiResponse, FrameSource, UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 
@@ -69,23 +69,64 @@ function statusOf(response: ApiResponse): number {
 
 function counted(state: ServerState, info: RequestInfo, response: ApiResponse): ApiResponse {
   if (response.kind === "stream")
-    return { ...response, frames: whileOpen(state, info, response.frames) };
+    return { ...response, frames: countedFrames(state, info, response.frames) };
   if (response.kind === "events")
     return { ...response, events: whileOpen(state, info, response.events) };
   return response;
 }
 
-async function* whileOpen<T>(
-  state: ServerState,
-  info: RequestInfo,
-  items: AsyncIterable<T>,
-): AsyncGenerator<T> {
+function countedFrames(state: ServerState, info: RequestInfo, frames: FrameSource): FrameSource {
+  return {
+    start: (sink) => {
+      const close = opened(state, info);
+      const end = (): void => {
+        close();
+        sink.end();
+      };
+      const flow = frames.start({ write: (bytes) => sink.write(bytes), end });
+      const stop = (): void => {
+        close();
+        flow.stop();
+      };
+      return { resume: () => flow.resume(), stop };
+    },
+  };
+}
+
+/** Counts a stream among those open until the answer is called. */
+function opened(state: ServerState, info: RequestInfo): () => void {
   const { longRunning } = state.metrics;
   const labels = targetLabels(info);
   longRunning.add(labels, 1);
-  try {
-    yield* items;
-  } finally {
-    longRunning.add(labels, -1);
-  }
+  let open = true;
+  return () => {
+    if (open) longRunning.add(labels, -1);
+    open = false;
+  };
+}
+
+/** Counts a caller in the same process that takes events one by one. */
+function whileOpen<T>(
+  state: ServerState,
+  info: RequestInfo,
+  items: AsyncIterable<T>,
+): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const close = opened(state, info);
+      const iterator = items[Symbol.asyncIterator]();
+      return {
+        next: async () => {
+          const result = await iterator.next();
+          if (result.done === true) close();
+          return result;
+        },
+        return: async () => {
+          close();
+          await iterator.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
 }

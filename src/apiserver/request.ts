@@ -51,8 +51,7 @@ export type ApiResponse =
       readonly kind: "stream";
       readonly status: number;
       readonly headers: Headers;
-      /** Whole watch frames; the iteration ends when the server ends the watch. */
-      readonly frames: AsyncIterable<Uint8Array>;
+      readonly frames: FrameSource;
     }
   | {
       readonly kind: "events";
@@ -68,6 +67,26 @@ export interface BytesResponse {
   readonly lengthBytes: number;
   /** May be iterated once; large lists are put together while they are written. */
   readonly chunks: Iterable<Uint8Array>;
+}
+
+/** Whole watch frames, pushed to whoever writes them to a connection: nothing waits for a turn of its own. */
+export interface FrameSource {
+  /** Begins; called once. The source ends when the server ends the watch. */
+  start(sink: FrameSink): FrameFlow;
+}
+
+export interface FrameSink {
+  /** Takes one or more whole frames. False: hold the following ones back until `resume`. */
+  write(frames: Uint8Array): boolean;
+  /** Nothing follows. */
+  end(): void;
+}
+
+export interface FrameFlow {
+  /** The sink takes frames again. */
+  resume(): void;
+  /** The client is gone. */
+  stop(): void;
 }
 
 /** A watch event for callers in the same process. */

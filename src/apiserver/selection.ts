@@ -9,6 +9,8 @@ export interface Selection {
   readonly everything: boolean;
   /** The one name that can match, where the field selector gives it. */
   readonly exactName: string | undefined;
+  /** Nothing but the name is asked for. */
+  readonly nameAlone: boolean;
   readonly matchesLabels: (labels: Readonly<Record<string, string>>) => boolean;
   /** `object` is in the form of the call's kind. */
   matches(object: StoredObject): boolean;
@@ -22,9 +24,12 @@ export function selectionOf(call: Call): Selection {
   const named = call.info.verb === "watch" ? call.info.name : "";
   const matchesFields = (object: StoredObject): boolean =>
     fields.matches((field) => own[field]?.(object.object) ?? metadataField(object, field));
+  const conditions = fields.requirements.length + (named === "" ? 0 : 1);
+  const exactName = fields.exactValue("metadata.name") ?? (named || undefined);
   return {
+    nameAlone: labels.matchesEverything && conditions === 1 && exactName !== undefined,
     everything: labels.matchesEverything && fields.matchesEverything && named === "",
-    exactName: fields.exactValue("metadata.name") ?? (named || undefined),
+    exactName,
     matchesLabels: (given) => labels.matchesEverything || labels.matches(given),
     matches: (object) =>
       (named === "" || metadataField(object, "metadata.name") === named) &&

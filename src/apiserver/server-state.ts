@@ -5,6 +5,7 @@ import type { Store } from "#storage/store.ts";
 import type { Admission } from "#apiserver/admission/admission-chain.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { StoreCache } from "#apiserver/cache/store-cache.ts";
+import type { ConversionMetrics } from "#apiserver/custom/conversion/conversion-metrics.ts";
 import type { ServerMetrics } from "#apiserver/metrics.ts";
 import type { ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 import type { Kind } from "#api/kind.ts";
@@ -14,7 +15,8 @@ import type { AuditSink, OpenApiFiles, TokenIssuer, TokenReviewer } from "#apise
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
 import type { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
-import type { BookmarkTicker } from "#apiserver/verbs/watch-stream.ts";
+import type { BookmarkTicker } from "#apiserver/verbs/bookmark-ticker.ts";
+import type { WatchItems } from "#apiserver/verbs/watch-items.ts";
 
 /** What every step of the pipeline may use. One for each server. */
 export interface ServerState {
@@ -26,10 +28,11 @@ export interface ServerState {
   readonly log: Log;
   readonly authorizer: Authorizer;
   readonly admission: Admission;
+  readonly conversions: ConversionMetrics;
   readonly hooks: ResourceHooks;
   readonly metrics: ServerMetrics;
   readonly bookmarks: BookmarkTicker;
-  readonly frames: FrameCache;
+  readonly watchItems: WatchItems;
   readonly audit: AuditSink | undefined;
   readonly tokens: TokenIssuer | undefined;
   readonly tokenReviewer: TokenReviewer | undefined;

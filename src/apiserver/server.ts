@@ -5,11 +5,11 @@ import { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
 import { attributesOf, authorize } from "#apiserver/authorize.ts";
 import { bootstrap } from "#apiserver/bootstrap/bootstrap.ts";
 import { startCustomResources } from "#apiserver/custom/custom-resources.ts";
+import { ConversionMetrics } from "#apiserver/custom/conversion/conversion-metrics.ts";
 import { definitionHook } from "#apiserver/custom/definition-hook.ts";
 import { createStoreCache } from "#apiserver/cache/store-cache.ts";
 import { startCompaction } from "#apiserver/compaction.ts";
 import { encodeRefusal } from "#apiserver/content/refusal.ts";
-import { FrameCache } from "#apiserver/content/frames.ts";
 import { startEventExpiry } from "#apiserver/event-expiry.ts";
 import { dispatch } from "#apiserver/dispatch.ts";
 import { answerPath } from "#apiserver/endpoints/endpoints.ts";
@@ -29,7 +29,8 @@ import { storeRefusal } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import { requestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
-import { BookmarkTicker } from "#apiserver/verbs/watch-stream.ts";
+import { BookmarkTicker } from "#apiserver/verbs/bookmark-ticker.ts";
+import { WatchItems } from "#apiserver/verbs/watch-items.ts";
 
 /** A whole API server without its sockets: a request in, an answer or a stream out. */
 export interface ApiServer extends AsyncDisposable {
@@ -93,6 +94,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
       metrics: metrics.registry,
       choice: parts.admission,
     }),
+    conversions: new ConversionMetrics(metrics.registry),
     hooks: new Map([
       ...builtinHooks(services),
       ["apiextensions.k8s.io/customresourcedefinitions", definitionHook],

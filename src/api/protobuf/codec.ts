@@ -1,8 +1,8 @@
 import type { JsonObject } from "#api/kind.ts";
 import type { Json } from "#api/meta.ts";
 import { badRequest } from "#api/status.ts";
-import { decodeMessage, encodeMessage } from "#api/protobuf/messages.ts";
-import { decodeText, encodeText } from "#api/protobuf/special-messages.ts";
+import { decodeMessage, encodeMessage, writeMessage } from "#api/protobuf/messages.ts";
+import { decodeText } from "#api/protobuf/special-messages.ts";
 import { malformed, wireBytes, WireReader, WireWriter } from "#api/protobuf/wire.ts";
 import { definitionNames, definitionOf, packageAliases } from "#api/schemas/definitions.ts";
 
@@ -26,23 +26,59 @@ export function decodeProtobuf(bytes: Uint8Array): JsonObject {
 
 /** The protobuf form of a built-in object, in its envelope. */
 export function encodeProtobuf(object: JsonObject): Uint8Array {
+  return encodeProtobufList(object, undefined);
+}
+
+/** The same of a list whose items are encoded already, each as `encodeProtobufItem` makes it. */
+export function encodeProtobufList(
+  object: JsonObject,
+  items: Iterable<Uint8Array> | undefined,
+): Uint8Array {
   const apiVersion = String(object["apiVersion"] as string);
   const kind = String(object["kind"] as string);
   const definition = definitionNamed(apiVersion, kind);
   if (definition === undefined) {
     throw new Error(`Cannot encode ${apiVersion} ${kind}: no protobuf message is known`);
   }
-  const typeMeta = new WireWriter();
-  typeMeta.bytesField(1, encodeText(apiVersion));
-  typeMeta.bytesField(2, encodeText(kind));
   const envelope = new WireWriter();
   envelope.raw(magic);
-  envelope.bytesField(1, typeMeta.finish());
-  envelope.bytesField(2, encodeMessage(definition, object));
-  envelope.bytesField(3, new Uint8Array());
-  envelope.bytesField(4, new Uint8Array());
+  envelope.messageField(1, () => {
+    envelope.textField(1, apiVersion);
+    envelope.textField(2, kind);
+  });
+  envelope.messageField(2, () => {
+    writeMessage(envelope, definition, object);
+    const number = definitionOf(definition)?.fields.find(({ name }) => name === "items")?.number;
+    for (const item of items ?? []) envelope.bytesField(number ?? listItems, item);
+  });
+  envelope.textField(3, "");
+  envelope.textField(4, "");
   return envelope.finish();
 }
+
+/** The message of one object without an envelope: an item of a list. Undefined where the kind has none. */
+export function encodeProtobufItem(object: JsonObject): Uint8Array | undefined {
+  const definition = definitionNamed(
+    String(object["apiVersion"] as string),
+    String(object["kind"] as string),
+  );
+  return definition === undefined ? undefined : encodeMessage(definition, object);
+}
+
+/** A `meta/v1 WatchEvent` around an object in its envelope, with its length before it, as watches are framed. */
+export function encodeProtobufFrame(type: string, object: Uint8Array): Uint8Array {
+  const event = new WireWriter();
+  event.raw(lengthPlace);
+  event.textField(1, type);
+  event.messageField(2, () => event.bytesField(1, object));
+  const frame = event.finish();
+  new DataView(frame.buffer).setUint32(0, frame.length - lengthPlace.length);
+  return frame;
+}
+
+/** The number of `items` in nearly every list. */
+const listItems = 2;
+const lengthPlace = new Uint8Array(4);
 
 /** Whether a built-in message is known for this kind. Custom resources have none. */
 export function hasProtobuf(apiVersion: string, kind: string): boolean {

@@ -2,7 +2,7 @@ import { invariant } from "#base/invariant.ts";
 import type { Json } from "#api/meta.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { fromBase64, toBase64 } from "#api/protobuf/base64.ts";
-import { decodeText, encodeText, specialMessage } from "#api/protobuf/special-messages.ts";
+import { decodeText, specialMessage } from "#api/protobuf/special-messages.ts";
 import type { Nested } from "#api/protobuf/special-messages.ts";
 import {
   malformed,
@@ -24,15 +24,21 @@ export function decodeMessage(definition: string, bytes: Uint8Array, depth = 0):
 }
 
 export function encodeMessage(definition: string, object: Json): Uint8Array {
+  const writer = new WireWriter();
+  writeMessage(writer, definition, object);
+  return writer.finish();
+}
+
+/** Writes the message's fields, without a tag or a length. */
+export function writeMessage(writer: WireWriter, definition: string, object: Json): void {
   if (typeof object !== "object" || object === null || Array.isArray(object)) {
     throw new Error(`Cannot encode ${definition}: the value is not an object`);
   }
-  const writer = new WireWriter();
   for (const field of fieldsOf(definition).values()) {
-    if (field.name === "~") writer.bytesField(field.number, encodeMessage(field.type, object));
-    else encodeField(writer, field, object[field.name]);
+    if (field.name === "~") {
+      writer.messageField(field.number, () => writeMessage(writer, field.type, object));
+    } else encodeField(writer, field, object[field.name]);
   }
-  return writer.finish();
 }
 
 /** Schemas of custom resources are the only messages that hold themselves. */
@@ -197,18 +203,29 @@ function encodeEntry(
   field: Field,
   [key, value]: readonly [string, Json],
 ): void {
-  const entry = new WireWriter();
-  entry.bytesField(1, encodeText(key));
-  encodeValue(entry, { ...field, number: 2 }, value);
-  writer.bytesField(field.number, entry.finish());
+  writer.messageField(field.number, () => {
+    writer.textField(1, key);
+    encodeValue(writer, entryValue(field), value);
+  });
 }
+
+function entryValue(field: Field): Field {
+  let value = entryValues.get(field);
+  if (value === undefined) {
+    value = { ...field, number: 2 };
+    entryValues.set(field, value);
+  }
+  return value;
+}
+
+const entryValues = new Map<Field, Field>();
 
 function encodeValue(writer: WireWriter, field: Field, value: Json): void {
   const { number, type } = field;
   switch (type) {
     case "string":
       if (typeof value !== "string") throw unfit(field, "a text");
-      writer.bytesField(number, encodeText(value));
+      writer.textField(number, value);
       return;
     case "bytes":
       if (typeof value !== "string") throw unfit(field, "base64");
@@ -216,12 +233,12 @@ function encodeValue(writer: WireWriter, field: Field, value: Json): void {
       return;
     case "bool":
       if (typeof value !== "boolean") throw unfit(field, "a boolean");
-      writer.varintField(number, value ? 1n : 0n);
+      writer.integerField(number, value ? 1 : 0);
       return;
     case "int32":
     case "int64":
       if (!Number.isInteger(value)) throw unfit(field, "a whole number");
-      writer.varintField(number, BigInt(value as number));
+      writer.integerField(number, value as number);
       return;
     case "double":
       if (typeof value !== "number") throw unfit(field, "a number");
@@ -229,8 +246,9 @@ function encodeValue(writer: WireWriter, field: Field, value: Json): void {
       return;
     default: {
       const special = specialMessage(type);
-      const bytes = special?.encode(value, nestedAt(0)) ?? encodeMessage(type, value);
-      writer.bytesField(number, bytes);
+      if (special === undefined) {
+        writer.messageField(number, () => writeMessage(writer, type, value));
+      } else writer.bytesField(number, special.encode(value, nestedAt(0)));
     }
   }
 }

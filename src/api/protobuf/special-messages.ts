@@ -15,8 +15,15 @@ export interface Nested {
 
 /** By the definition's name without its package. */
 export function specialMessage(definition: string): SpecialMessage | undefined {
-  return specials[definition.slice(definition.lastIndexOf(".") + 1)];
+  let special = byDefinition.get(definition);
+  if (special === undefined && !byDefinition.has(definition)) {
+    special = specials[definition.slice(definition.lastIndexOf(".") + 1)];
+    byDefinition.set(definition, special);
+  }
+  return special;
 }
+
+const byDefinition = new Map<string, SpecialMessage | undefined>();
 
 const text = new TextDecoder("utf-8", { fatal: true });
 const utf8 = new TextEncoder();

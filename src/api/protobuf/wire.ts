@@ -96,9 +96,9 @@ export class WireReader {
   }
 }
 
-/** Collects the fields of one message. */
+/** Collects the fields of one message; messages within it are written in place. */
 export class WireWriter {
-  #bytes = new Uint8Array(64);
+  #bytes = new Uint8Array(256);
   #length = 0;
 
   /** A copy of what was written. */
@@ -108,7 +108,14 @@ export class WireWriter {
 
   varintField(number: number, value: bigint): void {
     this.#tag(number, wireVarint);
-    this.#varint(BigInt.asUintN(64, value));
+    this.#bigVarint(BigInt.asUintN(64, value));
+  }
+
+  /** Any whole number; a negative one takes ten bytes, as in every proto2 integer. */
+  integerField(number: number, value: number): void {
+    if (value < 0 || !Number.isSafeInteger(value)) return this.varintField(number, BigInt(value));
+    this.#tag(number, wireVarint);
+    this.#varint(value);
   }
 
   doubleField(number: number, value: number): void {
@@ -120,8 +127,33 @@ export class WireWriter {
 
   bytesField(number: number, value: Uint8Array): void {
     this.#tag(number, wireBytes);
-    this.#varint(BigInt(value.length));
+    this.#varint(value.length);
     this.raw(value);
+  }
+
+  textField(number: number, text: string): void {
+    this.#tag(number, wireBytes);
+    if (text.length < shortMax && this.#shortText(text)) return;
+    const encoded = encoder.encode(text);
+    this.#varint(encoded.length);
+    this.raw(encoded);
+  }
+
+  /** A field whose bytes are what `write` writes. */
+  messageField(number: number, write: () => void): void {
+    this.#tag(number, wireBytes);
+    this.#reserve(1);
+    const start = ++this.#length;
+    write();
+    const length = this.#length - start;
+    const more = varintLength(length) - 1;
+    if (more > 0) {
+      this.#reserve(more);
+      this.#bytes.copyWithin(start + more, start, this.#length);
+    }
+    this.#length = start - 1;
+    this.#varint(length);
+    this.#length += length;
   }
 
   raw(value: Uint8Array): void {
@@ -130,11 +162,36 @@ export class WireWriter {
     this.#length += value.length;
   }
 
-  #tag(number: number, wire: number): void {
-    this.#varint(BigInt(number * 8 + wire));
+  /** Most texts are short and plain; a call of the encoder costs more than they do. */
+  #shortText(text: string): boolean {
+    this.#reserve(text.length + 1);
+    const bytes = this.#bytes;
+    const start = this.#length + 1;
+    for (let at = 0; at < text.length; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code > 0x7f) return false;
+      bytes[start + at] = code;
+    }
+    bytes[this.#length] = text.length;
+    this.#length = start + text.length;
+    return true;
   }
 
-  #varint(value: bigint): void {
+  #tag(number: number, wire: number): void {
+    this.#varint(number * 8 + wire);
+  }
+
+  #varint(value: number): void {
+    this.#reserve(10);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  #bigVarint(value: bigint): void {
     this.#reserve(10);
     let rest = value;
     while (rest >= 0x80n) {
@@ -150,6 +207,16 @@ export class WireWriter {
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
+}
+
+const encoder = new TextEncoder();
+/** Such lengths fit into one byte. */
+const shortMax = 128;
+
+function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length += 1;
+  return length;
 }
 
 export function malformed(why: string): Error {

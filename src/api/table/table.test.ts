@@ -2,7 +2,7 @@ import { deepEqual } from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "#api/kind.ts";
 import { defaultColumns } from "#api/kinds/columns/columns.ts";
-import { partialMetadataList, tableOf } from "#api/table/table.ts";
+import { partialMetadata, partialMetadataList, tableOf } from "#api/table/table.ts";
 
 const metadata = { name: "a", creationTimestamp: "2026-11-22T10:00:00Z" };
 const object: JsonObject = { apiVersion: "x/v1", kind: "Thing", metadata, spec: { size: 1 } };
@@ -49,7 +49,7 @@ test("tableOf() leaves headers out of later watch events", () => {
 });
 
 test("partialMetadataList() keeps the metadata alone", () => {
-  deepEqual(partialMetadataList([object], { continue: "x" }), {
+  deepEqual(partialMetadataList([partialMetadata(object)], { continue: "x" }), {
     kind: "PartialObjectMetadataList",
     apiVersion: "meta.k8s.io/v1",
     metadata: { continue: "x" },

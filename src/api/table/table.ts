@@ -17,13 +17,20 @@ export interface TableRequest {
 
 /** A `meta.k8s.io/v1 Table` of the objects, all columns included: the client hides those of low priority. */
 export function tableOf(request: TableRequest): JsonObject {
-  const { columns } = request.kind;
+  const rows = request.objects.map((object) => tableRowOf(object, request));
+  return tableOfRows({ ...request, rows });
+}
+
+/** The same of rows that are made already. */
+export function tableOfRows(
+  request: Pick<TableRequest, "kind" | "listMeta" | "noHeaders"> & { readonly rows: JsonObject[] },
+): JsonObject {
   return {
     kind: "Table",
     apiVersion: "meta.k8s.io/v1",
     metadata: request.listMeta,
-    columnDefinitions: request.noHeaders ? null : columns.map(definitionOf),
-    rows: request.objects.map((object) => rowOf(object, columns, request)),
+    columnDefinitions: request.noHeaders ? null : request.kind.columns.map(definitionOf),
+    rows: request.rows,
   };
 }
 
@@ -36,15 +43,13 @@ export function partialMetadata(object: JsonObject): JsonObject {
   };
 }
 
-export function partialMetadataList(
-  objects: readonly JsonObject[],
-  listMeta: JsonObject,
-): JsonObject {
+/** `items` as `partialMetadata` makes them. */
+export function partialMetadataList(items: JsonObject[], listMeta: JsonObject): JsonObject {
   return {
     kind: "PartialObjectMetadataList",
     apiVersion: "meta.k8s.io/v1",
     metadata: listMeta,
-    items: objects.map(partialMetadata),
+    items,
   };
 }
 
@@ -58,12 +63,11 @@ function definitionOf(column: Column): JsonObject {
   };
 }
 
-function rowOf(
+export function tableRowOf(
   object: JsonObject,
-  columns: readonly Column[],
-  { nowMs, includeObject }: TableRequest,
+  { kind, nowMs, includeObject }: Pick<TableRequest, "kind" | "nowMs" | "includeObject">,
 ): JsonObject {
-  const cells = columns.map((column): Json => column.cell(object, nowMs));
+  const cells = kind.columns.map((column): Json => column.cell(object, nowMs));
   switch (includeObject) {
     case "None":
       return { cells, object: null };

@@ -53,7 +53,7 @@ export class ResourceCache {
   /** The changes after `revision`, or undefined when some of them are forgotten. */
   changesAfter(revision: number): readonly Change[] | undefined {
     if (revision < this.#historyStart) return undefined;
-    return this.#history.filter((change) => change.revision > revision);
+    return this.#history.slice(this.#firstAfter(revision));
   }
 
   get historyStart(): number {
@@ -113,6 +113,18 @@ export class ResourceCache {
     this.#historyStart = dropped.at(-1)?.revision ?? this.#historyStart;
   }
 
+  /** The place in the history of the first change after `revision`. */
+  #firstAfter(revision: number): number {
+    let low = 0;
+    let high = this.#history.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#history[middle]?.revision ?? 0) <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
   /** The index of the first object whose key is not before `key`. */
   #position(key: string): number {
     let low = 0;
@@ -139,7 +151,8 @@ function* scopesOf(key: string, resourcePrefix: string): Generator<string> {
   yield key;
 }
 
-function changeOf(
+/** One write as a change; `current` or `previous` is there. */
+export function changeOf(
   revision: number,
   current: StoredObject | undefined,
   previous: StoredObject | undefined,

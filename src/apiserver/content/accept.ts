@@ -8,23 +8,27 @@ export interface Form {
   readonly pretty: boolean;
 }
 
-/** Which of the meta forms an answer could take. */
+/** What an answer could be. */
 export interface Offer {
+  /** Which of the meta forms. */
   readonly as: readonly Form["as"][];
+  /** The object itself has a protobuf form: custom resources have none. Default true. */
+  readonly protobuf?: boolean;
+  /** Watches have no YAML. Default true. */
+  readonly yaml?: boolean;
 }
 
-/** Chooses as upstream does: the caller's order counts; JSON is preferred to protobuf wherever both will do. */
+/** Chooses as upstream does: the first of the caller's wishes that can be met. */
 export function formOf(request: ApiRequest, offer: Offer): Form {
   const header = request.header("accept") ?? "";
   const pretty = wantsPretty(request);
   if (header === "") return { media: "json", as: "object", pretty };
   if (header === "application/json") return { media: "json", as: "object", pretty };
-  const wishes = parseAccept(header);
-  const possible = wishes.flatMap((wish) => formFor(wish, offer) ?? []);
-  const best = possible[0];
-  if (best === undefined) throw notAcceptable();
-  const json = possible.find((form) => form.media === "json" && form.as === best.as);
-  return { ...(best.media === "protobuf" && json ? json : best), pretty };
+  for (const wish of parseAccept(header)) {
+    const form = formFor(wish, offer);
+    if (form !== undefined) return { ...form, pretty };
+  }
+  throw notAcceptable(mediaTypesOf(offer));
 }
 
 interface Wish {
@@ -57,7 +61,14 @@ function formFor(wish: Wish, offer: Offer): Omit<Form, "pretty"> | undefined {
   const version = wish.parameters.get("v");
   if (as !== "object" && (version !== "v1" || wish.parameters.get("g") !== "meta.k8s.io"))
     return undefined;
+  if (media === "yaml" && offer.yaml === false) return undefined;
+  if (media === "protobuf" && !inProtobuf(as, offer)) return undefined;
   return { media, as: as as Form["as"] };
+}
+
+/** Tables have no protobuf form; metadata alone has one, of custom resources too. */
+function inProtobuf(as: string, offer: Offer): boolean {
+  return as !== "Table" && (as !== "object" || offer.protobuf !== false);
 }
 
 function mediaOf(type: string): Form["media"] | undefined {
@@ -75,11 +86,11 @@ function mediaOf(type: string): Form["media"] | undefined {
   }
 }
 
-export function notAcceptable(): StatusError {
+export function notAcceptable(accepted: readonly string[] = mediaTypes): StatusError {
   return new StatusError({
     code: 406,
     reason: "NotAcceptable",
-    message: `only the following media types are accepted: ${mediaTypes.join(", ")}`,
+    message: `only the following media types are accepted: ${accepted.join(", ")}`,
   });
 }
 
@@ -88,6 +99,14 @@ export const mediaTypes: readonly string[] = [
   "application/yaml",
   "application/vnd.kubernetes.protobuf",
 ];
+
+function mediaTypesOf(offer: Offer): readonly string[] {
+  return mediaTypes.filter(
+    (type) =>
+      (offer.yaml !== false || !type.endsWith("yaml")) &&
+      (offer.protobuf !== false || !type.endsWith("protobuf")),
+  );
+}
 
 /** As upstream: when asked, or when a person's tool asks without saying. */
 function wantsPretty(request: ApiRequest): boolean {

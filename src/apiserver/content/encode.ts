@@ -1,26 +1,52 @@
 import type { JsonObject } from "#api/kind.ts";
-import { partialMetadataList, tableOf } from "#api/table/table.ts";
+import { hasProtobuf } from "#api/protobuf/codec.ts";
+import { apiVersionOf } from "#api/resource.ts";
+import { partialMetadata, partialMetadataList, tableOfRows, tableRowOf } from "#api/table/table.ts";
 import { stringify as stringifyYaml } from "yaml";
 import type { Answer, ObjectList } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import type { ApiRequest, ApiResponse, Headers } from "#apiserver/request.ts";
-import { formOf, type Form } from "#apiserver/content/accept.ts";
+import { formOf, type Form, type Offer } from "#apiserver/content/accept.ts";
 import { bytesResponse, textResponse, utf8 } from "#apiserver/content/bytes.ts";
 import { listBytes, listMetadata, listObject } from "#apiserver/content/list-bytes.ts";
+import { inTurns } from "#apiserver/content/in-turns.ts";
+import { listProtobuf } from "#apiserver/content/list-protobuf.ts";
 import { encodeAsProtobuf } from "#apiserver/content/protobuf.ts";
 import { includeObject, objectInForm } from "#apiserver/content/shape.ts";
 import { watchResponse } from "#apiserver/content/watch-response.ts";
 
 /** The form in which this call is to be answered; refused before anything is done. */
 export function formOfCall(call: Call): Form {
-  const { verb } = call.info;
-  if (verb === "list")
-    return formOf(call.request, { as: ["object", "Table", "PartialObjectMetadataList"] });
-  return formOf(call.request, { as: ["object", "Table", "PartialObjectMetadata"] });
+  return formOf(
+    call.request,
+    offers[call.info.verb === "list" ? "list" : call.info.verb === "watch" ? "watch" : "object"](
+      call,
+    ),
+  );
+}
+
+const offers: Readonly<Record<"list" | "watch" | "object", (call: Call) => Offer>> = {
+  list: (call) => ({
+    as: ["object", "Table", "PartialObjectMetadataList"],
+    protobuf: isBuiltIn(call),
+  }),
+  watch: (call) => ({ as: singleForms, protobuf: isBuiltIn(call), yaml: false }),
+  object: (call) => ({ as: singleForms, protobuf: isBuiltIn(call) }),
+};
+
+const singleForms: Offer["as"] = ["object", "Table", "PartialObjectMetadata"];
+
+function isBuiltIn(call: Call): boolean {
+  const { kind } = call;
+  return hasProtobuf(apiVersionOf(kind), kind.kind);
 }
 
 /** Puts an answer into the form that was asked for. */
-export function encodeAnswer(call: Call, answer: Answer, form: Form): ApiResponse {
+export function encodeAnswer(
+  call: Call,
+  answer: Answer,
+  form: Form,
+): ApiResponse | Promise<ApiResponse> {
   const headers = call.warnings.headers();
   switch (answer.kind) {
     case "connect":
@@ -42,28 +68,36 @@ export function encodeAnswer(call: Call, answer: Answer, form: Form): ApiRespons
   }
 }
 
-function encodeList(call: Call, list: ObjectList, form: Form): ApiResponse {
+async function encodeList(call: Call, list: ObjectList, form: Form): Promise<ApiResponse> {
   const headers = call.warnings.headers();
   const answer = { status: 200, headers };
   if (form.as === "object" && isPlainJson(call.request, form))
     return listBytes(call.kind, list, headers);
-  return valueResponse(call, { ...answer, value: listInForm(call, list, form) }, form);
+  if (form.as === "object" && form.media === "protobuf" && call.request.answer === "bytes")
+    return bytesResponse(
+      200,
+      { type: protobufType, bytes: await listProtobuf(call.kind, list) },
+      headers,
+    );
+  return valueResponse(call, { ...answer, value: await listInForm(call, list, form) }, form);
 }
 
-function listInForm(call: Call, list: ObjectList, form: Form): JsonObject {
-  const objects = list.items.map((item) => item.object);
+async function listInForm(call: Call, list: ObjectList, form: Form): Promise<JsonObject> {
   switch (form.as) {
-    case "Table":
-      return tableOf({
+    case "Table": {
+      const shared = {
         kind: call.kind,
-        objects,
         nowMs: call.server.clock.now(),
         includeObject: includeObject(call.request),
-        listMeta: listMetadata(list),
-      });
+      };
+      const rows = await inTurns(list.items, (item) => tableRowOf(item.object, shared));
+      return tableOfRows({ ...shared, rows, listMeta: listMetadata(list) });
+    }
     case "PartialObjectMetadataList":
-    case "PartialObjectMetadata":
-      return partialMetadataList(objects, listMetadata(list));
+    case "PartialObjectMetadata": {
+      const items = await inTurns(list.items, (item) => partialMetadata(item.object));
+      return partialMetadataList(items, listMetadata(list));
+    }
     case "object":
       return listObject(call.kind, list);
   }

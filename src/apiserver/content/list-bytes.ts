@@ -30,7 +30,8 @@ export function listMetadata(list: ObjectList): JsonObject {
   };
 }
 
-function listHead(kind: Kind, list: ObjectList): JsonObject {
+/** A list without its items. */
+export function listHead(kind: Kind, list: ObjectList): JsonObject {
   return {
     kind: kind.listKind ?? `${kind.kind}List`,
     apiVersion: apiVersionOf(kind),

@@ -1,67 +1,97 @@
 import type { JsonObject } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
 import type { Call } from "#apiserver/call.ts";
-import type { ApiResponse, ObjectEvent } from "#apiserver/request.ts";
-import type { WatchEvents, WatchItem } from "#apiserver/verbs/watch-stream.ts";
-import { notAcceptable, type Form } from "#apiserver/content/accept.ts";
+import type { ApiResponse, FrameSource, ObjectEvent } from "#apiserver/request.ts";
+import type { BookmarkItem, WatchItem } from "#apiserver/verbs/watch-items.ts";
+import type { WatchEvents } from "#apiserver/verbs/watch-stream.ts";
+import type { Form } from "#apiserver/content/accept.ts";
+import { EventIterator } from "#apiserver/content/event-iterator.ts";
+import { FrameReader, type FrameEncoder } from "#apiserver/content/frame-reader.ts";
+import { protobufFrames, watchProtobufType } from "#apiserver/content/protobuf-frames.ts";
 import { utf8 } from "#apiserver/content/bytes.ts";
 import { objectInForm, tableRow } from "#apiserver/content/shape.ts";
 
-/** A watch as a stream of JSON lines, or of objects for callers in the same process. */
+/** A watch as a stream of frames, or of objects for callers in the same process. */
 export function watchResponse(call: Call, events: WatchEvents, form: Form): ApiResponse {
   const headers = call.warnings.headers();
   if (call.request.answer === "objects") {
     return { kind: "events", headers, events: objectEvents(call, events) };
   }
-  if (form.media === "protobuf") throw notAcceptable();
-  const frames =
-    form.as === "object" ? plainFrames(call, events) : shapedFrames(call, events, form);
+  const type = form.media === "protobuf" ? watchProtobufType : "application/json";
   return {
     kind: "stream",
     status: 200,
-    headers: [["content-type", "application/json"], ...headers],
-    frames,
+    headers: [["content-type", type], ...headers],
+    frames: frameSource(events, encoderOf(call, form)),
   };
 }
 
-async function* plainFrames(call: Call, events: WatchEvents): AsyncGenerator<Uint8Array> {
-  for await (const item of events) {
-    if (item.type === "BOOKMARK") yield line({ type: item.type, object: bookmarkOf(call, item) });
-    else if (item.type === "ERROR") yield line({ type: item.type, object: item.status });
-    else yield call.server.frames.frame(item.type, item.object);
-  }
+function frameSource(events: WatchEvents, encode: FrameEncoder): FrameSource {
+  return {
+    start: (sink) => {
+      events.start(new FrameReader(encode, sink));
+      return { resume: () => events.resume(), stop: () => events.stop() };
+    },
+  };
 }
 
-async function* shapedFrames(
-  call: Call,
-  events: WatchEvents,
-  form: Form,
-): AsyncGenerator<Uint8Array> {
+function encoderOf(call: Call, form: Form): FrameEncoder {
+  if (form.media === "protobuf")
+    return protobufFrames((item) => shapedEvent(call, item, form), form.as);
+  return form.as === "object" ? plainFrames(call) : shapedFrames(call, form);
+}
+
+/** The stored bytes between the words that make them an event. */
+function plainFrames(call: Call): FrameEncoder {
+  return {
+    name: "json",
+    pieces: (item) => {
+      if (item.type === "BOOKMARK" || item.type === "ERROR") return [line(otherEvent(call, item))];
+      return [frameStart[item.type], item.object.bytes, frameEnd];
+    },
+  };
+}
+
+/** The first row of a table brings the headings, so its frames are not everybody's. */
+function shapedFrames(call: Call, form: Form): FrameEncoder {
   let first = true;
-  for await (const { type, object } of objectEvents(call, events)) {
-    if (type === "ERROR") yield line({ type, object });
-    else {
-      const shaped =
-        form.as === "Table"
-          ? tableRow(call, object as JsonObject, !first)
-          : objectInForm(call, object as JsonObject, form);
-      yield line({ type, object: shaped });
-    }
-    first = false;
-  }
+  return {
+    name: form.as === "Table" ? undefined : "json metadata",
+    pieces: (item) => {
+      const event = shapedEvent(call, item, form, !first);
+      first = false;
+      return [line(event)];
+    },
+  };
 }
 
-async function* objectEvents(call: Call, events: WatchEvents): AsyncGenerator<ObjectEvent> {
-  for await (const item of events) {
-    if (item.type === "BOOKMARK") yield { type: item.type, object: bookmarkOf(call, item) };
-    else if (item.type === "ERROR")
-      yield { type: item.type, object: { ...item.status } as unknown as JsonObject };
-    else yield { type: item.type, object: item.object.object };
-  }
+function shapedEvent(call: Call, item: WatchItem, form: Form, noHeaders = false): ObjectEvent {
+  const event = objectEvent(call, item);
+  if (item.type === "ERROR" || form.as === "object") return event;
+  const object = event.object as JsonObject;
+  if (form.as === "Table") return { type: item.type, object: tableRow(call, object, noHeaders) };
+  return { type: item.type, object: objectInForm(call, object, form) };
+}
+
+function objectEvents(call: Call, events: WatchEvents): AsyncIterable<ObjectEvent> {
+  return new EventIterator(events, (item) => objectEvent(call, item));
+}
+
+function objectEvent(call: Call, item: WatchItem): ObjectEvent {
+  if (item.type === "BOOKMARK" || item.type === "ERROR") return otherEvent(call, item);
+  return { type: item.type, object: item.object.object };
+}
+
+function otherEvent(
+  call: Call,
+  item: Exclude<WatchItem, { type: "ADDED" | "MODIFIED" | "DELETED" }>,
+): ObjectEvent {
+  if (item.type === "BOOKMARK") return { type: item.type, object: bookmarkOf(call, item) };
+  return { type: item.type, object: { ...item.status } as unknown as JsonObject };
 }
 
 /** An object of the watched kind that says nothing but how far the watch has come. */
-function bookmarkOf(call: Call, item: Extract<WatchItem, { type: "BOOKMARK" }>): JsonObject {
+function bookmarkOf(call: Call, item: BookmarkItem): JsonObject {
   return {
     kind: call.kind.kind,
     apiVersion: apiVersionOf(call.kind),
@@ -75,3 +105,10 @@ function bookmarkOf(call: Call, item: Extract<WatchItem, { type: "BOOKMARK" }>):
 function line(event: unknown): Uint8Array {
   return utf8(`${JSON.stringify(event)}\n`);
 }
+
+const frameStart = {
+  ADDED: utf8('{"type":"ADDED","object":'),
+  MODIFIED: utf8('{"type":"MODIFIED","object":'),
+  DELETED: utf8('{"type":"DELETED","object":'),
+};
+const frameEnd = utf8("}\n");

@@ -1,14 +1,16 @@
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { promisify } from "node:util";
 import { constants, gzip } from "node:zlib";
 import { BlockPool, inBlocks } from "#apiserver/node/block-pool.ts";
+import { connectFrames } from "#apiserver/node/frame-sink.ts";
+import { StallGuard } from "#apiserver/node/stall-guard.ts";
 import { StatusError } from "#api/status.ts";
 import type {
   ApiRequest,
   ApiResponse,
   BytesResponse,
+  FrameSource,
   Headers,
   RequestBody,
   UserInfo,
@@ -180,16 +182,12 @@ async function writeStream(
   answer: {
     readonly status: number;
     readonly headers: Headers;
-    readonly frames: AsyncIterable<Uint8Array>;
+    readonly frames: FrameSource;
   },
 ): Promise<void> {
   writeHead(response, answer.status, answer.headers);
   flushHeaders(response);
-  for await (const frame of answer.frames) {
-    if (response.destroyed) return;
-    if (!write(response, frame) && !(await drained(response))) return;
-  }
-  response.end();
+  await connectFrames(answer.frames, response);
 }
 
 function writeHead(response: Exchange["response"], status: number, headers: Headers): void {
@@ -207,22 +205,21 @@ export function flushHeaders(response: Exchange["response"]): void {
   (response as ServerResponse).flushHeaders();
 }
 
-function write(response: Exchange["response"], chunk: Uint8Array): boolean {
-  return (response as ServerResponse).write(chunk);
-}
-
-/** True once the connection takes more; false when it is gone. */
-async function drained(response: Exchange["response"]): Promise<boolean> {
-  if (response.destroyed) return false;
-  const gone = new AbortController();
-  const stop = (): void => gone.abort();
-  response.once("close", stop);
-  try {
-    await once(response, "drain", { signal: gone.signal });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    response.off("close", stop);
-  }
+/** True once the connection takes more; false when it is gone, or closed because nobody reads. */
+function drained(response: Exchange["response"]): Promise<boolean> {
+  if (response.destroyed) return Promise.resolve(false);
+  const guard = new StallGuard(response);
+  guard.waiting();
+  return new Promise((resolve) => {
+    const settle = (more: boolean): void => {
+      guard.moved();
+      response.off("close", gone);
+      response.off("drain", ready);
+      resolve(more);
+    };
+    const gone = (): void => settle(false);
+    const ready = (): void => settle(true);
+    response.once("close", gone);
+    response.once("drain", ready);
+  });
 }

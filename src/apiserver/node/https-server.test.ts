@@ -13,7 +13,7 @@ import { createConnector } from "#apiserver/node/connect/connector.ts";
 import { startHttpsServer } from "#apiserver/node/https-server.ts";
 import type { HttpsServer } from "#apiserver/node/https-server.ts";
 import { createMemoryPki } from "#apiserver/node/pki/pki-directory.ts";
-import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
+import type { ApiRequest, ApiResponse, FrameSource } from "#apiserver/request.ts";
 
 const pki = createMemoryPki(Date.now());
 const serving = pki.certificate("apiserver", {
@@ -105,7 +105,9 @@ test("the signal of a request is aborted when its client goes away, and the stre
     kind: "stream",
     status: 200,
     headers: [["content-type", "application/json"]],
-    frames: frames(received.signal, ended.resolve),
+    frames: frames(() => {
+      if (received.signal.aborted) ended.resolve();
+    }),
   }));
   const outgoing = request(optionsFor(server, { path: "/watch" }));
   outgoing.end();
@@ -219,10 +221,13 @@ function bytes(content: Uint8Array): ApiResponse {
   };
 }
 
-async function* frames(signal: AbortSignal, ended: () => void): AsyncIterable<Uint8Array> {
-  yield Buffer.from("first\n");
-  await once(signal, "abort");
-  ended();
+function frames(ended: () => void): FrameSource {
+  return {
+    start: (sink) => {
+      sink.write(Buffer.from("first\n"));
+      return { resume: () => {}, stop: ended };
+    },
+  };
 }
 
 interface Call {

@@ -4,6 +4,7 @@ import type { Answer, ObjectList } from "#apiserver/answer.ts";
 import { fromStoredBytes, type StoredObject } from "#apiserver/cache/stored-object.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { Call } from "#apiserver/call.ts";
+import { prepareViews } from "#apiserver/custom/conversion/converted-views.ts";
 import { collectionPrefix } from "#apiserver/objects/keys.ts";
 import { viewOf } from "#apiserver/objects/view.ts";
 import { selectionOf, type Selection } from "#apiserver/selection.ts";
@@ -57,15 +58,19 @@ function limitOf(call: Call): number {
   return Math.max(0, limit);
 }
 
-function listCached(listing: Listing, afterKey: string): ObjectList {
-  const { call, prefix } = listing;
+function listCached(listing: Listing, afterKey: string): ObjectList | Promise<ObjectList> {
+  const { call, prefix, limit, selection } = listing;
   const { cache } = call.server;
   const revision = cache.revision;
   const resource = cache.resource(resourcePrefix(call.kind.stored));
   const all = candidates(listing, () => resource.list(prefix));
   const startKey = afterKey === "" ? "" : prefix + afterKey;
   const rest = startKey === "" ? all : all.filter((object) => object.key > startKey);
-  return page(listing, rest, revision);
+  // Where everything matches, what is behind the page need not be converted.
+  const shown = limit > 0 && selection.everything ? rest.slice(0, limit) : rest;
+  const preparing = prepareViews(call.server, call.kind, shown);
+  if (preparing === undefined) return page(listing, rest, revision);
+  return preparing.then(() => page(listing, rest, revision));
 }
 
 /** A selector that names one object needs no walk over all. */
@@ -154,8 +159,10 @@ async function readSnapshot(listing: Listing, token: ContinueToken): Promise<Obj
       { start, end: range.end },
       { atRevision: token.revision, limit: Math.min(pageLimit, pageMax) },
     );
-    for (const [index, entry] of read.entries.entries()) {
-      const view = viewOf(call.kind, fromStoredBytes(entry));
+    const stored = read.entries.map(fromStoredBytes);
+    await prepareViews(call.server, call.kind, stored);
+    for (const [index, entry] of stored.entries()) {
+      const view = viewOf(call.kind, entry);
       if (selection.everything || selection.matches(view)) items.push(view);
       const rest = read.entries.length - index - 1;
       if (limit > 0 && items.length === limit && (rest > 0 || read.more)) {

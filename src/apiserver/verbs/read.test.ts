@@ -215,17 +215,33 @@ test("sendInitialEvents ends with an annotated bookmark; bookmarks come every mi
   assert.equal(await watch.next(), undefined);
 });
 
-test("a watch from before the cache's history gets an ERROR event with 410", async () => {
+test("a watch goes on from a version before the server's start, as long as the store knows it", async () => {
   await using first = await createTestServer();
-  await createNamed(first, "a");
+  const resourceVersion = await createNamed(first, "a");
+  await createNamed(first, "b");
+  await first.send("DELETE", `${configMaps}/a`);
   await using api = await createTestServer({ store: first.store });
-  const watch = await api.watch(`${configMaps}?watch=1&resourceVersion=1`);
-  const event = await watch.next();
+  const path = `${configMaps}?watch=1&resourceVersion=${resourceVersion}`;
+  const watch = await api.watch(path);
+  await createNamed(api, "c");
+  const events = [await watch.next(), await watch.next(), await watch.next()];
+  assert.deepEqual(
+    events.map((event) => event && [event.type, nameOf(event.object)]),
+    [
+      ["ADDED", "b"],
+      ["DELETED", "a"],
+      ["ADDED", "c"],
+    ],
+  );
+  await api.store.compact(await api.store.revision());
+  await using last = await createTestServer({ store: first.store });
+  const tooOld = await last.watch(path);
+  const event = await tooOld.next();
   assert.deepEqual(
     [event?.type, event?.object.code, event?.object.reason],
     ["ERROR", 410, "Expired"],
   );
-  assert.equal(await watch.next(), undefined);
+  assert.equal(await tooOld.next(), undefined);
 });
 
 test("a reader that does not read is cut off and holds nothing", async () => {
@@ -233,11 +249,12 @@ test("a reader that does not read is cut off and holds nothing", async () => {
   await createNamed(api, "a");
   const watch = await api.watch(`${configMaps}?watch=1&resourceVersion=0`);
   const headers = { "content-type": "application/merge-patch+json" };
-  await watch.next();
   for (let count = 0; count <= 1_100; count += 1) {
     await api.send("PATCH", `${configMaps}/a`, { body: { data: { n: String(count) } }, headers });
   }
-  assert.equal(await watch.next(), undefined);
+  let events = 0;
+  while ((await watch.next()) !== undefined) events += 1;
+  assert.ok(events <= 8);
 });
 
 for (let seed = 1; seed <= 10; seed += 1) {
@@ -295,6 +312,4 @@ test("answers come as YAML, as a Table, as metadata alone, and pretty when that 
   const partial = (await get("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io")).body;
   assert.equal(partial.kind, "PartialObjectMetadata");
   assert.match((await get("*/*", "?pretty=true")).text, /^\{\n {2}"kind": "ConfigMap",\n/);
-  const both = await get("application/vnd.kubernetes.protobuf,application/json");
-  assert.equal(both.body.kind, "ConfigMap");
 });

@@ -1,113 +1,149 @@
-import type { Clock } from "#base/clock.ts";
-import type { StoredObject } from "#apiserver/cache/stored-object.ts";
-import type { StatusError } from "#api/status.ts";
+import type { WatchItem } from "#apiserver/verbs/watch-items.ts";
 
-/** One event on its way to one watcher. Objects are in the form of the watched kind. */
-export type WatchItem =
-  | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: StoredObject }
-  | { readonly type: "BOOKMARK"; readonly revision: number; readonly initialEventsEnd: boolean }
-  | { readonly type: "ERROR"; readonly status: StatusError["status"] };
+/** Takes the events of one watch. */
+export interface WatchReader {
+  /** An event by itself, to be passed on at once. False: hold the following ones back until `resume`. */
+  deliver(item: WatchItem): boolean;
+  /** One of many events that come in a row; `flush` follows. */
+  gather(item: WatchItem): boolean;
+  flush(): boolean;
+  /** Nothing follows. */
+  end(): void;
+}
 
-export type WatchEvents = AsyncIterable<WatchItem>;
+/** The events of one watch, handed to whoever reads it. */
+export interface WatchEvents {
+  /** Begins; called once. */
+  start(reader: WatchReader): void;
+  /** The reader takes events again. */
+  resume(): void;
+  /** The reader is gone. */
+  stop(): void;
+}
+
+export interface WatchStreamParts {
+  /** What comes before the live events; `undefined` stands for an object that was looked at and left out. */
+  readonly first: Iterator<WatchItem | undefined>;
+  /** A reader this many live events behind is cut off. */
+  readonly backlogMax: number;
+  /** Called once, when no more events are taken in. */
+  readonly onEnd: () => void;
+}
 
 /**
- * The events of one watcher between the write that makes them and the reader that takes them. A reader that falls
- * `backlogMax` events behind is cut off: the stream ends and the client goes on from the last version it saw.
+ * The events of one watcher between the write that makes them and the reader that takes them. While the reader
+ * keeps up, an event goes from the write straight to it; otherwise it waits here. A reader that falls `backlogMax`
+ * events behind is cut off, as upstream does: the answer ends and the client goes on from the last version it saw.
  */
-export class WatchQueue implements WatchEvents {
-  readonly #backlogMax: number;
-  readonly #onEnd: () => void;
-  #items: WatchItem[] = [];
+export class WatchStream implements WatchEvents {
+  readonly #parts: WatchStreamParts;
+  #reader: WatchReader | undefined;
+  #first: Iterator<WatchItem | undefined> | undefined;
+  #backlog: WatchItem[] = [];
   #next = 0;
-  #wake: (() => void) | undefined;
-  #ended = false;
+  #open = true;
+  /** The reader waits for the next event. */
+  #idle = false;
+  #pumping = false;
 
-  constructor(backlogMax: number, onEnd: () => void) {
-    this.#backlogMax = backlogMax;
-    this.#onEnd = onEnd;
+  constructor(parts: WatchStreamParts) {
+    this.#parts = parts;
+    this.#first = parts.first;
+  }
+
+  start(reader: WatchReader): void {
+    this.#reader = reader;
+    this.#pump();
   }
 
   push(item: WatchItem): void {
-    if (this.#ended) return;
-    if (this.#items.length - this.#next >= this.#backlogMax) {
-      this.#items = [];
-      this.#next = 0;
-      return this.end();
+    if (!this.#open) return;
+    if (this.#idle && this.#reader !== undefined) {
+      this.#idle = this.#reader.deliver(item);
+      return;
     }
-    this.#items.push(item);
-    this.#wakeUp();
+    if (this.#backlog.length - this.#next >= this.#parts.backlogMax) return this.#cutOff();
+    this.#backlog.push(item);
+  }
+
+  resume(): void {
+    if (!this.#idle) this.#pump();
   }
 
   /** Ends the stream after what is already in it. */
   end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#onEnd();
-    this.#wakeUp();
+    if (!this.#open) return;
+    this.#open = false;
+    this.#parts.onEnd();
+    if (this.#idle) this.#finish();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem> {
-    try {
-      for (;;) {
-        const item = this.#take();
-        if (item !== undefined) yield item;
-        else if (this.#ended) return;
-        else await new Promise<void>((wake) => (this.#wake = wake));
-      }
-    } finally {
-      this.end();
+  stop(): void {
+    this.#reader = undefined;
+    this.#drop();
+    this.end();
+  }
+
+  #cutOff(): void {
+    this.#drop();
+    this.end();
+    this.#finish();
+  }
+
+  #drop(): void {
+    this.#first = undefined;
+    this.#backlog = [];
+    this.#next = 0;
+  }
+
+  /** Hands over what waits, for as long as the reader takes it; others get their turn after `stepMax` events. */
+  #pump(): void {
+    if (this.#pumping || this.#reader === undefined) return;
+    this.#pumping = true;
+    const paused = this.#handOver(this.#reader);
+    this.#pumping = false;
+    if (paused === "full") return;
+    if (paused === "turn") return void setTimeout(() => this.#pump(), 0);
+    if (this.#open) this.#idle = true;
+    else this.#finish();
+  }
+
+  /** Why it stopped: the reader is full, others get their turn, or nothing waits any more. */
+  #handOver(reader: WatchReader): "full" | "turn" | "empty" {
+    for (let step = 0; step < stepMax; step += 1) {
+      const item = this.#take();
+      if (item === "skipped") continue;
+      if (item === undefined) return reader.flush() ? "empty" : "full";
+      if (!reader.gather(item)) return "full";
+      if (this.#reader === undefined) return "full";
     }
+    return reader.flush() ? "turn" : "full";
   }
 
-  #take(): WatchItem | undefined {
-    const item = this.#items[this.#next];
+  #take(): WatchItem | "skipped" | undefined {
+    if (this.#first !== undefined) {
+      const next = this.#first.next();
+      if (next.done !== true) return next.value ?? "skipped";
+      this.#first = undefined;
+    }
+    const item = this.#backlog[this.#next];
     this.#next += 1;
     if (item === undefined || this.#next === takenMax) {
-      this.#items.splice(0, this.#next);
+      this.#backlog.splice(0, this.#next);
       this.#next = 0;
     }
     return item;
   }
 
-  #wakeUp(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+  #finish(): void {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    this.#idle = false;
+    reader?.end();
   }
 }
 
 /** What was taken is let go of in batches, so that taking does not move the rest each time. */
 const takenMax = 256;
-
-/** Reminds all watchers that want bookmarks once a minute, with one timer, which runs only while there are any. */
-export class BookmarkTicker {
-  readonly #clock: Clock;
-  readonly #listeners = new Set<() => void>();
-  #cancel: (() => void) | undefined;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  onTick(listener: () => void): Disposable {
-    this.#listeners.add(listener);
-    this.#cancel ??= this.#schedule();
-    return {
-      [Symbol.dispose]: () => {
-        this.#listeners.delete(listener);
-        if (this.#listeners.size > 0) return;
-        this.#cancel?.();
-        this.#cancel = undefined;
-      },
-    };
-  }
-
-  #schedule(): () => void {
-    return this.#clock.after(bookmarkIntervalMs, () => {
-      this.#cancel = this.#schedule();
-      for (const listener of this.#listeners) listener();
-    });
-  }
-}
-
-const bookmarkIntervalMs = 60_000;
+/** Some milliseconds' worth of objects. */
+const stepMax = 1_024;

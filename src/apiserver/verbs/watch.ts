@@ -1,9 +1,11 @@
-import { badRequest } from "#api/status.ts";
+import { badRequest, internalError, StatusError } from "#api/status.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import type { Change, ResourceCache } from "#apiserver/cache/resource-cache.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { Call } from "#apiserver/call.ts";
+import { onceConverted, prepareChange } from "#apiserver/custom/conversion/converted-changes.ts";
+import { listPrepared } from "#apiserver/custom/conversion/converted-views.ts";
 import { collectionPrefix } from "#apiserver/objects/keys.ts";
 import { viewOf } from "#apiserver/objects/view.ts";
 import { selectionOf, type Selection } from "#apiserver/selection.ts";
@@ -14,13 +16,28 @@ import {
   expired,
   parseRevision,
 } from "#apiserver/verbs/resource-version.ts";
-import { WatchQueue, type WatchEvents, type WatchItem } from "#apiserver/verbs/watch-stream.ts";
+import { changesSince } from "#apiserver/verbs/watch-history.ts";
+import { WatchItems, type ErrorItem, type WatchItem } from "#apiserver/verbs/watch-items.ts";
+import { WatchStream, type WatchEvents } from "#apiserver/verbs/watch-stream.ts";
 
 export async function watch(call: Call): Promise<Answer> {
   const wish = wishOf(call);
   await call.server.cache.current();
-  if (wish.initialEvents) await awaitRevision(call, wish.revision);
-  return { kind: "watch", events: open(call, wish) };
+  if (wish.initialEvents) {
+    await awaitRevision(call, wish.revision);
+    await prepareInitial(call);
+    return { kind: "watch", events: open(call, wish, []) };
+  }
+  if (wish.revision === 0) return { kind: "watch", events: open(call, wish, []) };
+  const resource = call.server.cache.resource(resourcePrefix(call.kind.stored));
+  const missed = await changesSince(call.server, {
+    resource,
+    revision: wish.revision,
+    signal: call.request.signal,
+  });
+  for (const change of missed ?? []) await prepareChange(call.server, call.kind, change);
+  const events = missed === undefined ? tooOld(wish.revision, resource) : open(call, wish, missed);
+  return { kind: "watch", events };
 }
 
 interface WatchWish {
@@ -57,19 +74,25 @@ function timeoutOf(call: Call): number {
 
 const timeoutMinMs = 30 * 60 * 1_000;
 
+/** What there is can be shown when the watch opens, which then must not wait. */
+async function prepareInitial(call: Call): Promise<void> {
+  const { server, kind } = call;
+  if (kind.stored.webhook === undefined) return;
+  const prefix = watchPrefix(call, selectionOf(call));
+  const resource = server.cache.resource(resourcePrefix(kind.stored));
+  await listPrepared(server, kind, () => resource.list(prefix));
+}
+
 /** Reads what there is and begins to listen in one go, so that nothing falls in between. */
-function open(call: Call, wish: WatchWish): WatchEvents {
+function open(call: Call, wish: WatchWish, missed: readonly Change[]): WatchEvents {
   const { cache } = call.server;
   const resource = cache.resource(resourcePrefix(call.kind.stored));
   const selection = selectionOf(call);
   const prefix = watchPrefix(call, selection);
-  const start = cache.revision;
-  const missed =
-    wish.initialEvents || wish.revision === 0 ? [] : resource.changesAfter(wish.revision);
-  if (missed === undefined) return tooOld(wish.revision, resource);
+  const watching = { wish, prefix, resource, selection: selectionWithin(call, selection, prefix) };
   const initial = wish.initialEvents ? resource.list(prefix) : [];
-  const live = listen(call, { wish, selection, prefix, resource });
-  return joined(call, { wish, selection, prefix, initial, missed, start, live });
+  const first = firstItems(call, { ...watching, initial, missed, start: cache.revision });
+  return listen(call, watching, first);
 }
 
 /** A selector for one name listens to this one key. */
@@ -80,75 +103,94 @@ function watchPrefix(call: Call, selection: Selection): string {
   return prefix + name;
 }
 
-interface Listening {
+type Matching = Pick<Selection, "everything" | "matches">;
+
+/** Where the key says all that the selector asks, objects need not be looked at. */
+function selectionWithin(call: Call, selection: Selection, prefix: string): Matching {
+  const oneKey = prefix !== collectionPrefix(call.kind, call.info.namespace);
+  return oneKey && selection.nameAlone ? { everything: true, matches: () => true } : selection;
+}
+
+interface Watching {
   readonly wish: WatchWish;
-  readonly selection: Selection;
+  readonly selection: Matching;
   readonly prefix: string;
   readonly resource: ResourceCache;
 }
 
-function listen(call: Call, { wish, selection, prefix, resource }: Listening): WatchQueue {
-  const { server, request } = call;
+function listen(
+  call: Call,
+  { wish, selection, prefix, resource }: Watching,
+  first: Iterator<WatchItem | undefined>,
+): WatchStream {
+  const { server, request, kind } = call;
   const opened: Disposable[] = [];
-  const stop = AbortSignal.any([request.signal, server.stopped]);
-  const end = (): void => queue.end();
-  const queue = new WatchQueue(backlogMax[request.answer], () => {
-    stop.removeEventListener("abort", end);
-    for (const open of opened.splice(0)) open[Symbol.dispose]();
+  const end = (): void => stream.end();
+  const stream = new WatchStream({
+    first,
+    backlogMax: backlogMax[request.answer],
+    onEnd: () => {
+      request.signal.removeEventListener("abort", end);
+      server.stopped.removeEventListener("abort", end);
+      for (const open of opened.splice(0)) open[Symbol.dispose]();
+    },
   });
-  const bookmark = (): void =>
-    queue.push({ type: "BOOKMARK", revision: server.cache.revision, initialEventsEnd: false });
-  opened.push(
-    resource.watch({
-      prefix,
-      onChange: (change) => {
-        if (change.revision <= wish.revision) return;
-        const item = itemOf(call, selection, change);
-        if (item !== undefined) queue.push(item);
-      },
-    }),
-  );
+  const changes = onceConverted(server, kind, {
+    onChange: (change) => {
+      if (change.revision <= wish.revision) return;
+      const item = server.watchItems.itemOf(kind, selection, change);
+      if (item !== undefined) stream.push(item);
+    },
+    onFailure: (error) => {
+      stream.push({ type: "ERROR", status: statusOf(error) });
+      stream.end();
+    },
+  });
+  const bookmark = (): void => {
+    const { revision } = server.cache;
+    changes.afterwards(() => stream.push({ type: "BOOKMARK", revision, initialEventsEnd: false }));
+  };
+  opened.push(resource.watch({ prefix, onChange: changes.onChange }));
   if (wish.bookmarks) opened.push(server.bookmarks.onTick(bookmark));
   const cancelTimeout = server.clock.after(wish.timeoutMs, () => {
     if (wish.bookmarks) bookmark();
-    end();
+    changes.afterwards(end);
   });
   opened.push({ [Symbol.dispose]: cancelTimeout });
-  if (stop.aborted) end();
-  else stop.addEventListener("abort", end, { once: true });
-  return queue;
+  for (const signal of [request.signal, server.stopped]) {
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  }
+  return stream;
+}
+
+function statusOf(error: unknown): StatusError["status"] {
+  if (error instanceof StatusError) return error.status;
+  return internalError(error instanceof Error ? error.message : String(error)).status;
 }
 
 /** Readers in the same process share objects and cost little; a slow one over the network is cut off sooner. */
 const backlogMax = { bytes: 1_024, objects: 16_384 };
 
-interface Joined {
-  readonly wish: WatchWish;
-  readonly selection: Selection;
-  readonly prefix: string;
+interface First extends Watching {
   readonly initial: readonly StoredObject[];
   readonly missed: readonly Change[];
   readonly start: number;
-  readonly live: WatchQueue;
 }
 
-async function* joined(call: Call, parts: Joined): AsyncGenerator<WatchItem> {
-  const { selection, live } = parts;
-  try {
-    for (const stored of parts.initial) {
-      const object = viewOf(call.kind, stored);
-      if (selection.matches(object)) yield { type: "ADDED", object };
-    }
-    if (parts.wish.endMark)
-      yield { type: "BOOKMARK", revision: parts.start, initialEventsEnd: true };
-    for (const change of parts.missed) {
-      if (!keyOf(change).startsWith(parts.prefix)) continue;
-      const item = itemOf(call, selection, change);
-      if (item !== undefined) yield item;
-    }
-    yield* live;
-  } finally {
-    live.end();
+/** What there is already, then the mark of its end, then what changed before the watch began. */
+function* firstItems(call: Call, parts: First): Generator<WatchItem | undefined> {
+  const { selection } = parts;
+  for (const stored of parts.initial) {
+    const object = viewOf(call.kind, stored);
+    const sees = selection.everything || selection.matches(object);
+    yield sees ? { type: "ADDED", object } : undefined;
+  }
+  if (parts.wish.endMark) yield { type: "BOOKMARK", revision: parts.start, initialEventsEnd: true };
+  const items = new WatchItems();
+  for (const change of parts.missed) {
+    const inScope = keyOf(change).startsWith(parts.prefix);
+    yield inScope ? items.itemOf(call.kind, selection, change) : undefined;
   }
 }
 
@@ -156,18 +198,11 @@ function keyOf(change: Change): string {
   return (change.current ?? change.previous)?.key ?? "";
 }
 
-/** What a change means to somebody who sees only what the selection matches. */
-function itemOf(call: Call, selection: Selection, change: Change): WatchItem | undefined {
-  const current = change.current && viewOf(call.kind, change.current);
-  const previous = change.previous && viewOf(call.kind, change.previous);
-  const sees = current !== undefined && (selection.everything || selection.matches(current));
-  const saw = previous !== undefined && (selection.everything || selection.matches(previous));
-  if (sees) return { type: saw ? "MODIFIED" : "ADDED", object: current };
-  return saw ? { type: "DELETED", object: viewOf(call.kind, change.gone()) } : undefined;
-}
-
 /** As upstream: the answer is 200, and its only event says that the version is too old. */
-async function* tooOld(revision: number, resource: ResourceCache): AsyncGenerator<WatchItem> {
+function tooOld(revision: number, resource: ResourceCache): WatchEvents {
   const { status } = expired(`too old resource version: ${revision} (${resource.historyStart})`);
-  yield { type: "ERROR", status };
+  const error: ErrorItem = { type: "ERROR", status };
+  const stream = new WatchStream({ first: [error].values(), backlogMax: 1, onEnd: () => {} });
+  stream.end();
+  return stream;
 }
