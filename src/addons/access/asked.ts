@@ -48,8 +48,7 @@ function findResource(typed: string, served: readonly ServedResource[]): ServedR
     (one) => answersTo(one, name) && (group === undefined || one.group === group),
   );
   if (found) return found;
-  const near = served
-    .map(({ resource }) => resource)
+  const near = [...new Set(served.map(({ resource }) => resource))]
     .filter((resource) => resource.startsWith(name.slice(0, nearLetters)))
     .slice(0, nearMax);
   const hint = near.length > 0 ? `; there are ${near.join(", ")}` : "";

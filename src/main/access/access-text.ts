@@ -6,9 +6,11 @@ export function bindingText({ kind, namespace, name }: BindingName | RoleName): 
   return `${kind} ${namespace === "" ? name : `${namespace}/${name}`}`;
 }
 
-/** `RoleBinding dev/infra → ClusterRole edit`. */
+/** `RoleBinding dev/infra → ClusterRole edit`; when both have one name: `ClusterRoleBinding, ClusterRole view`. */
 export function throughText({ binding, role }: Grant): string {
-  return `${bindingText(binding)} → ${bindingText(role)}`;
+  return binding.name === role.name && binding.namespace === role.namespace
+    ? `${binding.kind}, ${bindingText(role)}`
+    : `${bindingText(binding)} → ${bindingText(role)}`;
 }
 
 /** `get, list: pods, pods/log (names web)`; every group but the core one behind its resource. */
