@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:https";
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import type { TLSSocket } from "node:tls";
@@ -59,7 +59,8 @@ export async function startWebhookServer(
   const tls = clientAuthority === undefined ? {} : { ca: clientAuthority, requestCert: true };
   const server = createServer({ key, cert: certificate, rejectUnauthorized: false, ...tls });
   server.on("secureConnection", () => (connections += 1));
-  server.on("request", async (request, response) => {
+  server.on("request", (request, response) => void reply(request, response));
+  const reply = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const text = (await buffer(request)).toString();
     const socket = request.socket as TLSSocket;
     const { CN } = socket.authorized ? socket.getPeerCertificate().subject : { CN: undefined };
@@ -77,7 +78,7 @@ export async function startWebhookServer(
     if (!(Symbol.asyncIterator in body)) return void response.end(JSON.stringify(body));
     for await (const piece of body as AsyncIterable<string>) response.write(piece);
     response.end();
-  });
+  };
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -1,4 +1,5 @@
 import type { StatusCause } from "#api/generated/types.ts";
+import type { ConversionWebhook } from "#api/custom/conversion-webhook.ts";
 import type { Json } from "#api/meta.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Schema } from "#api/schema.ts";
@@ -48,6 +49,8 @@ export interface StoredAs {
     fromStored(object: JsonObject): JsonObject;
     toStored(object: JsonObject): JsonObject;
   };
+  /** Present where only a webhook can tell how versions relate: `convert` is then for objects of one's own version. */
+  readonly webhook?: ConversionWebhook;
 }
 
 export type Verb =

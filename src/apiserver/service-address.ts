@@ -1,6 +1,5 @@
 import type { EndpointSlice, Endpoints, Service } from "#api/generated/types.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
-import { lookUp } from "#apiserver/objects/read.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 
 export interface ServiceReference {
@@ -19,8 +18,8 @@ export interface Address {
  * share; the name of an external one. Throws an `Error` in upstream's words.
  */
 export function addressOf(server: ServerState, reference: ServiceReference): Address {
-  const { namespace, name, port } = reference;
-  const service = lookUp(server, services, { namespace, name }) as unknown as Service | undefined;
+  const { name, port } = reference;
+  const service = objectAt(server, servicesPrefix, reference) as Service | undefined;
   if (service === undefined) throw new Error(`service ${JSON.stringify(name)} not found`);
   const { spec } = service;
   if (spec?.type === "ExternalName") return { host: spec.externalName ?? "", port };
@@ -37,7 +36,8 @@ export function addressOf(server: ServerState, reference: ServiceReference): Add
   throw new Error(`no endpoints available for service ${JSON.stringify(name)}`);
 }
 
-const services = { group: "", resource: "services" };
+const servicesPrefix = resourcePrefix({ group: "", resource: "services" });
+const endpointsPrefix = resourcePrefix({ group: "", resource: "endpoints" });
 const slicesPrefix = resourcePrefix({ group: "discovery.k8s.io", resource: "endpointslices" });
 
 function fromSlices(
@@ -62,14 +62,21 @@ function fromSlices(
 /** Of a service without selector whose endpoints somebody wrote in the older form. */
 function fromEndpoints(
   server: ServerState,
-  { namespace, name }: ServiceReference,
+  reference: ServiceReference,
   portName: string,
 ): Address[] {
-  const at = { namespace, name };
-  const found = lookUp(server, { group: "", resource: "endpoints" }, at);
-  return ((found as unknown as Endpoints | undefined)?.subsets ?? []).flatMap((subset) => {
+  const found = objectAt(server, endpointsPrefix, reference) as Endpoints | undefined;
+  return (found?.subsets ?? []).flatMap((subset) => {
     const port = subset.ports?.find((one) => (one.name ?? "") === portName)?.port;
     if (port === undefined) return [];
     return (subset.addresses ?? []).map(({ ip }) => ({ host: ip, port }));
   });
+}
+
+function objectAt(
+  { cache }: ServerState,
+  prefix: string,
+  { namespace, name }: ServiceReference,
+): unknown {
+  return cache.resource(prefix).get(`${prefix}${namespace}/${name}`)?.object;
 }

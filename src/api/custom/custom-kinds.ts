@@ -9,6 +9,7 @@ import { pruneUnknown } from "#api/decode/prune-unknown.ts";
 import type { JsonObject, Kind, Strategy, Subresource, Verb } from "#api/kind.ts";
 import type { Schema } from "#api/schema.ts";
 import { schemaOf } from "#api/schemas/builtin-schemas.ts";
+import { conversionWebhookOf } from "#api/custom/conversion-webhook.ts";
 import { fillSchemaDefaults } from "#api/custom/schema-defaults.ts";
 import { parseJsonPath } from "#api/custom/json-path.ts";
 import { printerColumnsOf } from "#api/custom/printer-columns.ts";
@@ -33,14 +34,10 @@ export function storageKindOf(definition: CustomResourceDefinition): Kind {
   return kindOf(definition, version);
 }
 
-/** Without a webhook to convert them, versions whose shapes differ cannot be served. */
 export function servedVersionsOf(
   definition: CustomResourceDefinition,
 ): readonly CustomResourceDefinitionVersion[] {
-  const { versions, conversion } = definition.spec;
-  const served = versions.filter((version) => version.served);
-  if (conversion?.strategy !== "Webhook" || served.length < 2) return served;
-  return served.filter((version) => version.storage);
+  return definition.spec.versions.filter((version) => version.served);
 }
 
 /** The schema of a version as its author wrote it. */
@@ -67,6 +64,7 @@ function kindOf(
   const { plural: resource, kind } = names;
   const warning = deprecationOf(definition, version);
   const scale = scalePathsOf(version);
+  const webhook = conversionWebhookOf(definition);
   return {
     group,
     version: version.name,
@@ -94,6 +92,7 @@ function kindOf(
         fromStored: (object) => readable(object, { schema, props }),
         toStored: (object) => object,
       },
+      ...(webhook && { webhook }),
     },
   };
 }

@@ -17,18 +17,11 @@ export function unevaluatedParts(definition: Given<CustomResourceDefinition>): r
   });
   const [first, ...more] = rules;
   const others = more.length === 0 ? "" : ` and ${more.length} other places`;
-  const unevaluated =
-    first === undefined
-      ? []
-      : [
-          `${first}.x-kubernetes-validations${others}: rules are stored but not evaluated in this version of Kogge`,
-        ];
-  const isConverted = definition.spec?.conversion?.strategy === "Webhook";
-  if (!isConverted || versions.filter((version) => version.served).length < 2) return unevaluated;
-  return [
-    ...unevaluated,
-    "spec.conversion.strategy: conversion webhooks are not called in this version of Kogge; only the storage version is served",
-  ];
+  return first === undefined
+    ? []
+    : [
+        `${first}.x-kubernetes-validations${others}: rules are stored but not evaluated in this version of Kogge`,
+      ];
 }
 
 const placesMax = 1_000;

@@ -5,13 +5,14 @@ import { admit, assertAdmitted, type Attempt } from "#apiserver/admission/admiss
 import { writeAdmitted } from "#apiserver/admission/after-write.ts";
 import type { Written } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
+import { shownAs } from "#apiserver/custom/conversion/converted-views.ts";
 import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
 import { noteManager } from "#apiserver/managers.ts";
 import { ensureObject, objectAt, stringAt } from "#apiserver/objects/json.ts";
 import { objectKey } from "#apiserver/objects/keys.ts";
 import { generateName, hasStatus, identify, settleNamespace } from "#apiserver/objects/metadata.ts";
 import { persist } from "#apiserver/objects/persist.ts";
-import { stamp, viewOf } from "#apiserver/objects/view.ts";
+import { stamp } from "#apiserver/objects/view.ts";
 import { readStored } from "#apiserver/objects/read.ts";
 
 /** Takes a decoded, defaulted object that the caller gives away all the way into the store. */
@@ -83,7 +84,8 @@ async function insertAdmitted(
   }
   try {
     const persisted = await persist(server, { kind, key, expected: 0 }, object);
-    if (persisted.ok) return { kind: "stored", object: viewOf(kind, persisted.object) };
+    if (persisted.ok)
+      return { kind: "stored", object: await shownAs(server, kind, persisted.object) };
   } catch (error) {
     undo?.();
     throw error;

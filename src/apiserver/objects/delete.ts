@@ -3,6 +3,7 @@ import { conflict, notFound } from "#api/status.ts";
 import { admitWhole } from "#apiserver/admission/admission.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import type { Call } from "#apiserver/call.ts";
+import { shownAs } from "#apiserver/custom/conversion/converted-views.ts";
 import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
 import { objectAt, stringAt } from "#apiserver/objects/json.ts";
 import { objectKey } from "#apiserver/objects/keys.ts";
@@ -14,7 +15,6 @@ import {
 } from "#apiserver/objects/plan-deletion.ts";
 import { readStored } from "#apiserver/objects/read.ts";
 import { modifiedText } from "#apiserver/objects/update.ts";
-import { viewOf } from "#apiserver/objects/view.ts";
 
 export interface Deleted {
   /** False while finalizers or a grace period keep the object. */
@@ -33,7 +33,7 @@ export async function deleteObject(
   let current = await readStored(call, name);
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     if (current === undefined) throw notFound(call.kind, name);
-    const old = viewOf(call.kind, current).object;
+    const old = (await shownAs(call.server, call.kind, current)).object;
     assertPreconditions(call, old, options);
     if (!admitted) await admitDeletion(call, options, old);
     admitted = true;
@@ -95,7 +95,10 @@ async function attemptDelete(call: Call, deleting: Deleting): Promise<Outcome> {
   const hook = hookOf(server, kind);
   const plan = planDeletion(old, deleting.options, { kind, hook, nowMs: server.clock.now() });
   if (plan.kind === "wait") {
-    return { ok: true, deleted: { removed: false, object: old, stored: viewOf(kind, current) } };
+    return {
+      ok: true,
+      deleted: { removed: false, object: old, stored: await shownAs(server, kind, current) },
+    };
   }
   if (call.dryRun) return { ok: true, deleted: dryResult(plan, old) };
   const key = objectKey(kind, call.info.namespace, deleting.name);
@@ -106,7 +109,7 @@ async function attemptDelete(call: Call, deleting: Deleting): Promise<Outcome> {
     : await persist(server, place, plan.object);
   if (!persisted.ok) return { ok: false, current: persisted.current };
   if (removing) hook.afterRemove?.(server, old);
-  const stored = viewOf(kind, persisted.object);
+  const stored = await shownAs(server, kind, persisted.object);
   return { ok: true, deleted: { removed: removing, object: stored.object, stored } };
 }
 

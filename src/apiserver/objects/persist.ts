@@ -2,8 +2,8 @@ import type { JsonObject, Kind } from "#api/kind.ts";
 import type { Entry } from "#storage/store.ts";
 import { fromStoredBytes, type StoredObject } from "#apiserver/cache/stored-object.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
+import { bytesToStore } from "#apiserver/custom/conversion/converted-views.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
-import { storedBytes } from "#apiserver/objects/view.ts";
 
 /** The outcome of a compare-and-swap: what is stored now. */
 export type Persisted =
@@ -22,7 +22,8 @@ export async function persist(
   place: Place,
   object: JsonObject,
 ): Promise<Persisted> {
-  const value = storedBytes(place.kind, object);
+  const bytes = bytesToStore(server, place.kind, object);
+  const value = bytes instanceof Uint8Array ? bytes : await bytes;
   const result = await server.store.put(place.key, value, place.expected);
   if (!result.ok) return { ok: false, current: storedOf(result.current) };
   const cached = server.cache.resource(resourcePrefix(place.kind.stored)).get(place.key);

@@ -2,10 +2,10 @@ import { notFound } from "#api/status.ts";
 import type { Call } from "#apiserver/call.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
+import { shownAs } from "#apiserver/custom/conversion/converted-views.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { objectKey } from "#apiserver/objects/keys.ts";
-import { viewOf } from "#apiserver/objects/view.ts";
 
 /** The stored form of the object a call names, as of now. */
 export async function readStored(
@@ -21,7 +21,7 @@ export async function readStored(
 export async function readObject(call: Call): Promise<StoredObject> {
   const stored = await readStored(call);
   if (stored === undefined) throw notFound(call.kind, call.info.name);
-  return viewOf(call.kind, stored);
+  return shownAs(call.server, call.kind, stored);
 }
 
 /** An object of the core machinery itself (a namespace, a service account), frozen. */

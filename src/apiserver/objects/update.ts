@@ -7,6 +7,7 @@ import { writeAdmitted } from "#apiserver/admission/after-write.ts";
 import type { Written } from "#apiserver/answer.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import type { Call } from "#apiserver/call.ts";
+import { shownAs } from "#apiserver/custom/conversion/converted-views.ts";
 import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
 import { noteManager } from "#apiserver/managers.ts";
 import {
@@ -29,7 +30,7 @@ import {
 } from "#apiserver/objects/metadata.ts";
 import { persist, unpersist, type Place } from "#apiserver/objects/persist.ts";
 import { readStored } from "#apiserver/objects/read.ts";
-import { stamp, viewOf } from "#apiserver/objects/view.ts";
+import { stamp } from "#apiserver/objects/view.ts";
 
 /** How an object is changed: `change` gets what is there now and answers the whole new object. */
 export interface UpdatePlan {
@@ -76,7 +77,7 @@ async function attemptUpdate(
   plan: UpdatePlan,
   current: StoredObject,
 ): Promise<Outcome> {
-  const view = viewOf(call.kind, current);
+  const view = await shownAs(call.server, call.kind, current);
   const old = view.object;
   const object = limitTo(call, plan, await plan.change(view), old);
   stamp(object, call.kind);
@@ -183,7 +184,10 @@ async function store(call: Call, { object, old, current }: Replacing): Promise<O
       : await persist(server, place, object);
     if (persisted.ok) {
       if (removing) hookOf(server, kind).afterRemove?.(server, old);
-      return { ok: true, written: { kind: "stored", object: viewOf(kind, persisted.object) } };
+      return {
+        ok: true,
+        written: { kind: "stored", object: await shownAs(server, kind, persisted.object) },
+      };
     }
     undo?.();
     return { ok: false, current: persisted.current };

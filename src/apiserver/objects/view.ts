@@ -5,6 +5,7 @@ import {
   fromStoredBytes,
   type StoredObject,
 } from "#apiserver/cache/stored-object.ts";
+import { invariant } from "#base/invariant.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { cloneJson } from "#apiserver/objects/json.ts";
 
@@ -15,24 +16,35 @@ import { cloneJson } from "#apiserver/objects/json.ts";
 export function viewOf(kind: Kind, stored: StoredObject): StoredObject {
   const { convert } = kind.stored;
   if (convert === undefined) return stored;
-  let views = converted.get(stored);
-  if (views === undefined) {
-    views = new WeakMap();
-    converted.set(stored, views);
-  }
-  let view = views.get(kind);
-  if (view === undefined) {
-    const object = convert.fromStored(stored.draft());
-    stamp(object, kind);
-    view = fromStoredBytes({
-      key: stored.key,
-      revision: stored.revision,
-      value: encodeStored(object),
-    });
-    if (sameBytes(view.bytes, stored.bytes)) view = stored;
-    views.set(kind, view);
-  }
+  const known = converted.get(stored)?.get(kind);
+  if (known !== undefined) return known;
+  invariant(showsItself(kind, stored), "what a webhook converts is converted before it is shown");
+  return keepView(kind, stored, stored.draft());
+}
+
+/** Makes the view of a stored object from its content in the kind's version, which the caller gives away. */
+export function keepView(kind: Kind, stored: StoredObject, content: JsonObject): StoredObject {
+  const object = kind.stored.convert?.fromStored(content) ?? content;
+  stamp(object, kind);
+  let view = fromStoredBytes({
+    key: stored.key,
+    revision: stored.revision,
+    value: encodeStored(object),
+  });
+  if (sameBytes(view.bytes, stored.bytes)) view = stored;
+  const views = converted.get(stored) ?? new WeakMap<Kind, StoredObject>();
+  converted.set(stored, views.set(kind, view));
   return view;
+}
+
+/** Whether `viewOf` can answer as things are. */
+export function hasView(kind: Kind, stored: StoredObject): boolean {
+  return converted.get(stored)?.has(kind) === true || showsItself(kind, stored);
+}
+
+/** No webhook is needed: there is none, or the object was stored in the kind's own version. */
+function showsItself(kind: Kind, stored: StoredObject): boolean {
+  return kind.stored.webhook === undefined || stored.object.apiVersion === apiVersionOf(kind);
 }
 
 /** Kinds of custom resources come and go. */

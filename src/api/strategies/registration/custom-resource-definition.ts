@@ -6,6 +6,10 @@ import type {
 import { checkApproval, checkDefinition } from "#api/custom/check-definition.ts";
 import { unevaluatedParts } from "#api/custom/unevaluated.ts";
 import { dns1035LabelProblems, dns1123SubdomainProblems } from "#api/names.ts";
+import {
+  checkReviewVersions,
+  checkWebhookClient,
+} from "#api/strategies/registration/webhook-client.ts";
 import { strategyFor } from "#api/strategies/strategy-for.ts";
 import { checkOneOf, checkRequired, checkUnique } from "#api/validation/checks.ts";
 import { checkImmutable } from "#api/validation/equality.ts";
@@ -48,12 +52,15 @@ export const customResourceDefinitionStrategy = strategyFor<CustomResourceDefini
     checkOneOf(field.child("scope"), spec.scope, ["Cluster", "Namespaced"]);
     checkVersions(field.child("versions"), itemsOf(spec.versions));
     checkNames(field.child("names"), spec);
-    checkConversion(field.child("conversion"), spec);
     checkDefinition(root, definition);
     checkApproval(root, definition);
   },
+  validateCreate(root, { spec }) {
+    checkConversion(root.child("spec", "conversion"), spec ?? {}, { anyReviewVersion: false });
+  },
   validateUpdate(root, definition, old) {
     const field = root.child("spec");
+    checkConversion(field.child("conversion"), definition.spec ?? {}, toleranceOf(old.spec));
     const spec = definition.spec ?? {};
     const before = old.spec ?? {};
     checkImmutable(field.child("group"), spec.group, before.group);
@@ -153,17 +160,34 @@ function checkNames(field: Field, spec: Spec): void {
   }
 }
 
-function checkConversion(field: Field, spec: Spec): void {
+/** The paths are those of upstream's internal type, whose fields lie otherwise than those of `v1`. */
+function checkConversion(
+  field: Field,
+  spec: Spec,
+  { anyReviewVersion }: ConversionTolerance,
+): void {
   const { strategy, webhook } = spec.conversion ?? {};
   checkOneOf(field.child("strategy"), strategy, ["None", "Webhook"]);
-  if (strategy === "None" && webhook) {
-    field.child("webhook").forbidden("should not be set when strategy is not set to Webhook");
+  const client = field.child("webhookClientConfig");
+  const at = field.child("conversionReviewVersions");
+  const versions = itemsOf(webhook?.conversionReviewVersions);
+  if (strategy !== "Webhook") {
+    const rule = "should not be set when strategy is not set to Webhook";
+    if (webhook?.clientConfig) client.forbidden(rule);
+    if (versions.length > 0) at.forbidden(rule);
+    return;
   }
-  if (strategy !== "Webhook") return;
-  if (!webhook?.clientConfig) {
-    field.child("webhook", "clientConfig").required("required when strategy is set to Webhook");
-  }
-  if (itemsOf(webhook?.conversionReviewVersions).length === 0) {
-    field.child("webhook", "conversionReviewVersions").required();
-  }
+  if (!webhook?.clientConfig) client.required("required when strategy is set to Webhook");
+  else checkWebhookClient(client, webhook.clientConfig);
+  checkReviewVersions(at, versions, ["v1", "v1beta1"], anyReviewVersion);
+}
+
+interface ConversionTolerance {
+  readonly anyReviewVersion: boolean;
+}
+
+function toleranceOf(old: Spec | null | undefined): ConversionTolerance {
+  const versions = itemsOf(old?.conversion?.webhook?.conversionReviewVersions);
+  const known = versions.some((version) => version === "v1" || version === "v1beta1");
+  return { anyReviewVersion: versions.length > 0 && !known };
 }

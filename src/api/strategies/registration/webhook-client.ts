@@ -1,4 +1,4 @@
-import { dns1123SubdomainProblems } from "#api/names.ts";
+import { dns1035LabelProblems, dns1123SubdomainProblems } from "#api/names.ts";
 import type { Field } from "#api/validation/field.ts";
 import { rangeProblems } from "#api/validation/formats.ts";
 import type { Given } from "#api/validation/given.ts";
@@ -74,4 +74,22 @@ function checkPath(field: Field, path: string): void {
       );
     }
   }
+}
+
+/** The versions of reviews that a webhook understands: one that there is must be among them. */
+export function checkReviewVersions(
+  field: Field,
+  versions: readonly string[],
+  known: readonly string[],
+  anyWillDo = false,
+): void {
+  if (versions.length === 0) return field.required();
+  const seen = new Set<string>();
+  for (const [index, version] of versions.entries()) {
+    if (seen.has(version)) field.index(index).invalid(version, "duplicate version");
+    else field.index(index).invalidAll(version, dns1035LabelProblems(version));
+    seen.add(version);
+  }
+  if (anyWillDo || versions.some((version) => known.includes(version))) return;
+  field.invalid(versions, `must include at least one of ${known.join(", ")}`);
 }

@@ -3,13 +3,16 @@ import type {
   MutatingWebhookConfiguration,
   ValidatingWebhookConfiguration,
 } from "#api/generated/types.ts";
-import { dns1035LabelProblems, dns1123SubdomainProblems } from "#api/names.ts";
+import { dns1123SubdomainProblems } from "#api/names.ts";
 import {
   checkMatchConditions,
   checkRule,
   type ExpressionCheck,
 } from "#api/strategies/registration/admission-rules.ts";
-import { checkWebhookClient } from "#api/strategies/registration/webhook-client.ts";
+import {
+  checkReviewVersions,
+  checkWebhookClient,
+} from "#api/strategies/registration/webhook-client.ts";
 import { strategyFor, type TypedStrategy } from "#api/strategies/strategy-for.ts";
 import { checkOneOf, checkUnique } from "#api/validation/checks.ts";
 import { sameMeaning } from "#api/validation/equality.ts";
@@ -93,11 +96,10 @@ function checkWebhooks(root: Field, webhooks: Webhooks, tolerance: Tolerance): v
   const field = root.child("webhooks");
   for (const [index, webhook] of webhooks.entries()) {
     checkWebhook(field.index(index), webhook, tolerance);
-    checkReviewVersions(
-      field.index(index).child("admissionReviewVersions"),
-      itemsOf(webhook.admissionReviewVersions),
-      tolerance,
-    );
+    const at = field.index(index).child("admissionReviewVersions");
+    const versions = itemsOf(webhook.admissionReviewVersions);
+    if (versions.length === 0) at.required(`must specify one of ${reviewVersions.join(", ")}`);
+    else checkReviewVersions(at, versions, reviewVersions, tolerance.reviewVersions);
   }
   if (tolerance.sameNames) return;
   checkUnique(
@@ -150,24 +152,5 @@ function checkName(field: Field, name: string): void {
 }
 
 const reviewVersions = ["v1", "v1beta1"];
-
-function checkReviewVersions(
-  field: Field,
-  versions: readonly string[],
-  tolerance: Tolerance,
-): void {
-  const known = reviewVersions.join(", ");
-  if (versions.length === 0) return field.required(`must specify one of ${known}`);
-  const seen = new Set<string>();
-  for (const [index, version] of versions.entries()) {
-    if (seen.has(version)) field.index(index).invalid(version, "duplicate version");
-    else field.index(index).invalidAll(version, dns1035LabelProblems(version));
-    seen.add(version);
-  }
-  if (tolerance.reviewVersions || versions.some((version) => reviewVersions.includes(version))) {
-    return;
-  }
-  field.invalid(versions, `must include at least one of ${known}`);
-}
 
 const checkExpression: ExpressionCheck = () => {};
