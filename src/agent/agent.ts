@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
 import { pods } from "#api/resources.ts";
 import type { Clock } from "#base/clock.ts";
@@ -170,6 +171,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     usage,
     pods: () => manager.pods(),
     configuration: configurationOf(settings),
+    ...(dataDir && { logDir: join(dataDir, "logs") }),
     metrics: agentMetrics({ manager, view, nodeName }),
     probeMetrics,
     problem: () => keeper.problem,

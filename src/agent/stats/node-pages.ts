@@ -3,6 +3,7 @@ import { type Page, pageNotFound, type PageRequest } from "#agent/streams/page.t
 import type { MetricsRegistry } from "#base/metrics.ts";
 import type { ProbeMetrics } from "#agent/stats/agent-metrics.ts";
 import { cadvisorMetrics } from "#agent/stats/cadvisor-metrics.ts";
+import { logPage } from "#agent/stats/log-pages.ts";
 import { metricText, type MetricFamily } from "#agent/stats/metric-text.ts";
 import { resourceMetrics } from "#agent/stats/resource-metrics.ts";
 import { summaryOf } from "#agent/stats/summary.ts";
@@ -14,6 +15,8 @@ export interface NodePageParts {
   readonly usage: UsageCollector;
   readonly pods: () => readonly Pod[];
   readonly cgroupRoot?: string;
+  /** What `/logs/` shows; absent on a node that keeps no files. */
+  readonly logDir?: string;
   /** The node's settings as a `KubeletConfiguration`. */
   readonly configuration: object;
   /** Metrics of the agent itself, and of its probes. */
@@ -45,6 +48,9 @@ export function createNodePages(parts: NodePageParts): NodePages {
     "/healthz/syncloop": async () => health(parts.problem()),
   };
   return async ({ path, query }) => {
+    if (path.startsWith("/logs/") && parts.logDir) {
+      return logPage(parts.logDir, path.slice("/logs".length));
+    }
     const page = Object.hasOwn(pages, path) ? pages[path] : pages[`${path}/`];
     if (page === undefined) {
       throw pageNotFound();
