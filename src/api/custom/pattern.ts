@@ -3,6 +3,8 @@ import { RE2JS } from "re2js";
 /** A compiled pattern, which is looked for anywhere in a text. */
 export interface Pattern {
   test(text: string): boolean;
+  /** The parts of a text that match, from the first on. */
+  find(text: string, limit: number): readonly string[];
 }
 
 /**
@@ -13,7 +15,7 @@ export interface Pattern {
 export function compilePattern(pattern: string): Pattern {
   let compiled = compiledByText.get(pattern);
   if (compiled === undefined) {
-    compiled = RE2JS.compile(pattern);
+    compiled = patternOf(RE2JS.compile(pattern));
     if (compiledByText.size >= compiledMax) compiledByText.clear();
     compiledByText.set(pattern, compiled);
   }
@@ -22,3 +24,15 @@ export function compilePattern(pattern: string): Pattern {
 
 const compiledByText = new Map<string, Pattern>();
 const compiledMax = 4_096;
+
+function patternOf(compiled: RE2JS): Pattern {
+  return {
+    test: (text) => compiled.test(text),
+    find: (text, limit) => {
+      const found: string[] = [];
+      const matcher = compiled.matcher(text);
+      while (found.length < limit && matcher.find()) found.push(matcher.group() ?? "");
+      return found;
+    },
+  };
+}

@@ -1,0 +1,222 @@
+import { isBinding } from "#api/cel/cost/estimate.ts";
+import type { Builder } from "#api/cel/run/build.ts";
+import type { Frame, Step } from "#api/cel/run/frame.ts";
+import { textOf } from "#api/cel/run/select.ts";
+import type { Expression, FoldExpression } from "#api/cel/syntax/expression.ts";
+import {
+  EvaluationError,
+  isFields,
+  isList,
+  LazyFields,
+  MapValue,
+  OptionalValue,
+  type Value,
+} from "#api/cel/value.ts";
+
+/** Loops: what all macros over lists and maps are. */
+export function buildFold(builder: Builder, fold: FoldExpression): Step {
+  if (isBinding(fold)) return buildBinding(builder, fold);
+  const range = builder.build(fold.range).run;
+  const initial = builder.build(fold.initial).run;
+  const accumulator = builder.declare(fold.accumulator);
+  const first = builder.declare(fold.variable);
+  const second =
+    fold.secondVariable === undefined ? undefined : builder.declare(fold.secondVariable);
+  const body = bodyOf(builder, fold, accumulator);
+  builder.forget(fold.variable);
+  if (fold.secondVariable !== undefined) builder.forget(fold.secondVariable);
+  const result = body.isResult ? undefined : builder.build(fold.result).run;
+  builder.forget(fold.accumulator);
+  return (frame) => {
+    const entries = range(frame);
+    frame.slots[accumulator] = fresh(initial(frame));
+    body.run(frame, eachOf(entries, { frame, first, second }));
+    if (result !== undefined) return result(frame);
+    frame.spend(1);
+    return frame.slots[accumulator] ?? null;
+  };
+}
+
+/** What the loop does: it takes an iterator that puts each entry into its variables. */
+interface Body {
+  /** The accumulator is the result as it is. */
+  readonly isResult: boolean;
+  run(frame: Frame, entries: Iterable<unknown>): void;
+}
+
+function bodyOf(builder: Builder, fold: FoldExpression, accumulator: number): Body {
+  const { step, condition } = fold;
+  const isQuantifier = condition.kind === "call" && condition.name === "@not_strictly_false";
+  const predicate = step.kind === "call" ? step.args[1] : undefined;
+  if (isQuantifier && predicate !== undefined && step.kind === "call") {
+    const decisive = step.name === "_||_";
+    const test = builder.build(predicate).run;
+    return { isResult: true, run: quantify({ decisive, test, accumulator }) };
+  }
+  const collected = collectedBy(step);
+  if (collected !== undefined) {
+    const { isMap, filter, parts } = collected;
+    const test = filter && builder.build(filter).run;
+    const runs = parts.map((part) => builder.build(part).run);
+    const take = isMap ? insertInto(accumulator, runs) : appendTo(accumulator, runs);
+    return { isResult: true, run: collect(test, take) };
+  }
+  const next = builder.build(step).run;
+  return {
+    isResult: false,
+    run: (frame, entries) => {
+      for (const _entry of entries) frame.slots[accumulator] = next(frame);
+    },
+  };
+}
+
+interface Quantifier {
+  /** The answer that ends the loop: true for `exists`, false for `all`. */
+  readonly decisive: boolean;
+  readonly test: Step;
+  readonly accumulator: number;
+}
+
+/** An entry that decides makes up for others that went wrong. */
+function quantify({ decisive, test, accumulator }: Quantifier) {
+  const conditionCost = decisive ? 3 : 2;
+  return (frame: Frame, entries: Iterable<unknown>): void => {
+    let problem: EvaluationError | undefined;
+    let isDecided = false;
+    for (const _entry of entries) {
+      frame.spend(conditionCost);
+      if (isDecided) break;
+      frame.spend(1);
+      const outcome = attempt(test, frame);
+      if (outcome === decisive) isDecided = true;
+      else if (outcome instanceof EvaluationError) problem ??= outcome;
+    }
+    if (!isDecided && problem !== undefined) throw problem;
+    frame.slots[accumulator] = isDecided === decisive;
+  };
+}
+
+/** A condition's outcome: what went wrong is a value too. */
+export function attempt(test: Step, frame: Frame): boolean | EvaluationError {
+  try {
+    const outcome = test(frame);
+    return typeof outcome === "boolean" ? outcome : new EvaluationError("no such overload");
+  } catch (error) {
+    if (error instanceof EvaluationError) return error;
+    throw error;
+  }
+}
+
+function collect(test: Step | undefined, take: (frame: Frame) => void) {
+  return (frame: Frame, entries: Iterable<unknown>): void => {
+    for (const _entry of entries) {
+      if (test === undefined) take(frame);
+      else {
+        const outcome = test(frame);
+        if (typeof outcome !== "boolean") throw new EvaluationError("no such overload");
+        if (outcome) take(frame);
+        else frame.spend(1);
+      }
+    }
+  };
+}
+
+/** What each addition to a list costs beside its value: the accumulator, a list of one, adding it. */
+const appendCost = 12;
+
+function appendTo(accumulator: number, runs: readonly Step[]) {
+  return (frame: Frame): void => {
+    const list = frame.slots[accumulator] as Value[];
+    for (const run of runs) list.push(run(frame));
+    frame.spend(appendCost);
+  };
+}
+
+function insertInto(accumulator: number, runs: readonly Step[]) {
+  return (frame: Frame): void => {
+    const map = frame.slots[accumulator] as MapValue;
+    const [first = null, second] = runs.map((run) => run(frame));
+    frame.spend(2);
+    if (second !== undefined) return insert(map, first, second);
+    for (const [key, value] of pairsOf(first)) insert(map, key, value);
+  };
+}
+
+function insert(map: MapValue, key: Value, value: Value): void {
+  if (!map.add(key, value))
+    throw new EvaluationError(`insert failed: key ${textOf(key)} already exists`);
+}
+
+interface Collected {
+  readonly isMap: boolean;
+  readonly filter: Expression | undefined;
+  readonly parts: readonly Expression[];
+}
+
+/** Sees that a step adds to what is collected, perhaps on a condition, so that it can be done in place. */
+function collectedBy(step: Expression): Collected | undefined {
+  if (step.kind !== "call") return undefined;
+  const [first, second] = step.args;
+  if (step.name === "_?_:_" && second !== undefined) {
+    const inner = collectedBy(second);
+    return inner && inner.filter === undefined ? { ...inner, filter: first } : undefined;
+  }
+  if (first?.kind !== "identifier" || first.name !== "@result") return undefined;
+  if (step.name === "cel.@mapInsert") {
+    return { isMap: true, filter: undefined, parts: step.args.slice(1) };
+  }
+  if (step.name !== "_+_" || second?.kind !== "list") return undefined;
+  return { isMap: false, filter: undefined, parts: second.items.map((item) => item.value) };
+}
+
+/** Accumulators are changed in place: each loop begins with its own. */
+function fresh(initial: Value): Value {
+  if (isList(initial)) return [...initial];
+  return initial instanceof MapValue && initial.size === 0 ? new MapValue() : initial;
+}
+
+function buildBinding(builder: Builder, fold: FoldExpression): Step {
+  const value = builder.build(fold.initial).run;
+  const slot = builder.declare(fold.accumulator);
+  const result = builder.build(fold.result).run;
+  builder.forget(fold.accumulator);
+  return (frame) => {
+    frame.slots[slot] = value(frame);
+    return result(frame);
+  };
+}
+
+interface Iteration {
+  readonly frame: Frame;
+  readonly first: number;
+  readonly second: number | undefined;
+}
+
+/** Puts each entry into the variables' slots before it yields. */
+function* eachOf(range: Value, { frame, first, second }: Iteration): Generator<undefined> {
+  const { slots } = frame;
+  if (isList(range)) {
+    for (const [index, item] of range.entries()) {
+      slots[first] = second === undefined ? item : index;
+      if (second !== undefined) slots[second] = item;
+      yield;
+    }
+    return;
+  }
+  for (const [key, value] of pairsOf(range)) {
+    slots[first] = key;
+    if (second !== undefined) slots[second] = value;
+    yield;
+  }
+}
+
+function* pairsOf(value: Value): Generator<readonly [Value, Value]> {
+  if (value instanceof OptionalValue || value instanceof LazyFields) {
+    throw new EvaluationError("no such overload");
+  }
+  if (value instanceof MapValue) {
+    for (const key of value.keys()) yield [key, value.get(key) ?? null];
+  } else if (isFields(value)) {
+    for (const key of Object.keys(value)) yield [key, value[key] ?? null];
+  } else throw new EvaluationError("no such overload");
+}
