@@ -14,6 +14,7 @@ import type { ControlPlane } from "#main/control-plane.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
 import { adminCertificate } from "#main/kubeconfig-command.ts";
 import { writeKubeconfig } from "#main/kubeconfig.ts";
+import { chooseRanges, rangesOfNodes } from "#main/nodes/node-ranges.ts";
 import { startNodeStreams } from "#main/nodes/node-streams.ts";
 import { isShared, openStore } from "#main/open-store.ts";
 import { claimSharedStore } from "#main/shared-store.ts";
@@ -56,14 +57,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     random: systemRandom,
     log,
   };
+  const ranges = await rangesOfNodes(plane.client);
   let names: readonly string[];
   if (containers === undefined) {
     const { startSimulatedNodes } = await import("#main/nodes/simulated-nodes.ts");
-    names = await startSimulatedNodes({ ...shared, count: settings.nodes }, starting);
+    names = await startSimulatedNodes({ ...shared, count: settings.nodes, ranges }, starting);
   } else {
-    names = await (
-      await containers
-    )({ ...shared, client: plane.client, apiPort: plane.port }, starting);
+    const name = hostname().toLowerCase();
+    const nodePodCidr = chooseRanges([name], ranges, settings.podCidr).get(name) ?? "";
+    names = await (await containers)({ ...shared, client: plane.client, nodePodCidr }, starting);
   }
   await allReady(plane.client, names);
   const server = localUrl(settings.flags, plane.port);
@@ -104,6 +106,10 @@ async function openControlPlane(
       serverIps: addresses,
       serviceCidr: settings.serviceCidr,
       podCidr: settings.podCidr,
+      admission: {
+        enable: namesIn(flags.enableAdmissionPlugins),
+        disable: namesIn(flags.disableAdmissionPlugins),
+      },
       clock: systemClock,
       random: systemRandom,
       log,
@@ -116,6 +122,10 @@ async function openControlPlane(
       { cause: error },
     );
   }
+}
+
+function namesIn(list = ""): readonly string[] {
+  return list.split(",").flatMap((name) => name.trim() || []);
 }
 
 /** A single address to listen at is also the one to be reached by. */

@@ -75,6 +75,7 @@ export async function createCluster(options: TestClusterOptions = {}): Promise<T
     {
       ...ranges,
       count: options.nodes ?? 1,
+      ranges: new Map(),
       clientFor: plane.clientFor,
       streams,
       address,

@@ -118,7 +118,7 @@ async function openNetwork(stack: AsyncDisposableStack, ranges: Ranges) {
     }),
   );
   const client = createClient(createInProcessTransport(server, admin));
-  const options = { dataDir, clusterId: dataDir };
+  const options = { dataDir, clusterId: dataDir, clusterPodCidr: ranges.pods };
   stack.defer(() => cleanNodeNetwork(options));
   const network = await createNodeNetwork({
     ...shared,
@@ -126,7 +126,6 @@ async function openNetwork(stack: AsyncDisposableStack, ranges: Ranges) {
     client,
     nodeName: "n",
     nodePodCidr: ranges.pods.replace("/16", "/24"),
-    clusterPodCidr: ranges.pods,
     serviceCidr: ranges.services,
     nodeAddress: "127.0.0.1",
   });

@@ -10,7 +10,7 @@ import { createInformer } from "#client/create-informer.ts";
 import { createInformers, type Informers } from "#client/informers.ts";
 import { writeCniConfig } from "#network/cni/cni-config.ts";
 import { createClusterDns, type ClusterDns } from "#network/dns/cluster-dns.ts";
-import { ensureDnsService } from "#network/dns/ensure-dns-service.ts";
+import { dnsSlice, ensureDnsService } from "#network/dns/ensure-dns-service.ts";
 import { addressIn } from "#network/ip-range.ts";
 import { createNftablesDatapath } from "#network/nftables/nftables-datapath.ts";
 import { cleanUpNetwork, networkPaths } from "#network/node/clean-up.ts";
@@ -19,6 +19,7 @@ import { clusterNames } from "#network/node/names.ts";
 import { letPodsPass } from "#network/node/other-firewalls.ts";
 import { ensureDevice } from "#network/node/node-device.ts";
 import { createServiceProxy } from "#network/proxy/service-proxy.ts";
+import { createNodeRoutes, removeNodeRoutes } from "#network/routes/node-routes.ts";
 import { runProgram } from "#network/run.ts";
 
 export interface NodeNetworkParts {
@@ -39,6 +40,8 @@ export interface NodeNetworkParts {
   readonly clusterDomain?: string;
   /** The machine's address by which others reach this node; its interface gives the pods' MTU. */
   readonly nodeAddress: string;
+  /** Default: this node makes `kube-system/kube-dns`; a node that may not write services finds it there. */
+  readonly ownsDnsService?: boolean;
   readonly clock: Clock;
   readonly random?: Random;
   readonly log: Log;
@@ -80,12 +83,10 @@ export async function createNodeNetwork(parts: NodeNetworkParts): Promise<NodeNe
   const informers = parts.informers ?? createInformers({ client, clock, log, signal: stop.signal });
   started.use(datapath);
   const dns = started.use(await startDns(parts, { informers, gatewayIp, dnsIp }));
-  await ensureDnsService({
-    client,
-    clusterIp: dnsIp,
-    endpoint: { ip: gatewayIp, port: dns.port },
-    log,
-  });
+  const dnsEndpoint = { ip: gatewayIp, port: dns.port };
+  if (parts.ownsDnsService ?? true) {
+    await ensureDnsService({ client, clusterIp: dnsIp, endpoint: dnsEndpoint, log });
+  }
   const nodePods = createInformer(client, pods, {
     fieldSelector: `spec.nodeName=${nodeName}`,
     clock,
@@ -94,7 +95,26 @@ export async function createNodeNetwork(parts: NodeNetworkParts): Promise<NodeNe
   });
   const { signal } = stop;
   const proxy = started.use(
-    createServiceProxy({ informers, pods: nodePods, datapath, nodeName, clock, log, signal }),
+    createServiceProxy({
+      informers,
+      pods: nodePods,
+      datapath,
+      nodeName,
+      localDns: dnsSlice(dnsEndpoint),
+      clock,
+      log,
+      signal,
+    }),
+  );
+  started.use(
+    createNodeRoutes({
+      informers,
+      nodeName,
+      clusterPodCidr: parts.clusterPodCidr,
+      run: runProgram,
+      clock,
+      log: log.with({ part: "routes" }),
+    }),
   );
   await proxy.ready;
   await writeCniConfig(cniConfDir, {
@@ -112,7 +132,7 @@ export async function createNodeNetwork(parts: NodeNetworkParts): Promise<NodeNe
     gatewayIp,
     cleanUp: async () => {
       await dispose();
-      await cleanNodeNetwork({ dataDir, clusterId });
+      await cleanNodeNetwork({ dataDir, clusterId, clusterPodCidr: parts.clusterPodCidr });
     },
     [Symbol.asyncDispose]: dispose,
   };
@@ -122,10 +142,13 @@ export async function createNodeNetwork(parts: NodeNetworkParts): Promise<NodeNe
 export async function cleanNodeNetwork(options: {
   readonly dataDir: string;
   readonly clusterId: string;
+  readonly clusterPodCidr: string;
 }): Promise<void> {
   const podCidr = await rememberedRange(networkPaths(options.dataDir).state);
   // It is remembered before anything is made.
-  if (podCidr !== undefined) await cleanUpNetwork({ ...options, podCidr, run: runProgram });
+  if (podCidr === undefined) return;
+  await removeNodeRoutes(options.clusterPodCidr, runProgram);
+  await cleanUpNetwork({ ...options, podCidr, run: runProgram });
 }
 
 function startDns(

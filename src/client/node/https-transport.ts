@@ -30,7 +30,7 @@ export function createHttpsTransport(options: HttpsTransportOptions): HttpsTrans
   const agent = createAgent(base, options);
   const send = async (request: TransportRequest, encoding: Encoding): Promise<IncomingMessage> => {
     const headers = await headersOf(request, options, encoding);
-    return exchange({ base, agent, request, headers });
+    return exchange({ base, agent, request, headers, encoding });
   };
   return {
     request: async (request) => decode(await send(request, "whole")),
@@ -89,9 +89,15 @@ interface Exchange {
   readonly agent: HttpAgent | HttpsAgent;
   readonly request: TransportRequest;
   readonly headers: Record<string, string>;
+  readonly encoding: Encoding;
 }
 
-function exchange({ base, agent, request, headers }: Exchange): Promise<IncomingMessage> {
+/** A request whose connection carries nothing for so long has failed: the network may be cut without a word. */
+const silenceMaxMs = 30_000;
+/** Watches may be silent for long; the kernel asks the other side after this time, and ten times a second apart. */
+const probeAfterMs = 15_000;
+
+function exchange({ base, agent, request, headers, encoding }: Exchange): Promise<IncomingMessage> {
   const body = request.body === undefined ? undefined : JSON.stringify(request.body);
   const open = base.protocol === "http:" ? httpRequest : httpsRequest;
   return new Promise((resolve, reject) => {
@@ -101,6 +107,10 @@ function exchange({ base, agent, request, headers }: Exchange): Promise<Incoming
       headers: body === undefined ? headers : { ...headers, "content-length": byteLength(body) },
       ...(request.signal && { signal: request.signal }),
     });
+    outgoing.on("socket", (socket) => socket.setKeepAlive(true, probeAfterMs));
+    if (encoding === "whole") {
+      outgoing.setTimeout(silenceMaxMs, () => outgoing.destroy(new Error("it does not answer")));
+    }
     outgoing.on("response", resolve);
     outgoing.on("error", (cause) =>
       reject(new Error(`Cannot reach the API server at ${base.origin}`, { cause })),

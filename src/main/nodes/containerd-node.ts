@@ -16,7 +16,6 @@ import * as streamClient from "#agent/streams/spdy-client.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 import type { Client } from "#client/client.ts";
 import { createNodeNetwork, cleanNodeNetwork } from "#network/node-network.ts";
-import { nodeRange } from "#main/cidr.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
 import type { NodeStreams } from "#main/nodes/node-streams.ts";
 import type { ClusterSettings } from "#main/settings.ts";
@@ -29,19 +28,23 @@ export interface PrepareOptions {
 }
 
 export interface ContainerdNodeOptions {
+  /** What the network follows the cluster with. */
   readonly client: Client;
+  /** Default: yes. A node that joined may not write services. */
+  readonly ownsDnsService?: boolean;
   readonly clientFor: (user: UserInfo, userAgent: string) => Client;
-  readonly streams: NodeStreams;
+  readonly streams: Pick<NodeStreams, "port" | "add">;
   readonly address: string;
-  readonly apiPort: number;
+  /** The pods' range of all nodes, and of this one. */
   readonly podCidr: string;
+  readonly nodePodCidr: string;
   readonly serviceCidr: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
-type StartNode = (
+export type StartNode = (
   options: ContainerdNodeOptions,
   stack: AsyncDisposableStack,
 ) => Promise<readonly string[]>;
@@ -57,7 +60,7 @@ export async function prepareContainerdNode(prepare: PrepareOptions): Promise<St
   });
   return async (options, stack) => {
     stack.defer(() => containerd.stop());
-    const podCidr = nodeRange(options.podCidr, 0);
+    const podCidr = options.nodePodCidr;
     const network = await createNodeNetwork({
       dataDir: directory.root,
       cniConfDir: cniConfDir(directory),
@@ -68,6 +71,7 @@ export async function prepareContainerdNode(prepare: PrepareOptions): Promise<St
       serviceCidr: options.serviceCidr,
       nodeAddress: options.address,
       client: options.client,
+      ownsDnsService: options.ownsDnsService ?? true,
       clock: options.clock,
       log: log.with({ part: "network" }),
     });
@@ -131,7 +135,11 @@ export async function cleanContainerdNode(
   for (const name of existsSync(directory.nodes) ? readdirSync(directory.nodes) : []) {
     await cleanNode({ dataDir: join(directory.nodes, name), cgroupRoot: cgroupRootOf(settings) });
   }
-  await cleanNodeNetwork({ dataDir: directory.root, clusterId: settings.id });
+  await cleanNodeNetwork({
+    dataDir: directory.root,
+    clusterId: settings.id,
+    clusterPodCidr: settings.podCidr,
+  });
 }
 
 async function reviveContainerd(containerd: Containerd, log: Log): Promise<void> {

@@ -7,16 +7,22 @@ import { simulatedProcesses } from "#agent/simulated/node/simulated-processes.ts
 import { createSimulatedRuntime } from "#agent/simulated/simulated-runtime.ts";
 import type { Client } from "#client/client.ts";
 import type { UserInfo } from "#apiserver/request.ts";
-import { addressAt, nodeRange } from "#main/cidr.ts";
+import { addressAt } from "#main/cidr.ts";
+import { chooseRanges } from "#main/nodes/node-ranges.ts";
 import type { NodeStreams } from "#main/nodes/node-streams.ts";
 
-export interface SimulatedNodesOptions {
+export interface SimulatedNodesOptions extends SimulatedNodeOptions {
   readonly count: number;
+  readonly podCidr: string;
+  /** The ranges that nodes of the cluster have already, by their names. */
+  readonly ranges: ReadonlyMap<string, string>;
+}
+
+export interface SimulatedNodeOptions {
   readonly clientFor: (user: UserInfo, userAgent: string) => Client;
-  readonly streams: NodeStreams;
+  readonly streams: Pick<NodeStreams, "port" | "add">;
   /** What every node says is its address: where the stream server listens. */
   readonly address: string;
-  readonly podCidr: string;
   readonly serviceCidr: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -29,10 +35,13 @@ export async function startSimulatedNodes(
   stack: AsyncDisposableStack,
 ): Promise<readonly string[]> {
   const names = Array.from({ length: options.count }, (_, index) => `node-${index + 1}`);
+  const ranges = chooseRanges(names, options.ranges, options.podCidr);
   for (let from = 0; from < names.length; from += atOnce) {
     const batch = names.slice(from, from + atOnce);
     await Promise.all(
-      batch.map((name, offset) => startNode(options, { name, index: from + offset }, stack)),
+      batch.map((name) =>
+        startSimulatedNode(options, { name, podCidr: ranges.get(name) ?? "" }, stack),
+      ),
     );
   }
   return names;
@@ -41,13 +50,13 @@ export async function startSimulatedNodes(
 /** So many nodes register side by side. */
 const atOnce = 64;
 
-async function startNode(
-  options: SimulatedNodesOptions,
-  node: { readonly name: string; readonly index: number },
+export async function startSimulatedNode(
+  options: SimulatedNodeOptions,
+  node: { readonly name: string; readonly podCidr: string },
   stack: AsyncDisposableStack,
 ): Promise<void> {
   const { clock, random, address } = options;
-  const podCidr = nodeRange(options.podCidr, node.index);
+  const { podCidr } = node;
   const agent = await createAgent({
     client: options.clientFor(
       { name: `system:node:${node.name}`, groups: ["system:nodes", "system:authenticated"] },

@@ -26,26 +26,45 @@ const attemptsMax = 5;
  */
 export async function ensureDnsService(options: DnsServiceOptions): Promise<void> {
   const { client, log } = options;
-  const present = await ensure(client, services, serviceOf(options.clusterIp), (known) =>
-    known.spec?.selector === undefined && known.spec?.clusterIP === options.clusterIp
-      ? known
-      : undefined,
-  );
-  if (present.spec?.selector !== undefined) {
+  if (!(await isOurs(options))) {
     log.info("kube-dns has a selector: another DNS serves the cluster", at);
     return;
   }
-  if (present.spec?.clusterIP !== options.clusterIp) {
-    throw new Error(
-      `Cannot serve DNS at ${options.clusterIp}: service "kube-system/kube-dns" has the address ${present.spec?.clusterIP}`,
-    );
-  }
-  const slice = sliceOf(options.endpoint);
+  const slice = dnsSlice(options.endpoint);
   await ensure(client, endpointSlices, slice, (known) => ({
     ...known,
     endpoints: slice.endpoints ?? [],
     ports: slice.ports ?? [],
   }));
+}
+
+/** Makes the service alone: each node that serves DNS then answers at its address for its own pods. */
+export async function ensureDnsAddress(
+  options: Omit<DnsServiceOptions, "endpoint">,
+): Promise<void> {
+  await isOurs(options);
+}
+
+/** Whether a service of that name leads to DNS of the nodes, and not to somebody's own. */
+export function isServedByNodes(service: Service): boolean {
+  const { name, namespace } = service.metadata;
+  return name === at.name && namespace === at.namespace && service.spec?.selector === undefined;
+}
+
+async function isOurs(options: Omit<DnsServiceOptions, "endpoint">): Promise<boolean> {
+  const { client } = options;
+  const present = await ensure(client, services, serviceOf(options.clusterIp), (known) =>
+    known.spec?.selector === undefined && known.spec?.clusterIP === options.clusterIp
+      ? known
+      : undefined,
+  );
+  if (present.spec?.selector !== undefined) return false;
+  if (present.spec?.clusterIP !== options.clusterIp) {
+    throw new Error(
+      `Cannot serve DNS at ${options.clusterIp}: service "kube-system/kube-dns" has the address ${present.spec?.clusterIP}`,
+    );
+  }
+  return true;
 }
 
 /** Creates the object, or updates it to what `change` makes of it; undefined and no difference leave it as it is. */
@@ -97,7 +116,8 @@ function serviceOf(clusterIp: string): Service {
   };
 }
 
-function sliceOf({ ip, port }: DnsServiceOptions["endpoint"]): EndpointSlice {
+/** The endpoints of DNS when it is served there. */
+export function dnsSlice({ ip, port }: DnsServiceOptions["endpoint"]): EndpointSlice {
   return {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",

@@ -6,6 +6,7 @@ import type { Log } from "#base/log.ts";
 import type { Change, Informer } from "#client/informer.ts";
 import type { Informers } from "#client/informers.ts";
 import type { Datapath, ServiceRule } from "#network/datapath.ts";
+import { isServedByNodes } from "#network/dns/ensure-dns-service.ts";
 import { hostPortRules } from "#network/proxy/host-ports.ts";
 import { serviceRules } from "#network/proxy/service-rules.ts";
 import { serviceKeyOf, sliceInformer, slicesOf } from "#network/service-slices.ts";
@@ -16,6 +17,8 @@ export interface ServiceProxyParts {
   readonly pods?: Informer<Pod>;
   readonly datapath: Datapath;
   readonly nodeName: string;
+  /** Where this node serves DNS: its pods ask there and not at another node. */
+  readonly localDns?: EndpointSlice;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -125,7 +128,9 @@ class RuleKeeper implements ServiceProxy {
   #serviceRules(key: string): readonly ServiceRule[] {
     const service = this.#services.get(parseKey(key));
     if (service === undefined) return [];
-    return serviceRules(service, slicesOf(this.#slices, key), this.#parts.nodeName);
+    const { nodeName, localDns } = this.#parts;
+    const own = localDns && isServedByNodes(service) ? [localDns] : undefined;
+    return serviceRules(service, own ?? slicesOf(this.#slices, key), nodeName);
   }
 
   #podRules(key: string): readonly ServiceRule[] {
