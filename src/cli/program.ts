@@ -191,6 +191,7 @@ function addPartCommands(program: Command, actions: Actions): void {
       examples(
         "kogge server --data-dir /srv/kogge --port 6443",
         "kogge server --host 0.0.0.0                        for nodes on other machines",
+        "kogge server --enable-admission-plugins AlwaysPullImages,OwnerReferencesPermissionEnforcement",
         "kogge server --store etcd=https://10.0.0.1:2379,https://10.0.0.2:2379 --etcd-cafile ca.pem --etcd-certfile kogge.pem --etcd-keyfile kogge-key.pem",
       ),
     )

@@ -9,6 +9,9 @@ export interface ServerFlags {
   readonly etcdKeyfile?: string;
   readonly host?: string;
   readonly advertiseAddress?: string;
+  /** Names with commas between. */
+  readonly enableAdmissionPlugins?: string;
+  readonly disableAdmissionPlugins?: string;
 }
 
 interface Flag {
@@ -28,6 +31,16 @@ const serverFlagTable: readonly Flag[] = [
     name: "advertise-address",
     value: "text",
     text: "where nodes and pods reach the API (this machine's first address)",
+  },
+  {
+    name: "enable-admission-plugins",
+    value: "text",
+    text: "admission plugins beyond those that act by default: AlwaysPullImages,PodNodeSelector",
+  },
+  {
+    name: "disable-admission-plugins",
+    value: "text",
+    text: "admission plugins that do not act, of those that do by default",
   },
 ];
 

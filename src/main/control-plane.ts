@@ -11,6 +11,7 @@ import { endpointSlices, nodes, pods, secrets, serviceAccounts } from "#api/reso
 import type { Resource } from "#api/resource.ts";
 import { isNotFound } from "#api/status.ts";
 import { uidOf } from "#api/meta.ts";
+import type { AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import { createApiServer } from "#apiserver/server.ts";
 import type { ApiServer } from "#apiserver/server.ts";
 import type { UserInfo } from "#apiserver/request.ts";
@@ -56,6 +57,8 @@ export interface ControlPlaneOptions {
   readonly serverNames: readonly string[];
   readonly serverIps: readonly string[];
   readonly serviceCidr: string;
+  /** Which admission plugins act; default: those that upstream has on. */
+  readonly admission?: AdmissionChoice;
   /** The pods' addresses; nodes that say no range of their own get one of these. */
   readonly podCidr: string;
   readonly clock: Clock;
@@ -109,6 +112,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const server = await createApiServer({
     store,
     kinds: builtinKinds(),
+    ...(options.admission && { admission: options.admission }),
     clock,
     random,
     log: log.with({ part: "apiserver" }),
@@ -122,7 +126,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     tokens: createTokenSigner(signing),
     tokenReviewer: verifier,
     openApi: openApiFiles,
-    nodeSummary: summaryReader(connector),
     version: versionInfo(),
     nodeSummary: summaryReader(connector),
     outgoing,
