@@ -95,7 +95,8 @@ export function createClient(transport: Transport): Client {
         body,
         signal: options.signal,
       })) as never,
-    read: async (path, { signal } = {}) => decoded(await ask({ method: "GET", path, signal })),
+    read: async (path, { signal, query } = {}) =>
+      decoded(await ask({ method: "GET", path, ...(query && { query }), signal })),
   };
 }
 

@@ -47,11 +47,15 @@ export interface Client {
     options?: WriteOptions,
   ): Promise<Answer>;
   /** Reads a path that is no resource: discovery, `/version`. The answer is what the server sent, decoded. */
-  read(path: string, options?: CallOptions): Promise<unknown>;
+  read(path: string, options?: ReadOptions): Promise<unknown>;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+}
+
+export interface ReadOptions extends CallOptions {
+  readonly query?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface ListOptions extends CallOptions {

@@ -53,7 +53,7 @@ test("kubectl top shows what nodes, pods and containers use", async () => {
     return stdout
       .trim()
       .split("\n")
-      .map((line) => line.split(/ +/));
+      .map((line) => line.trim().split(/ +/));
   };
   deepEqual(await top("pods", "-l", "app=busy"), [
     ["NAME", "CPU(cores)", "MEMORY(bytes)"],
@@ -71,5 +71,5 @@ test("kubectl top shows what nodes, pods and containers use", async () => {
   match(stdout, /^NAMESPACE +NAME +CPU +MEMORY +WINDOW\n/);
   const missing = await kubectl(["get", "podmetrics.metrics.k8s.io", "none"]);
   match(missing.stderr, /podmetrics.metrics.k8s.io "default\/none" not found/);
-  equal((await top("pods")).length, 2);
+  equal((await top("pods")).length, 3);
 });
