@@ -13,6 +13,8 @@ export interface DataDirectory {
   readonly logs: string;
   /** Choices made once and kept: ports, address ranges, runtime. */
   readonly settings: string;
+  /** Under which encryption configuration everything is stored. */
+  readonly encryption: string;
   /** What runs at the moment; absent when nothing does. */
   readonly running: string;
   /** Per node: `nodes/NAME/`. */
@@ -28,6 +30,7 @@ export function dataDirectory(root: string): DataDirectory {
     store: at("store"),
     logs: at("logs"),
     settings: at("cluster.json"),
+    encryption: at("encryption-state.json"),
     running: at("running.json"),
     nodes: at("nodes"),
   };
@@ -36,6 +39,13 @@ export function dataDirectory(root: string): DataDirectory {
 /** `--data-dir`, else `KOGGE_DATA_DIR`, else the user's default. */
 export function chooseDataDirectory(option: string | undefined): DataDirectory {
   return dataDirectory(resolve(option ?? process.env["KOGGE_DATA_DIR"] ?? defaultRoot()));
+}
+
+/** The same for a node that joins another machine's cluster: by default beside a cluster of this machine's own. */
+export function agentDataDirectory(option: string | undefined): DataDirectory {
+  return dataDirectory(
+    resolve(option ?? process.env["KOGGE_DATA_DIR"] ?? `${defaultRoot()}-agent`),
+  );
 }
 
 export function prepareDataDirectory(directory: DataDirectory): void {

@@ -1,15 +1,17 @@
 import { randomInt } from "node:crypto";
 import process from "node:process";
+import { parse } from "yaml";
 import type { Secret } from "#api/generated/types.ts";
 import { isNotFound } from "#api/status.ts";
-import { secrets } from "#api/resources.ts";
-import type { DataDirOption, JsonOption } from "#cli/options.ts";
+import { configMaps, secrets } from "#api/resources.ts";
+import type { DataDirOption, JsonOption, TokenCreateOptions } from "#cli/program.ts";
+import type { Client } from "#client/client.ts";
+import { publicKeyHash } from "#main/agent-process/cluster-info.ts";
+import { agentTokenGroup, clusterInfoName } from "#main/joining-objects.ts";
 import { withClient } from "#main/local-client.ts";
 
 /** `kogge token create`: a bootstrap token as kubeadm's, a Secret of type `bootstrap.kubernetes.io/token`. */
-export async function tokenCreate(
-  options: DataDirOption & JsonOption & { readonly ttl: string; readonly description?: string },
-): Promise<void> {
+export async function tokenCreate(options: TokenCreateOptions): Promise<void> {
   const lifetimeMs = parseDuration(options.ttl);
   const id = randomText(6);
   const secret = randomText(16);
@@ -17,8 +19,8 @@ export async function tokenCreate(
     lifetimeMs === 0
       ? undefined
       : new Date(Date.now() + lifetimeMs).toISOString().replace(/\.\d+/, "");
-  await withClient(options.dataDir, (client) =>
-    client.create(secrets, {
+  const access = await withClient(options.dataDir, async (client) => {
+    await client.create(secrets, {
       apiVersion: "v1",
       kind: "Secret",
       type: tokenType,
@@ -30,14 +32,52 @@ export async function tokenCreate(
         ...(options.description !== undefined && { description: options.description }),
         "usage-bootstrap-authentication": "true",
         "usage-bootstrap-signing": "true",
-        "auth-extra-groups": "system:bootstrappers:kogge:agents",
+        "auth-extra-groups": agentTokenGroup,
       }),
-    }),
-  );
-  const token = `${id}.${secret}`;
-  process.stdout.write(
-    options.json ? `${JSON.stringify({ token, expiration: expiration ?? null })}\n` : `${token}\n`,
-  );
+    });
+    return readAccess(client);
+  });
+  printToken(options, { token: `${id}.${secret}`, expiration: expiration ?? null, ...access });
+}
+
+interface MadeToken extends Access {
+  readonly token: string;
+  readonly expiration: string | null;
+}
+
+/** The token alone goes to standard output, for scripts; how to use it is said beside. */
+function printToken(options: TokenCreateOptions, made: MadeToken): void {
+  const { server, caCertHash } = made;
+  const joinCommand = `kogge agent --server ${server} --token ${made.token} --ca-cert-hash ${caCertHash}`;
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ ...made, joinCommand })}\n`);
+  } else if (options.printJoinCommand) {
+    process.stdout.write(`${joinCommand}\n`);
+  } else {
+    process.stdout.write(`${made.token}\n`);
+    process.stderr.write(`Join a node with:\n  ${joinCommand}\n`);
+  }
+  if (/^https:\/\/127\./.test(server)) {
+    process.stderr.write(
+      "The server listens on this machine only; for nodes on others start it with --host 0.0.0.0\n",
+    );
+  }
+}
+
+interface Access {
+  readonly server: string;
+  readonly caCertHash: string;
+}
+
+/** What the cluster tells those who want to join. */
+async function readAccess(client: Client): Promise<Access> {
+  const { data } = await client.get(configMaps, clusterInfoName);
+  const { clusters } = parse(data?.["kubeconfig"] ?? "") as {
+    readonly clusters: readonly { readonly cluster: Readonly<Record<string, string>> }[];
+  };
+  const cluster = clusters[0]?.cluster ?? {};
+  const authority = Buffer.from(cluster["certificate-authority-data"] ?? "", "base64").toString();
+  return { server: cluster["server"] ?? "", caCertHash: publicKeyHash(authority) };
 }
 
 /** `kogge token list` */

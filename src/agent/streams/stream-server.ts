@@ -41,6 +41,8 @@ interface Peer {
 
 export interface StreamServer extends AsyncDisposable {
   readonly port: number;
+  /** New connections get this certificate; open ones stay. */
+  replaceCertificate(tls: { readonly cert: string; readonly key: string }): void;
 }
 
 /** The node's HTTPS endpoint for exec, attach, port-forward and logs, on the kubelet's paths. */
@@ -73,6 +75,7 @@ export async function createStreamServer(options: StreamServerOptions): Promise<
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : options.port,
+    replaceCertificate: (next) => server.setSecureContext({ ...next, ca: tls.clientCa }),
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();
