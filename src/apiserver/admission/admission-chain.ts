@@ -33,7 +33,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
   return {
     mutating: [certificateRequester, ...chosen.flatMap(({ mutate }) => mutate ?? [])],
     validating: [grantAdmission, ...chosen.flatMap(({ validate }) => validate ?? [])],
-    start: webhooks.start,
+    start: () => webhooks.start(),
     [Symbol.dispose]: () => webhooks[Symbol.dispose](),
   };
 }

@@ -14,9 +14,11 @@ import { namespaceLifecycle } from "#apiserver/admission/namespace-lifecycle.ts"
 import { nodeTaint } from "#apiserver/admission/node-taint.ts";
 import { ownerPermission } from "#apiserver/admission/owner-permission.ts";
 import { extendedResourceToleration } from "#apiserver/admission/pod-placement/extended-resource-toleration.ts";
+import { antiAffinityTopology } from "#apiserver/admission/pod-placement/anti-affinity-topology.ts";
 import { podNodeSelector } from "#apiserver/admission/pod-placement/pod-node-selector.ts";
 import { podTolerations } from "#apiserver/admission/pod-placement/pod-tolerations.ts";
 import { podTopologyLabels } from "#apiserver/admission/pod-placement/pod-topology-labels.ts";
+import { podResize } from "#apiserver/admission/pod-resize.ts";
 import { podSecurity } from "#apiserver/admission/pod-security/pod-security.ts";
 import { priority } from "#apiserver/admission/priority.ts";
 import { createResourceQuota } from "#apiserver/admission/resource-quota/resource-quota.ts";
@@ -28,6 +30,7 @@ import { storageProtection } from "#apiserver/admission/storage-protection.ts";
 export function builtinPlugins(): readonly AdmissionPlugin[] {
   return [
     { name: "NamespaceLifecycle", mutate: namespaceLifecycle },
+    antiAffinityTopology,
     limitRanger,
     { name: "ServiceAccount", mutate: serviceAccount },
     nodeTaint,
@@ -49,6 +52,7 @@ export function builtinPlugins(): readonly AdmissionPlugin[] {
     { name: "DefaultIngressClass", mutate: defaultIngressClass },
     denyExternalIps,
     podTopologyLabels,
+    podResize,
     createResourceQuota(),
   ];
 }

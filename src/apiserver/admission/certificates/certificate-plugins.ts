@@ -1,7 +1,7 @@
+import { parseCertificateRequest } from "#api/certificates/certificate-request.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { notAdmitted, type Attempt } from "#apiserver/admission/admission.ts";
 import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
-import { organizationsOf } from "#apiserver/admission/certificates/request-organizations.ts";
 import type { Call } from "#apiserver/call.ts";
 import { objectAt, objectsAt, sameJson, stringAt } from "#apiserver/objects/json.ts";
 
@@ -40,10 +40,9 @@ export const certificateSubject: AdmissionPlugin = {
   validate(call, attempt) {
     if (attempt.operation !== "CREATE" || !isRequest(call, "")) return;
     if (signerOf(attempt.object) !== clientSigner) return;
-    const organizations = organizationsOf(stringAt(objectAt(attempt.object, "spec"), "request"));
-    if (organizations === undefined) {
-      throw notAdmitted(call, attempt, "failed to parse CSR: it is no PKCS#10 request");
-    }
+    // The request was read when it was validated.
+    const pem = atob(stringAt(objectAt(attempt.object, "spec"), "request"));
+    const { organizations } = parseCertificateRequest(pem);
     if (!organizations.includes("system:masters")) return;
     const why = `use of ${clientSigner} signer with system:masters group is not allowed`;
     throw notAdmitted(call, attempt, why);

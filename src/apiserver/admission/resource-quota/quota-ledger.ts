@@ -87,7 +87,7 @@ export class QuotaLedger {
 
   /** Waits for the writes that are under way; false when some have ended since it was asked last. */
   async isSettled(uid: string): Promise<boolean> {
-    await Promise.all(this.#underWay.get(uid) ?? []);
+    await Promise.all([...(this.#underWay.get(uid) ?? [])]);
     return !this.#moved.delete(uid);
   }
 

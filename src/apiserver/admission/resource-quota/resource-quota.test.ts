@@ -46,7 +46,7 @@ test("of many writers at once no more get through than a quota has room for", as
       make(api, "configmaps", { metadata: { name: `c${index}` } }),
     ),
   );
-  const codes = answers.map(({ status }) => status).toSorted();
+  const codes = answers.map(({ status }) => status).toSorted((a, b) => a - b);
   assert.deepEqual(codes, [...Array(5).fill(201), ...Array(35).fill(403)]);
   assert.deepEqual(await used(api), { configmaps: "5", "count/configmaps": "5" });
   assert.equal(
@@ -125,7 +125,8 @@ test("a quota with scopes counts the pods that are in all of them", async () => 
     { pods: "1" },
   ]);
   const more = await make(api, "pods", podOf("more"));
-  assert.match(String(more.body.message), /exceeded quota: q, requested: pods=1, used: pods=1/);
+  const why = "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1";
+  assert.equal(more.body.message, `pods "more" is forbidden: ${why}`);
 });
 
 test("services count their node ports and balancers when they come and when they change", async () => {

@@ -132,8 +132,8 @@ function volumes({ spec }: CheckedPod): Violation | undefined {
   };
 }
 
-function typeOf({ name: _, ...source }: Volume): string {
-  return Object.keys(source)[0] ?? "unknown";
+function typeOf(volume: Volume): string {
+  return Object.keys(volume).find((field) => field !== "name") ?? "unknown";
 }
 
 function runAsNonRoot(pod: CheckedPod): Violation | undefined {
