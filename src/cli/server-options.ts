@@ -7,6 +7,7 @@ export interface ServerFlags {
   readonly etcdCafile?: string;
   readonly etcdCertfile?: string;
   readonly etcdKeyfile?: string;
+  readonly encryptionProviderConfig?: string;
   readonly host?: string;
   readonly advertiseAddress?: string;
   /** Names with commas between. */
@@ -26,6 +27,11 @@ const serverFlagTable: readonly Flag[] = [
   { name: "etcd-cafile", value: "file", text: "the authority of etcd's certificate (PEM)" },
   { name: "etcd-certfile", value: "file", text: "the certificate to show to etcd (PEM)" },
   { name: "etcd-keyfile", value: "file", text: "the key of that certificate (PEM)" },
+  {
+    name: "encryption-provider-config",
+    value: "file",
+    text: "what is encrypted in the store, as an EncryptionConfiguration (Secrets, with a key in pki/)",
+  },
   { name: "host", value: "text", text: "where the API listens; 0.0.0.0: for other machines too" },
   {
     name: "advertise-address",

@@ -16,8 +16,8 @@ import { adminCertificate } from "#main/kubeconfig-command.ts";
 import { writeKubeconfig } from "#main/kubeconfig.ts";
 import { chooseRanges, rangesOfNodes } from "#main/nodes/node-ranges.ts";
 import { startNodeStreams } from "#main/nodes/node-streams.ts";
-import { isShared, openStore } from "#main/open-store.ts";
-import { claimSharedStore } from "#main/shared-store.ts";
+import { openClusterStore } from "#main/cluster-store.ts";
+import { isShared } from "#main/open-store.ts";
 import { machineAddresses } from "#main/settings.ts";
 import type { ClusterSettings } from "#main/settings.ts";
 
@@ -85,18 +85,14 @@ async function openControlPlane(
   pki: Pki,
   stack: AsyncDisposableStack,
 ): Promise<ControlPlane> {
-  const { directory, settings, log } = options;
+  const { settings, log } = options;
+  const { flags = {} } = settings;
   const addresses = machineAddresses();
-  const { store: name, flags = {} } = settings;
-  const onWaiting = (why: string): void => options.progress.step(`Waiting for etcd: ${why}`);
-  const store = stack.use(
-    await openStore({ store: name, flags, directory: directory.store, log, onWaiting }),
-  );
-  if (isShared(name)) await claimSharedStore(store, pki, settings);
+  const store = stack.use(await openClusterStore(options, pki));
   try {
     const plane = await startControlPlane({
       store,
-      isShared: isShared(name),
+      isShared: isShared(settings.store),
       pki,
       // Pods reach the API by the machine's address; without pods nobody from outside needs to.
       host: flags.host ?? (settings.runtime === "containerd" ? "0.0.0.0" : "127.0.0.1"),
