@@ -10,7 +10,7 @@ import type { MachineFacts } from "#agent/node/machine-facts.ts";
 import { readMachineUsage } from "#agent/node/machine-usage.ts";
 import { configurationOf, type NodeSettings, usualSettings } from "#agent/node/node-settings.ts";
 import type { Pressure } from "#agent/eviction/thresholds.ts";
-import { admitPod } from "#agent/pods/admit-pod.ts";
+import { admitPod, answerResize } from "#agent/pods/admit-pod.ts";
 import { createHousekeeping } from "#agent/housekeeping.ts";
 import { NodeKeeper } from "#agent/node/node-keeper.ts";
 import { nodeReference, nodeStatus } from "#agent/node/node-object.ts";
@@ -105,11 +105,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     host: nodeName,
   });
   let pressures: ReadonlySet<Pressure> = new Set();
-  const manager = new PodManager(
+  const manager: PodManager = new PodManager(
     {
       ...options,
       recorder,
-      admit: (pod) => admitPod(pod, { pressures }),
+      admit: (pod) => admitPod(pod, { pressures, others: manager.taken(pod), allocatable }),
+      answerResize: (pod) => answerResize(pod, { others: manager.taken(pod), allocatable }),
       view,
       files,
       objects: dataDir ? objects : { ...objects, services: async () => [] },

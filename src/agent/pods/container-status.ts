@@ -36,7 +36,7 @@ export function containerStatus(
     lastState: last ? { terminated: terminated(last, runtimeName) } : (old?.lastState ?? {}),
     name: spec.name,
     ready: completed || (container.role !== "init" && running && health.started && health.ready),
-    resources: spec.resources ?? {},
+    resources: observed.resize?.actual.get(newest.id) ?? spec.resources ?? {},
     restartCount: newest.attempt,
     started: running && health.started,
     state: waiting ?? runtimeState(newest, runtimeName),

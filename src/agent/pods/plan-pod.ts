@@ -72,7 +72,8 @@ export function isComplete(observed: PodObservation): boolean {
 
 function endedForGood(observed: PodObservation, container: PodContainer): boolean {
   const newest = newestOf(observed, container.spec.name);
-  return newest?.state === "exited" && !isRestarted(observed.pod, container, newest.exitCode);
+  if (newest?.state !== "exited" || observed.renewed?.has(newest.id)) return false;
+  return !isRestarted(observed.pod, container, newest.exitCode);
 }
 
 function failedForGood(observed: PodObservation, container: PodContainer): boolean {
@@ -167,6 +168,9 @@ interface Step {
 function planOne(observed: PodObservation, sandbox: Sandbox, container: PodContainer): Step {
   const current = runIn(observed, sandbox, container.spec.name);
   if (current?.state === "running") return planRunning(observed, container, current);
+  if (current && observed.renewed?.has(current.id)) {
+    return { actions: planStart(observed, container), passed: false };
+  }
   const passed = container.role === "init" && current?.state === "exited" && current.exitCode === 0;
   if (passed) return { actions: [], passed };
   if (current?.state === "exited" && !isRestarted(observed.pod, container, current.exitCode)) {
@@ -200,8 +204,11 @@ function planStart(observed: PodObservation, { spec: { name } }: PodContainer): 
   if (failure !== undefined && failure.retryMs > observed.nowMs) {
     return [{ kind: "wait", name, untilMs: failure.retryMs, crashed: false }];
   }
+  const isRenewed = newest !== undefined && observed.renewed?.has(newest.id);
   const crashedUntilMs =
-    newest?.state === "exited" ? newest.finishedMs + (observed.crashDelaysMs.get(name) ?? 0) : 0;
+    newest?.state === "exited" && !isRenewed
+      ? newest.finishedMs + (observed.crashDelaysMs.get(name) ?? 0)
+      : 0;
   if (crashedUntilMs > observed.nowMs) {
     return [{ kind: "wait", name, untilMs: crashedUntilMs, crashed: true }];
   }

@@ -51,6 +51,13 @@ export class PodManager implements Disposable {
     return [...this.#workers.values()].map(({ pod }) => pod);
   }
 
+  /** Those that the node has taken and that may still run, without `asking`; with the resources they were granted. */
+  taken(asking: Pod): readonly Pod[] {
+    return [...this.#workers.values()]
+      .filter(({ pod, isTaken }) => isTaken && pod.metadata.uid !== asking.metadata.uid)
+      .map(({ pod }) => pod);
+  }
+
   /** Ends a pod although its object stays; resolves once nothing of it runs any more. */
   async end(pod: Pod, end: PodEnd): Promise<void> {
     await this.#workers.get(uidOf(pod))?.end(end);
@@ -79,6 +86,7 @@ export class PodManager implements Disposable {
     worker?.remove(() => {
       this.#workers.delete(uidOf(pod));
       this.#parts.probeResults.forget(pod);
+      for (const other of this.#workers.values()) other.askAgain();
       this.#watchSources();
     });
   }

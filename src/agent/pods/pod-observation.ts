@@ -1,4 +1,4 @@
-import type { Pod } from "#api/generated/types.ts";
+import type { Pod, ResourceRequirements } from "#api/generated/types.ts";
 import type { ContainerState, Sandbox } from "#agent/runtime/container-runtime.ts";
 
 /** All that a plan and a status are made from: what is wanted, what runs, and what was learnt by trying. */
@@ -15,8 +15,19 @@ export interface PodObservation {
   readonly crashDelaysMs: ReadonlyMap<string, number>;
   /** What probes found, by container id. */
   readonly health: ReadonlyMap<string, ContainerHealth>;
+  /** Containers, by id, that were ended to be started anew: whatever their exit code, and at once. */
+  readonly renewed?: ReadonlySet<string>;
+  readonly resize?: ResizeState;
   /** Why the pod must end although its object stays: eviction, a deadline, a refused admission. */
   readonly ended?: PodEnd;
+}
+
+/** How far a change of resources has got, as conditions and statuses show it. */
+export interface ResizeState {
+  /** What containers run with, by their ids. */
+  readonly actual: ReadonlyMap<string, ResourceRequirements>;
+  readonly pending?: { readonly reason: string; readonly message: string };
+  readonly inProgress?: { readonly reason?: string; readonly message?: string };
 }
 
 export interface StartFailure {

@@ -8,6 +8,7 @@ import type { DownwardNode } from "#agent/pods/downward-values.ts";
 import type { ReferencedObjects } from "#agent/pods/environment.ts";
 import type { ImagePuller } from "#agent/pods/image-puller.ts";
 import type { DnsSettings } from "#agent/pods/pod-dns.ts";
+import type { ResizeAnswer } from "#agent/pods/resize-keeper.ts";
 import type { PodEnd } from "#agent/pods/pod-observation.ts";
 import type { PodFiles } from "#agent/pods/pod-files.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
@@ -32,6 +33,8 @@ export interface PodParts {
   readonly node: DownwardNode;
   /** Asked for each pod that is new here: why it must not run, in upstream's words. */
   readonly admit: (pod: Pod) => PodEnd | undefined;
+  /** Asked when a pod is to have other resources than it was granted. */
+  readonly answerResize: (pod: Pod) => ResizeAnswer;
   readonly memoryBytes: number;
   readonly dns: DnsSettings;
   readonly cgroupRoot?: string;

@@ -133,8 +133,11 @@ function conditionsOf(parts: ConditionParts): readonly PodCondition[] {
     ["ContainersReady", ready],
     ["PodScheduled", { status: "True" }],
     ...disruptionOf(observed),
+    ...resizeConditions(observed),
   ];
-  const others = old.filter(({ type }) => !own.some(([mine]) => mine === type));
+  const others = old.filter(
+    ({ type }) => !own.some(([mine]) => mine === type) && !passing.has(type),
+  );
   return [
     ...others,
     ...own.map(([type, outcome]) => {
@@ -149,6 +152,19 @@ function conditionsOf(parts: ConditionParts): readonly PodCondition[] {
         lastTransitionTime,
       } as unknown as PodCondition;
     }),
+  ];
+}
+
+/** Conditions that are there only while they are true. */
+const passing: ReadonlySet<string> = new Set(["PodResizePending", "PodResizeInProgress"]);
+
+function resizeConditions({ resize }: PodObservation): readonly [string, Outcome][] {
+  const { pending, inProgress } = resize ?? {};
+  return [
+    ...(pending ? [["PodResizePending", { status: "True", ...pending }] as [string, Outcome]] : []),
+    ...(inProgress
+      ? [["PodResizeInProgress", { status: "True", ...inProgress }] as [string, Outcome]]
+      : []),
   ];
 }
 

@@ -2,10 +2,12 @@ import type { Pod } from "#api/generated/types.ts";
 import { nameOf, namespaceOf } from "#api/meta.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import { BackOff } from "#agent/pods/back-off.ts";
-import { crashMessage } from "#agent/pods/container-status.ts";
+import { clearUpPod } from "#agent/pods/clear-up-pod.ts";
+import { CrashTeller } from "#agent/pods/crash-teller.ts";
+import { LastWords } from "#agent/pods/last-words.ts";
 import { letObjectGo } from "#agent/pods/let-object-go.ts";
 import { isStopped, planPod, type PodAction } from "#agent/pods/plan-pod.ts";
-import { fieldPathOf, findContainer } from "#agent/pods/pod-containers.ts";
+import { findContainer } from "#agent/pods/pod-containers.ts";
 import {
   isTerminal,
   isTerminating,
@@ -15,15 +17,16 @@ import {
 } from "#agent/pods/pod-observation.ts";
 import { graceOf, type PodParts } from "#agent/pods/pod-parts.ts";
 import { podStatus } from "#agent/pods/pod-status.ts";
+import { ResizeKeeper } from "#agent/pods/resize-keeper.ts";
+import { askForResize, resizeRunning } from "#agent/pods/resize-pod.ts";
 import { sandboxConfig } from "#agent/pods/sandbox-config.ts";
 import { startContainer } from "#agent/pods/start-container.ts";
 import { simulationOf } from "#agent/pods/simulation.ts";
 import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
 import { StatusWriter } from "#agent/pods/status-writer.ts";
-import { stopContainer } from "#agent/pods/stop-container.ts";
+import { hurryContainers, stopContainer } from "#agent/pods/stop-container.ts";
 import { VolumeKeeper } from "#agent/pods/volume-keeper.ts";
 import { Prober } from "#agent/probes/prober.ts";
-import type { ContainerState } from "#agent/runtime/container-runtime.ts";
 
 /**
  * Makes one pod be as its object asks: observes, plans, acts, tells, again and again while something changes. One
@@ -38,9 +41,12 @@ export class PodWorker {
   readonly #volumes: VolumeKeeper;
   readonly #failures = new Map<string, StartFailure>();
   readonly #crashes: BackOff;
-  /** The end of the back-off that was told of last, by container. */
-  readonly #toldCrashes = new Map<string, number>();
-  readonly #lastWords = new Map<string, string>();
+  readonly #crashTeller: CrashTeller;
+  readonly #lastWords: LastWords;
+  readonly #resizes = new ResizeKeeper();
+  readonly #renewed = new Set<string>();
+  /** As the API has it; `#pod` is the same with the resources that the node granted. */
+  #wanted: Pod;
   #pod: Pod;
   /** The object is gone from the API: what runs must go, and nothing is written any more. */
   #deleted = false;
@@ -56,10 +62,13 @@ export class PodWorker {
 
   constructor(parts: PodParts, pod: Pod) {
     this.#parts = parts;
-    this.#pod = pod;
+    this.#wanted = pod;
+    this.#pod = this.#resizes.granted(pod);
     this.#log = parts.log.with({ pod: `${namespaceOf(pod)}/${nameOf(pod)}` });
     this.#status = new StatusWriter(parts, this.#ending.signal);
     this.#crashes = new BackOff(parts.clock);
+    this.#lastWords = new LastWords(parts.files);
+    this.#crashTeller = new CrashTeller(parts.recorder);
     const onChange = (): void => this.wake();
     this.#prober = new Prober({ ...parts, onChange });
     this.#volumes = new VolumeKeeper({ ...parts, onStale: onChange });
@@ -69,9 +78,20 @@ export class PodWorker {
     return this.#pod;
   }
 
+  /** Whether the node runs it, or is going to. */
+  get isTaken(): boolean {
+    return this.#isAdmitted && this.#ended === undefined && !isTerminal(this.#withOwnStatus());
+  }
+
+  /** Another pod has gone: what had to wait for room may have it now. */
+  askAgain(): void {
+    if (this.#resizes.state.pending) this.wake();
+  }
+
   update(pod: Pod): void {
     const before = this.#pod;
-    this.#pod = pod;
+    this.#wanted = pod;
+    this.#pod = this.#resizes.granted(pod);
     if (isTerminating(before) && graceOf(pod) < graceOf(before)) this.#hurry();
     if (before.metadata.annotations !== pod.metadata.annotations) this.#simulate();
     this.wake();
@@ -146,15 +166,35 @@ export class PodWorker {
   async #look(): Promise<void> {
     this.#admit();
     this.#checkDeadline();
+    if (askForResize(this.#parts, this.#wanted, this.#resizes)) {
+      this.#pod = this.#resizes.granted(this.#wanted);
+    }
     const found = await this.#observe();
     this.#watchHealth(found);
     const observed = { ...found, health: this.#prober.health };
     const actions = planPod(this.#deleted ? { ...observed, ended: gone } : observed);
     if (!this.#deleted) this.#tell(observed);
+    if (actions.length === 0) await this.#resize(observed);
     if (actions.length === 0 && isStopped(observed)) await this.#stopped();
     if (actions.length > 0) await this.#act(observed, actions);
     else if (isTerminating(this.#pod) || this.#deleted) await this.#finish();
     else if (!this.#volumes.isReady && !isStopped(observed)) await this.#volumesReadyFor(observed);
+  }
+
+  /** Brings running containers to the resources that were granted since they were started. */
+  async #resize(observed: PodObservation): Promise<void> {
+    if (isTerminating(this.#pod) || this.#deleted || this.#ended) return;
+    const outcome = await resizeRunning(this.#parts, {
+      pod: this.#pod,
+      containers: observed.containers,
+      keeper: this.#resizes,
+      restart: async ({ id, name }, why) => {
+        await this.#stop(observed, { kind: "stop-container", id, name, why });
+        this.#renewed.add(id);
+      },
+    });
+    if (outcome === "changed") this.#lookAgain = true;
+    if (outcome === "failed") this.#wakeIn(usualRetryMs);
   }
 
   /** Nothing of the pod runs: what it had is given back as soon as it will not run again. */
@@ -169,7 +209,7 @@ export class PodWorker {
     const { view, clock } = this.#parts;
     const uid = this.#pod.metadata.uid ?? "";
     const containers = await Promise.all(
-      view.containersOf(uid).map((container) => this.#withLastWords(container)),
+      view.containersOf(uid).map((container) => this.#lastWords.of(this.#pod, container)),
     );
     const names = new Set(containers.map(({ name }) => name));
     const delays = [...names].map((name) => [name, this.#crashes.delayMs(name)] as const);
@@ -181,6 +221,8 @@ export class PodWorker {
       failures: this.#failures,
       crashDelaysMs: new Map(delays),
       health: new Map(),
+      renewed: this.#renewed,
+      resize: this.#resizes.state,
       ...(this.#ended && { ended: this.#ended }),
     };
   }
@@ -194,19 +236,6 @@ export class PodWorker {
     );
     const conditions = [...others, ...(own.conditions ?? [])];
     return { ...this.#pod, status: { ...this.#pod.status, ...own, conditions } };
-  }
-
-  async #withLastWords(container: ContainerState): Promise<ContainerState> {
-    if (container.state !== "exited") return container;
-    let message = this.#lastWords.get(container.id);
-    if (message === undefined) {
-      const spec = findContainer(this.#pod, container.name);
-      message = spec
-        ? await this.#parts.files.lastWords(this.#pod, spec, container)
-        : container.message;
-      this.#lastWords.set(container.id, message);
-    }
-    return { ...container, message };
   }
 
   #watchHealth(observed: PodObservation): void {
@@ -236,7 +265,7 @@ export class PodWorker {
     }
     if (actions.some(({ kind }) => kind !== "wait")) this.#lookAgain = true;
     const waits = actions.filter((action) => action.kind === "wait");
-    for (const wait of waits) this.#tellCrash(wait);
+    for (const wait of waits) this.#crashTeller.tell(this.#pod, wait);
     const first = Math.min(...waits.map(({ untilMs }) => untilMs));
     if (waits.length > 0) this.#wakeIn(first - this.#parts.clock.now());
   }
@@ -260,7 +289,9 @@ export class PodWorker {
         const old = observed.containers.find(({ id }) => id === action.id);
         await runtime.removeContainer(action.id);
         view.dropContainer(action.id);
-        this.#lastWords.delete(action.id);
+        this.#lastWords.forget(action.id);
+        this.#resizes.forget(action.id);
+        this.#renewed.delete(action.id);
         if (old) await files.forget(this.#pod, old.name, old.attempt);
         return;
       }
@@ -315,7 +346,7 @@ export class PodWorker {
     const podIps = this.#ipsOf(observed);
     const signal = this.#ending.signal;
     try {
-      await startContainer(this.#parts, {
+      const id = await startContainer(this.#parts, {
         pod: this.#pod,
         container,
         sandbox,
@@ -323,6 +354,7 @@ export class PodWorker {
         attempt,
         signal,
       });
+      this.#resizes.done(id, container.spec.resources ?? {});
       this.#failures.delete(action.name);
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
@@ -351,34 +383,14 @@ export class PodWorker {
   /** Shortens the time of containers that are being stopped. */
   #hurry(): void {
     if (!isTerminating(this.#pod) || this.#running === undefined) return;
-    const { view, runtime } = this.#parts;
-    const graceSeconds = this.#deleted ? 0 : graceOf(this.#pod);
-    for (const { id, state } of view.containersOf(this.#pod.metadata.uid ?? "")) {
-      if (state !== "running") continue;
-      runtime
-        .stopContainer(id, graceSeconds)
-        .catch((error: unknown) =>
-          this.#log.warn("container not stopped", { reason: messageOf(error) }),
-        );
-    }
+    hurryContainers(this.#parts, this.#pod, this.#deleted ? 0 : graceOf(this.#pod));
   }
 
   /** Nothing runs any more: says so a last time, lets the object go, and clears up when it is gone. */
   async #finish(): Promise<void> {
     await this.#status.flush();
     if (!this.#deleted) return letObjectGo(this.#parts.client, this.#pod);
-    const { runtime, view, files } = this.#parts;
-    const uid = this.#pod.metadata.uid ?? "";
-    for (const { id } of view.containersOf(uid)) {
-      await runtime.removeContainer(id);
-      view.dropContainer(id);
-    }
-    for (const { id } of view.sandboxesOf(uid)) {
-      await runtime.stopSandbox(id);
-      await runtime.removeSandbox(id);
-      view.dropSandbox(id);
-    }
-    await files.remove(this.#pod);
+    await clearUpPod(this.#parts, this.#pod);
     this.release();
     this.#onGone();
   }
@@ -406,21 +418,6 @@ export class PodWorker {
     const message = "Pod was active on the node longer than the specified deadline";
     this.#ended = { reason: "DeadlineExceeded", message };
     this.#record("Normal", "DeadlineExceeded", message);
-  }
-
-  #tellCrash(wait: PodAction & { readonly kind: "wait" }): void {
-    const container = findContainer(this.#pod, wait.name);
-    if (!wait.crashed || container === undefined) return;
-    if (this.#toldCrashes.get(wait.name) === wait.untilMs) return;
-    this.#toldCrashes.set(wait.name, wait.untilMs);
-    const { name, namespace, uid } = this.#pod.metadata;
-    this.#parts.recorder.record(this.#pod, {
-      type: "Warning",
-      reason: "BackOff",
-      message: `Back-off restarting failed container ${wait.name} in pod ${name}_${namespace}(${uid})`,
-      fieldPath: fieldPathOf(container),
-    });
-    this.#log.debug(crashMessage(this.#pod, wait.name, this.#crashes.delayMs(wait.name)));
   }
 
   #fail(name: string, error: StartError): void {
