@@ -6,6 +6,7 @@ import {
   behindMaxMs,
   createOnce,
   deleteOnce,
+  placeOf,
   tryOnce,
   type SureWrites,
 } from "#reconcile/unanswered.ts";
@@ -31,12 +32,14 @@ export function createOwnWritesClient(parts: OwnWritesParts): Client {
     update: async (resource, object, options) =>
       shown(
         resource,
-        await tryOnce(parts, resource, () => client.update(resource, object, options)),
+        await tryOnce(parts, { resource, at: placeOf(object) }, () =>
+          client.update(resource, object, options),
+        ),
       ),
     patch: async (resource, at, patch, options) =>
       shown(
         resource,
-        await tryOnce(parts, resource, () => client.patch(resource, at, patch, options)),
+        await tryOnce(parts, { resource, at }, () => client.patch(resource, at, patch, options)),
       ),
     delete: async (resource, at, options = {}) => {
       const informer = informers.known(resource);

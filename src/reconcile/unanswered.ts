@@ -54,7 +54,7 @@ export async function createOnce<T extends KubeObject>(
         if (wanted === object || names++ === namesMax) throw error;
         wanted = named(object, parts.random);
         lost = 0;
-      } else await again(parts, resource, { error, attempt: ++lost });
+      } else await again(parts, { resource, at: placeOf(wanted) }, { error, attempt: ++lost });
     }
   }
 }
@@ -71,7 +71,7 @@ export async function deleteOnce<T extends KubeObject>(
       return await parts.client.delete(resource, at, options);
     } catch (error) {
       if (lost > 0 && isNotFound(error)) return;
-      await again(parts, resource, { error, attempt: sure ? ++lost : attemptsMax });
+      await again(parts, { resource, at }, { error, attempt: sure ? ++lost : attemptsMax });
     }
   }
 }
@@ -79,25 +79,30 @@ export async function deleteOnce<T extends KubeObject>(
 /** Runs a write that is not done again; when its answer is lost, it fails once the informer shows what happened. */
 export async function tryOnce<T extends KubeObject>(
   parts: SureWrites,
-  resource: Resource<T>,
+  { resource, at }: Target<T>,
   write: () => Promise<T>,
 ): Promise<T> {
   try {
     return await write();
   } catch (error) {
     if (isFinal(parts, error)) throw error;
-    return giveUp(parts, resource, error);
+    return giveUp(parts, { resource, at }, error);
   }
+}
+
+export interface Target<T extends KubeObject> {
+  readonly resource: Resource<T>;
+  readonly at: ObjectName;
 }
 
 /** Throws what is final; otherwise returns when it is time for another attempt. */
 async function again<T extends KubeObject>(
   parts: SureWrites,
-  resource: Resource<T>,
+  target: Target<T>,
   { error, attempt }: { readonly error: unknown; readonly attempt: number },
 ): Promise<void> {
   if (isFinal(parts, error)) throw error;
-  if (attempt >= attemptsMax) return giveUp(parts, resource, error);
+  if (attempt >= attemptsMax) return giveUp(parts, target, error);
   const pauseMs = Math.min(pauseMinMs * 2 ** (attempt - 1), pauseMaxMs);
   await sleep(parts.clock, pauseMs, parts.signal);
 }
@@ -108,22 +113,27 @@ function isFinal({ signal }: SureWrites, error: unknown): boolean {
 
 async function giveUp<T extends KubeObject>(
   parts: SureWrites,
-  resource: Resource<T>,
+  target: Target<T>,
   error: unknown,
 ): Promise<never> {
-  await catchUp(parts, resource).catch(() => undefined); // The first problem is the one to tell.
+  await catchUp(parts, target).catch(() => undefined); // The first problem is the one to tell.
   throw error;
 }
 
-/** Resolves when the informer shows all that had happened when this was called. */
+/** Resolves when the informer shows the object as it is. */
 async function catchUp<T extends KubeObject>(
   { client, informers, signal }: SureWrites,
-  resource: Resource<T>,
+  { resource, at }: Target<T>,
 ): Promise<void> {
   const informer = informers.known(resource);
   if (informer === undefined) return;
-  const { resourceVersion } = await client.list(resource, { limit: 1, signal });
-  await informer.reached(resourceVersion, behindMaxMs);
+  try {
+    const { metadata } = await client.get(resource, at, { signal });
+    await informer.reached(metadata.resourceVersion ?? "0", behindMaxMs);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    await informer.untilObject(at, (known) => known === undefined, behindMaxMs);
+  }
 }
 
 /** The object with a name of its own, where the server was to make one up; otherwise the same. */
@@ -145,13 +155,16 @@ async function ownOne<T extends KubeObject>(
 ): Promise<T | undefined> {
   const owner = controllerRefOf(wanted)?.uid;
   if (owner === undefined) return undefined;
-  const namespace = namespaceOf(wanted);
-  const at = { name: nameOf(wanted), ...(namespace && { namespace }) };
   try {
-    const there = await client.get(resource, at, { signal });
+    const there = await client.get(resource, placeOf(wanted), { signal });
     return controllerRefOf(there)?.uid === owner ? there : undefined;
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
   }
+}
+
+export function placeOf(object: KubeObject): ObjectName {
+  const namespace = namespaceOf(object);
+  return { name: nameOf(object), ...(namespace && { namespace }) };
 }

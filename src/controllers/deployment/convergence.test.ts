@@ -38,13 +38,15 @@ const web = (replicas: number, image: string): Deployment => ({
 
 const injected = conflict({ group: "", resource: "any" }, "injected", "injected");
 
-/** Writes that conflict, watches that break. */
+/** Writes that conflict, answers that are lost, watches that break. */
 function faulty(transport: Transport, random: Random): Transport {
   return {
     async request(request) {
       const write = request.method !== "GET";
       if (write && random() < 0.05) return { status: 409, value: injected.status };
-      return transport.request(request);
+      const answer = await transport.request(request);
+      if (write && random() < 0.05) throw new Error("Cannot hear the answer: injected");
+      return answer;
     },
     async watch(request) {
       const events = await transport.watch(request);
@@ -58,8 +60,8 @@ function faulty(transport: Transport, random: Random): Transport {
   };
 }
 
-for (const seed of [1, 2, 3]) {
-  test(`a Deployment converges over conflicts, broken watches and restarts (seed ${seed})`, async () => {
+for (const seed of [1, 2, 3, 4, 5]) {
+  test(`a Deployment converges over conflicts, lost answers, broken watches and restarts (seed ${seed})`, async () => {
     const random = seededRandom(seed);
     const parts = { clock: systemClock, random, log: silentLog };
     await using server = await createApiServer({
