@@ -22,7 +22,7 @@ export async function authorize(authorizer: Authorizer, attributes: Attributes):
   if (!decision.allowed) throw refusalOf(attributes, decision.reason);
 }
 
-function refusalOf(attributes: Attributes, reason: string): StatusError {
+export function refusalOf(attributes: Attributes, reason: string): StatusError {
   const { user, verb, isResource, group, name } = attributes;
   const because = reason === "" ? "" : `: ${reason}`;
   if (!isResource) {

@@ -135,7 +135,7 @@ async function answer(
   const info = requestInfo(request.method, request.path, request.query);
   if (info === undefined) throw badRequest("the path of the request cannot be decoded");
   observed.named(info);
-  const user = await impersonate(state.authorizer, request);
+  const user = await impersonate(state.authorizer, request, info);
   observed.carriedOutAs(user);
   const leave = limit.enter(user, info);
   try {

@@ -87,7 +87,8 @@ export class QuotaLedger {
 
   /** Waits for the writes that are under way; false when some have ended since it was asked last. */
   async isSettled(uid: string): Promise<boolean> {
-    await Promise.all([...(this.#underWay.get(uid) ?? [])]);
+    const underWay = this.#underWay.get(uid);
+    if (underWay !== undefined) await Promise.all(underWay);
     return !this.#moved.delete(uid);
   }
 
