@@ -9,6 +9,7 @@ import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
 import type { Progress } from "#cli/progress.ts";
 import type { ServerFlags } from "#cli/server-options.ts";
 import type { Client } from "#client/client.ts";
+import { addressAt } from "#main/cidr.ts";
 import { startControlPlane } from "#main/control-plane.ts";
 import type { ControlPlane } from "#main/control-plane.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
@@ -57,6 +58,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     random: systemRandom,
     log,
   };
+  if (settings.nodes === 0) await reserveDnsAddress(plane.client, settings, log);
   const ranges = await rangesOfNodes(plane.client);
   let names: readonly string[];
   if (containers === undefined) {
@@ -72,6 +74,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   writeAccess(options, pki, server);
   const running = starting.move();
   return { server, nodes: names, stop: () => running.disposeAsync() };
+}
+
+/** Nodes that join serve DNS for their own pods, but may not write the service themselves. */
+async function reserveDnsAddress(
+  client: Client,
+  { serviceCidr }: ClusterSettings,
+  log: Log,
+): Promise<void> {
+  const { ensureDnsAddress } = await import("#network/dns/ensure-dns-service.ts");
+  await ensureDnsAddress({ client, clusterIp: addressAt(serviceCidr, 10), log });
 }
 
 /** containerd needs a moment to start: that begins while the API server opens its store. */
