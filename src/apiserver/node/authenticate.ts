@@ -22,7 +22,8 @@ export async function authenticate(
   const certified = userOfCertificate(credentials.socket);
   if (certified !== undefined) return certified;
   const token = bearerToken(credentials.authorization);
-  if (token === undefined) return anonymous;
+  // Who shows a certificate of somebody else's authority is not taken for somebody who shows none.
+  if (token === undefined) return showsCertificate(credentials.socket) ? undefined : anonymous;
   for (const authenticator of tokens) {
     const user = await authenticator(token);
     if (user !== undefined) return withGroup(user);
@@ -48,6 +49,10 @@ function readCertificate(socket: TLSSocket): UserInfo | undefined {
   const name = oneOf(subject?.CN);
   if (name === undefined) return undefined;
   return withGroup({ name, groups: listOf(subject.O) });
+}
+
+function showsCertificate(socket: TLSSocket): boolean {
+  return Object.keys(socket.getPeerCertificate()).length > 0;
 }
 
 function withGroup(user: UserInfo): UserInfo {
