@@ -37,7 +37,7 @@ export function subresourceName(call: Call): string {
 }
 
 function dryRunOf(query: URLSearchParams): boolean {
-  return query.getAll("dryRun").includes("All");
+  return query.size > 0 && query.getAll("dryRun").includes("All");
 }
 
 function printablePrefix(text: string): string {

@@ -3,6 +3,8 @@ import type { Kind } from "#api/kind.ts";
 /** The kinds that are served. Custom resources come and go while the server runs. */
 export class KindRegistry {
   readonly #kinds = new Map<string, Kind>();
+  /** Requests look a kind up more than once: by the resource's name there are few to compare. */
+  readonly #byResource = new Map<string, readonly Kind[]>();
   #generation = 0;
 
   constructor(kinds: readonly Kind[]) {
@@ -19,7 +21,10 @@ export class KindRegistry {
   }
 
   find(group: string, version: string, resource: string): Kind | undefined {
-    return this.#kinds.get(keyOf(group, version, resource));
+    for (const kind of this.#byResource.get(resource) ?? []) {
+      if (kind.group === group && kind.version === version) return kind;
+    }
+    return undefined;
   }
 
   ofKind(group: string, version: string, kind: string): Kind | undefined {
@@ -31,11 +36,19 @@ export class KindRegistry {
   add(kind: Kind): void {
     this.#generation += 1;
     this.#kinds.set(keyOf(kind.group, kind.version, kind.resource), kind);
+    this.#index(kind.resource);
   }
 
   remove(kind: Kind): void {
     this.#generation += 1;
     this.#kinds.delete(keyOf(kind.group, kind.version, kind.resource));
+    this.#index(kind.resource);
+  }
+
+  #index(resource: string): void {
+    const kinds = this.all().filter((kind) => kind.resource === resource);
+    if (kinds.length > 0) this.#byResource.set(resource, kinds);
+    else this.#byResource.delete(resource);
   }
 }
 

@@ -1,5 +1,5 @@
 import { isLongRunning } from "#apiserver/in-flight.ts";
-import { requestLabels, targetLabels } from "#apiserver/metrics.ts";
+import type { RequestSeries } from "#apiserver/request-metrics.ts";
 import type { ApiRequest, ApiResponse, FrameSource, UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
@@ -34,11 +34,11 @@ export function observe(state: ServerState, request: ApiRequest): Observed {
         receivedMs: startMs,
         answeredMs: state.clock.now(),
       });
-      const { requests, durations } = state.metrics;
-      requests.add(requestLabels(info, statusOf(response)));
-      if (!isLongRunning(info))
-        durations.observe(targetLabels(info), (state.clock.now() - startMs) / 1_000);
-      return counted(state, info, response);
+      const series = state.metrics.requests.of(info, isDryRun(request.query));
+      series.answered(statusOf(response));
+      if (!isLongRunning(info)) series.took((state.clock.now() - startMs) / 1_000);
+      if (response.kind === "bytes" && readVerbs.has(info.verb)) series.sent(response.lengthBytes);
+      return counted(series, response);
     },
   };
 }
@@ -62,58 +62,48 @@ function knownTarget(state: ServerState, info: RequestInfo, request: ApiRequest)
   };
 }
 
+const readVerbs: ReadonlySet<string> = new Set(["get", "list"]);
+
+function isDryRun(query: URLSearchParams): boolean {
+  return query.size > 0 && query.getAll("dryRun").includes("All");
+}
+
 function statusOf(response: ApiResponse): number {
   if (response.kind === "connect") return 101;
   return response.kind === "events" ? 200 : response.status;
 }
 
-function counted(state: ServerState, info: RequestInfo, response: ApiResponse): ApiResponse {
+function counted(series: RequestSeries, response: ApiResponse): ApiResponse {
   if (response.kind === "stream")
-    return { ...response, frames: countedFrames(state, info, response.frames) };
+    return { ...response, frames: countedFrames(series, response.frames) };
   if (response.kind === "events")
-    return { ...response, events: whileOpen(state, info, response.events) };
+    return { ...response, events: whileOpen(series, response.events) };
   return response;
 }
 
-function countedFrames(state: ServerState, info: RequestInfo, frames: FrameSource): FrameSource {
+function countedFrames(series: RequestSeries, frames: FrameSource): FrameSource {
   return {
     start: (sink) => {
-      const close = opened(state, info);
+      const close = series.opened();
       const end = (): void => {
         close();
         sink.end();
       };
-      const flow = frames.start({ write: (bytes) => sink.write(bytes), end });
+      const flow = frames.start({ write: sink.write, end });
       const stop = (): void => {
         close();
         flow.stop();
       };
-      return { resume: () => flow.resume(), stop };
+      return { resume: flow.resume, stop };
     },
   };
 }
 
-/** Counts a stream among those open until the answer is called. */
-function opened(state: ServerState, info: RequestInfo): () => void {
-  const { longRunning } = state.metrics;
-  const labels = targetLabels(info);
-  longRunning.add(labels, 1);
-  let open = true;
-  return () => {
-    if (open) longRunning.add(labels, -1);
-    open = false;
-  };
-}
-
 /** Counts a caller in the same process that takes events one by one. */
-function whileOpen<T>(
-  state: ServerState,
-  info: RequestInfo,
-  items: AsyncIterable<T>,
-): AsyncIterable<T> {
+function whileOpen<T>(series: RequestSeries, items: AsyncIterable<T>): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]: () => {
-      const close = opened(state, info);
+      const close = series.opened();
       const iterator = items[Symbol.asyncIterator]();
       return {
         next: async () => {

@@ -1,5 +1,7 @@
 import type { Json } from "#api/meta.ts";
 import type { JsonObject } from "#api/kind.ts";
+import type { Trust } from "#apiserver/outgoing.ts";
+import type { Address } from "#apiserver/service-address.ts";
 
 /** A request as the pipeline sees it, however it came: over HTTP/1.1, HTTP/2 or by a call in the same process. */
 export interface ApiRequest {
@@ -77,16 +79,16 @@ export interface FrameSource {
 
 export interface FrameSink {
   /** Takes one or more whole frames. False: hold the following ones back until `resume`. */
-  write(frames: Uint8Array): boolean;
+  readonly write: (frames: Uint8Array) => boolean;
   /** Nothing follows. */
-  end(): void;
+  readonly end: () => void;
 }
 
 export interface FrameFlow {
   /** The sink takes frames again. */
-  resume(): void;
+  readonly resume: () => void;
   /** The client is gone. */
-  stop(): void;
+  readonly stop: () => void;
 }
 
 /** A watch event for callers in the same process. */
@@ -99,6 +101,16 @@ export type WatchEventType = "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ER
 
 /** A connection that the edge carries out: it reaches the node or the service and joins the two ends. */
 export type ConnectTarget =
+  | {
+      /** A server that extends the API. */
+      readonly kind: "extension";
+      readonly address: Address;
+      readonly trust: Trust;
+      /** With the query. */
+      readonly path: string;
+      /** Who asks, in the headers that such servers believe from this one. */
+      readonly headers: Readonly<Record<string, string | readonly string[]>>;
+    }
   | {
       readonly kind: "pod";
       readonly action: "exec" | "attach" | "portforward" | "log";

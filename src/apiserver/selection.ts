@@ -1,4 +1,4 @@
-import { parseFieldSelector } from "#api/selector/field-selector.ts";
+import { parseFieldSelector, type FieldRequirement } from "#api/selector/field-selector.ts";
 import { parseLabelSelector } from "#api/selector/parse-label-selector.ts";
 import type { Call } from "#apiserver/call.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
@@ -24,10 +24,13 @@ export function selectionOf(call: Call): Selection {
   const named = call.info.verb === "watch" ? call.info.name : "";
   const matchesFields = (object: StoredObject): boolean =>
     fields.matches((field) => own[field]?.(object.object) ?? metadataField(object, field));
-  const conditions = fields.requirements.length + (named === "" ? 0 : 1);
   const exactName = fields.exactValue("metadata.name") ?? (named || undefined);
   return {
-    nameAlone: labels.matchesEverything && conditions === 1 && exactName !== undefined,
+    nameAlone:
+      labels.matchesEverything &&
+      exactName !== undefined &&
+      (named === "" || named === exactName) &&
+      fields.requirements.every(isNameOf(exactName)),
     everything: labels.matchesEverything && fields.matchesEverything && named === "",
     exactName,
     matchesLabels: (given) => labels.matchesEverything || labels.matches(given),
@@ -36,6 +39,11 @@ export function selectionOf(call: Call): Selection {
       (labels.matchesEverything || labels.matches(object.labels)) &&
       (fields.matchesEverything || matchesFields(object)),
   };
+}
+
+function isNameOf(name: string): (requirement: FieldRequirement) => boolean {
+  return ({ field, operator, value }) =>
+    field === "metadata.name" && operator === "=" && value === name;
 }
 
 function metadataField(object: StoredObject, field: string): string {

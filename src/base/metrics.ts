@@ -63,6 +63,11 @@ export class Counter implements Family {
     this.#values.at(labels).value += amount;
   }
 
+  /** The number of one set of labels, for those who count often. */
+  series(labels: MetricLabels): { value: number } {
+    return this.#values.at(labels);
+  }
+
   value(labels: MetricLabels): number {
     return this.#values.at(labels).value;
   }
@@ -84,6 +89,11 @@ export class Gauge implements Family {
 
   add(labels: MetricLabels, amount: number): void {
     this.#values.at(labels).value += amount;
+  }
+
+  /** The number of one set of labels, for those who change it often. */
+  series(labels: MetricLabels): { value: number } {
+    return this.#values.at(labels);
   }
 
   set(labels: MetricLabels, value: number): void {
@@ -160,16 +170,18 @@ export class Histogram implements Family {
   }
 
   observe(labels: MetricLabels, value: number): void {
+    this.series(labels).observe(value);
+  }
+
+  /** What one set of labels has seen, for those who measure often. */
+  series(labels: MetricLabels): { observe(value: number): void } {
     const key = keyOf(labels);
     let series = this.#series.get(key);
     if (series === undefined) {
-      series = { labels, counts: this.#options.buckets.map(() => 0), count: 0, sum: 0 };
+      series = new Series(labels, this.#options.buckets);
       this.#series.set(key, series);
     }
-    series.count += 1;
-    series.sum += value;
-    const bucket = this.#options.buckets.findIndex((bound) => value <= bound);
-    if (bucket >= 0) series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
+    return series;
   }
 
   lines(): readonly string[] {
@@ -196,12 +208,29 @@ export class Histogram implements Family {
   }
 }
 
-interface Series {
+class Series {
   readonly labels: MetricLabels;
   /** Not cumulative: values in each bucket alone. */
   readonly counts: number[];
-  count: number;
-  sum: number;
+  count = 0;
+  sum = 0;
+  readonly #bounds: readonly number[];
+
+  constructor(labels: MetricLabels, bounds: readonly number[]) {
+    this.labels = labels;
+    this.counts = bounds.map(() => 0);
+    this.#bounds = bounds;
+  }
+
+  observe(value: number): void {
+    this.count += 1;
+    this.sum += value;
+    for (let at = 0; at < this.#bounds.length; at += 1) {
+      if (value > (this.#bounds[at] ?? 0)) continue;
+      this.counts[at] = (this.counts[at] ?? 0) + 1;
+      return;
+    }
+  }
 }
 
 function head(name: string, help: string, kind: string): string[] {

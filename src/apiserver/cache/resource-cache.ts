@@ -26,6 +26,7 @@ export class ResourceCache {
   readonly #objects = new Map<string, StoredObject>();
   /** Sorted; the same objects as in the map. */
   readonly #ordered: StoredObject[] = [];
+  #bytes = 0;
   readonly #watching = new Map<string, Set<Watching>>();
   readonly #history: Change[] = [];
   /** Changes after this revision are all in the history. */
@@ -38,6 +39,11 @@ export class ResourceCache {
 
   get size(): number {
     return this.#objects.size;
+  }
+
+  /** Of all objects together. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get(key: string): StoredObject | undefined {
@@ -75,6 +81,7 @@ export class ResourceCache {
   /** Takes an object in without telling anybody: for loading. Keys come in order. */
   load(object: StoredObject): void {
     this.#objects.set(object.key, object);
+    this.#bytes += object.bytes.length;
     this.#ordered.push(object);
   }
 
@@ -86,6 +93,7 @@ export class ResourceCache {
 
   #put(object: StoredObject, previous: StoredObject | undefined): void {
     this.#objects.set(object.key, object);
+    this.#bytes += object.bytes.length - (previous?.bytes.length ?? 0);
     const position = this.#position(object.key);
     this.#ordered.splice(position, previous === undefined ? 0 : 1, object);
     this.#tell(object.key, changeOf(object.revision, object, previous));
@@ -95,6 +103,7 @@ export class ResourceCache {
     const previous = this.#objects.get(key);
     if (previous === undefined) return;
     this.#objects.delete(key);
+    this.#bytes -= previous.bytes.length;
     this.#ordered.splice(this.#position(key), 1);
     this.#tell(key, changeOf(revision, undefined, previous));
   }

@@ -220,10 +220,17 @@ function resourcePrefixOf(key: string): string {
   return key.slice(0, resource + 1);
 }
 
-/** `/registry/GROUP/RESOURCE/`; the core group is written `core`. */
+/** `/registry/GROUP/RESOURCE/`; the core group is written `core`. Kept by the kind, which asks with every request. */
 export function resourcePrefix(stored: {
   readonly group: string;
   readonly resource: string;
 }): string {
-  return `${registryPrefix}${stored.group === "" ? "core" : stored.group}/${stored.resource}/`;
+  let prefix = prefixes.get(stored);
+  if (prefix === undefined) {
+    prefix = `${registryPrefix}${stored.group === "" ? "core" : stored.group}/${stored.resource}/`;
+    prefixes.set(stored, prefix);
+  }
+  return prefix;
 }
+
+const prefixes = new WeakMap<object, string>();

@@ -1,5 +1,6 @@
 import type { FrameSink } from "#apiserver/request.ts";
 import { concat } from "#apiserver/content/bytes.ts";
+import type { EventSeries } from "#apiserver/watch-metrics.ts";
 import type { WatchItem } from "#apiserver/verbs/watch-items.ts";
 import type { WatchReader } from "#apiserver/verbs/watch-stream.ts";
 
@@ -15,23 +16,30 @@ export interface FrameEncoder {
 export class FrameReader implements WatchReader {
   readonly #encoder: FrameEncoder;
   readonly #sink: FrameSink;
+  readonly #series: EventSeries;
   #gathered: Uint8Array[] = [];
   #gatheredBytes = 0;
 
-  constructor(encoder: FrameEncoder, sink: FrameSink) {
+  constructor(encoder: FrameEncoder, sink: FrameSink, series: EventSeries) {
     this.#encoder = encoder;
     this.#sink = sink;
+    this.#series = series;
   }
 
   deliver(item: WatchItem): boolean {
-    return this.#sink.write(this.#frame(item));
+    const frame = this.#frame(item);
+    this.#series.sent(frame.length);
+    return this.#sink.write(frame);
   }
 
   gather(item: WatchItem): boolean {
+    let bytes = 0;
     for (const piece of this.#encoder.pieces(item)) {
       this.#gathered.push(piece);
-      this.#gatheredBytes += piece.length;
+      bytes += piece.length;
     }
+    this.#gatheredBytes += bytes;
+    this.#series.sent(bytes);
     return this.#gatheredBytes < blockBytes || this.flush();
   }
 

@@ -22,14 +22,14 @@ export function watchResponse(call: Call, events: WatchEvents, form: Form): ApiR
     kind: "stream",
     status: 200,
     headers: [["content-type", type], ...headers],
-    frames: frameSource(events, encoderOf(call, form)),
+    frames: frameSource(call, events, encoderOf(call, form)),
   };
 }
 
-function frameSource(events: WatchEvents, encode: FrameEncoder): FrameSource {
+function frameSource(call: Call, events: WatchEvents, encoder: FrameEncoder): FrameSource {
   return {
     start: (sink) => {
-      events.start(new FrameReader(encode, sink));
+      events.start(new FrameReader(encoder, sink, call.server.metrics.watches.of(call.kind)));
       return { resume: () => events.resume(), stop: () => events.stop() };
     },
   };

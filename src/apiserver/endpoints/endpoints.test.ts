@@ -82,7 +82,7 @@ test("metrics count requests under names that exist, and stored objects", async 
   assert.match(text, /^apiserver_storage_objects\{resource="namespaces"\} 4$/m);
   assert.match(
     text,
-    /^apiserver_request_total\{verb="LIST",group="",version="v1",resource="namespaces",subresource="",scope="cluster",code="200"\} 1$/m,
+    /^apiserver_request_total\{verb="LIST",group="",version="v1",resource="namespaces",subresource="",scope="cluster",component="apiserver",dry_run="",code="200",system_client=""\} 1$/m,
   );
   assert.doesNotMatch(text, /made-up/);
 });

@@ -33,8 +33,9 @@ export function readRequest(
   return {
     method: request.method ?? "GET",
     path: question < 0 ? target : target.slice(0, question),
-    query: new URLSearchParams(question < 0 ? "" : target.slice(question + 1)),
+    query: question < 0 ? noQuery : new URLSearchParams(target.slice(question + 1)),
     header: (name) => headerOf(request, name),
+    headerNames: () => Object.keys(request.headers),
     body: bodyOf(request),
     user,
     get signal() {
@@ -43,6 +44,9 @@ export function readRequest(
     answer: "bytes",
   };
 }
+
+/** Most requests for one object have none; nobody changes a request's query. */
+const noQuery = new URLSearchParams();
 
 export function headerOf(request: Exchange["request"], name: string): string | undefined {
   const value = request.headers[name];
@@ -121,12 +125,11 @@ async function writeBytes(exchange: Exchange, answer: BytesResponse): Promise<vo
   if (acceptsGzip && answer.lengthBytes >= compressFromBytes)
     return writeCompressed(exchange, answer);
   const { response } = exchange;
-  writeHead(response, answer.status, [
-    ...answer.headers,
-    ["content-length", String(answer.lengthBytes)],
-  ]);
-  if (exchange.request.method === "HEAD") return void response.end();
-  if (answer.lengthBytes <= joinUpToBytes) return void response.end(join(answer.chunks));
+  const headers = [...answer.headers, ["content-length", String(answer.lengthBytes)] as const];
+  if (exchange.request.method === "HEAD") return writeWhole(response, answer.status, headers);
+  if (answer.lengthBytes <= joinUpToBytes)
+    return writeWhole(response, answer.status, headers, join(answer.chunks));
+  writeHead(response, answer.status, headers);
   for (const filled of inBlocks(answer.chunks, pool)) {
     if (!writeBlock(response, filled) && !(await drained(response))) return;
   }
@@ -190,9 +193,49 @@ async function writeStream(
   await connectFrames(answer.frames, response);
 }
 
+/** Head and body in one go. */
+function writeWhole(
+  response: Exchange["response"],
+  status: number,
+  headers: Headers,
+  body?: Uint8Array,
+): void {
+  writeHead(response, status, headers);
+  if (body === undefined) response.end();
+  else response.end(body);
+}
+
 function writeHead(response: Exchange["response"], status: number, headers: Headers): void {
+  if ("stream" in response) return writeHttp2Head(response, status, headers);
+  // A list of names and values is taken as it is, without being looked through and indexed first.
+  const flat: string[] = [];
+  let cacheControl = false;
+  for (const [name, value] of headers) {
+    if (name === "cache-control") cacheControl = true;
+    flat.push(headerCases.get(name) ?? name, value);
+  }
+  if (!cacheControl) flat.push("Cache-Control", noCache);
+  response.writeHead(status, flat);
+}
+
+/** As upstream: what the API answers is for the one who asked, and for now. */
+const noCache = "no-cache, private";
+
+/** How Go writes them; clients do not care, people do. */
+const headerCases = new Map([
+  ["content-type", "Content-Type"],
+  ["content-length", "Content-Length"],
+  ["content-encoding", "Content-Encoding"],
+  ["cache-control", "Cache-Control"],
+  ["warning", "Warning"],
+  ["retry-after", "Retry-After"],
+  ["vary", "Vary"],
+]);
+
+function writeHttp2Head(response: Http2ServerResponse, status: number, headers: Headers): void {
   response.statusCode = status;
   let warnings: string[] | undefined;
+  response.setHeader("cache-control", noCache);
   for (const [name, value] of headers) {
     if (name === "warning") (warnings ??= []).push(value);
     else response.setHeader(name, value);
