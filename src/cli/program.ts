@@ -24,6 +24,7 @@ export interface Actions extends AccessActions {
   readonly tokenDelete: (token: string, options: DataDirOption) => Promise<void>;
   readonly backup: (file: string, options: DataDirOption) => Promise<void>;
   readonly restore: (file: string, options: DataDirOption) => Promise<void>;
+  readonly rotateKey: (options: DataDirOption) => Promise<void>;
   readonly imageBuild: (
     directory: string,
     options: DataDirOption & ImageBuildOptions,
@@ -91,6 +92,7 @@ Examples:
   addClusterCommands(program, actions);
   addPartCommands(program, actions);
   addTokenCommands(program, actions);
+  addSecretsCommands(program, actions);
   addImageCommands(program, actions);
   addAccessCommands(program, actions);
   return program;
@@ -252,6 +254,16 @@ function addTokenCommands(program: Command, actions: Actions): void {
     .description("make a token useless")
     .addOption(dataDir())
     .action(actions.tokenDelete);
+}
+
+function addSecretsCommands(program: Command, actions: Actions): void {
+  const secrets = program.command("secrets").description("how Secrets are kept in the store");
+  secrets
+    .command("rotate-key")
+    .description("encrypt everything anew under a new key and drop the old one; the server may run")
+    .addOption(dataDir())
+    .addHelpText("after", examples("kogge secrets rotate-key --data-dir /srv/kogge"))
+    .action(actions.rotateKey);
 }
 
 function addImageCommands(program: Command, actions: Actions): void {

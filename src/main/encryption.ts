@@ -130,7 +130,11 @@ class SealingKeeper {
     const configuration = this.#configuration;
     const rewritten = await rewriteStale(this.#store, this.sealing, signal);
     if (signal.aborted) return;
-    if (rewritten > 0) log.info("objects encrypted anew", { objects: rewritten });
+    if (rewritten > 0) {
+      log.info("objects encrypted anew", { objects: rewritten });
+      // What they were before is in the history, under keys that may go now.
+      await this.#store.compact(await this.#store.revision());
+    }
     writeJsonFile(noteFile, { configuration, rewritten } satisfies EncryptionNote);
   }
 }

@@ -20,6 +20,7 @@ const actions: Actions = {
   backup: async (file, options) => (await import("#main/backup-commands.ts")).backup(file, options),
   restore: async (file, options) =>
     (await import("#main/backup-commands.ts")).restore(file, options),
+  rotateKey: async (options) => (await import("#main/secrets-commands.ts")).rotateKey(options),
   imageBuild: async (folder, options) =>
     (await import("#main/images/image-commands.ts")).imageBuild(folder, options),
   imageImport: async (file, options) =>
