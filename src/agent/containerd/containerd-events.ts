@@ -1,6 +1,7 @@
 import { type Clock, sleep } from "#base/clock.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import { readEventIds } from "#agent/containerd/event-messages.ts";
+import type { ExecStarted } from "#agent/containerd/exec-tracker.ts";
 import type { GrpcChannel } from "#agent/containerd/grpc-channel.ts";
 import type { ContainerState, RuntimeEvent } from "#agent/runtime/container-runtime.ts";
 
@@ -9,6 +10,7 @@ interface EventSource {
   readonly clock: Clock;
   readonly log: Log;
   readonly containerState: (id: string) => Promise<ContainerState | undefined>;
+  readonly onExec: (started: ExecStarted) => void;
 }
 
 export interface RuntimeEvents extends AsyncDisposable {
@@ -50,7 +52,7 @@ type Emit = (event: RuntimeEvent) => void;
 
 async function follow(source: EventSource, emit: Emit, signal: AbortSignal): Promise<void> {
   const filters = [
-    'topic~="/tasks/(start|exit)",namespace==k8s.io',
+    'topic~="/tasks/(start|exit|exec-started)$",namespace==k8s.io',
     'topic=="/containers/delete",namespace==k8s.io',
   ];
   let lost = false;
@@ -84,8 +86,9 @@ async function follow(source: EventSource, emit: Emit, signal: AbortSignal): Pro
 const farTimeoutMs = 60_000;
 
 async function translate(source: EventSource, envelope: Envelope, emit: Emit): Promise<void> {
-  const { containerId, processId } = readEventIds(envelope.event?.value ?? new Uint8Array());
+  const { containerId, processId, pid } = readEventIds(envelope.event?.value ?? new Uint8Array());
   if (containerId === "") return;
+  if (envelope.topic === "/tasks/exec-started") return source.onExec({ containerId, pid });
   if (envelope.topic === "/containers/delete") {
     return emit({ kind: "container-removed", containerId });
   }

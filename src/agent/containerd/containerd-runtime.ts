@@ -23,6 +23,8 @@ import {
 } from "#agent/containerd/cri-convert.ts";
 import { criTable } from "#agent/containerd/cri-messages.ts";
 import { eventTable } from "#agent/containerd/event-messages.ts";
+import { type ExecStarted, ExecTracker } from "#agent/containerd/exec-tracker.ts";
+import { endsInTime, sendSignal } from "#agent/containerd/process-signals.ts";
 import { type GrpcChannel, GrpcError, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
 import { normaliseImage } from "#agent/images/image-name.ts";
 import type {
@@ -81,14 +83,19 @@ class ContainerdRuntime implements ContainerRuntime {
   readonly #channel: GrpcChannel;
   readonly #streamClient: StreamClient;
   readonly #events: RuntimeEvents;
+  readonly #clock: Clock;
+  readonly #execs: ExecTracker;
   readonly #sandboxConfigs = new Map<string, SandboxConfig>();
 
   constructor(version: string, channel: GrpcChannel, options: ConnectOptions) {
     this.version = version;
     this.#channel = channel;
     this.#streamClient = options.streamClient;
+    this.#clock = options.clock;
+    this.#execs = new ExecTracker(options.clock);
     const containerState = (id: string) => this.containerState(id);
-    this.#events = runtimeEvents({ ...options, channel, containerState });
+    const onExec = (started: ExecStarted): void => this.#execs.started(started);
+    this.#events = runtimeEvents({ ...options, channel, containerState, onExec });
   }
 
   onEvent(listener: (event: RuntimeEvent) => void): Disposable {
@@ -143,7 +150,12 @@ class ContainerdRuntime implements ContainerRuntime {
     await this.#runtime("StartContainer", { containerId: id });
   };
 
-  stopContainer = async (id: string, graceSeconds: number): Promise<void> => {
+  stopContainer: ContainerRuntime["stopContainer"] = async (id, graceSeconds, signal) => {
+    if (signal !== undefined && graceSeconds > 0 && (await this.#signal(id, signal))) {
+      const wait = { id, graceSeconds, events: this.#events, clock: this.#clock };
+      if (await endsInTime(wait, () => this.containerState(id))) return;
+      return this.stopContainer(id, 0);
+    }
     await unlessGone(
       this.#runtime(
         "StopContainer",
@@ -167,13 +179,7 @@ class ContainerdRuntime implements ContainerRuntime {
   };
 
   containerState = async (id: string): Promise<ContainerState | undefined> => {
-    const request = { containerId: id, verbose: true };
-    const answer = await unlessGone(
-      this.#runtime<{ status: CriContainerStatus; info: Record<string, string> }>(
-        "ContainerStatus",
-        request,
-      ),
-    );
+    const answer = await unlessGone(this.#verboseStatus(id));
     if (answer === undefined) return undefined;
     const info = JSON.parse(answer.info["info"] ?? "{}") as { sandboxID?: string };
     return containerStateOf(answer.status, info.sandboxID ?? "");
@@ -205,6 +211,13 @@ class ContainerdRuntime implements ContainerRuntime {
     return { ...(path && { path }), usedBytes: sum("usedBytes"), inodesUsed: sum("inodesUsed") };
   };
 
+  /** CRI takes a stop signal only since containerd 2: the container's first process gets it from here. */
+  async #signal(id: string, signal: string): Promise<boolean> {
+    const answer = await unlessGone(this.#verboseStatus(id));
+    const { pid } = JSON.parse(answer?.info["info"] ?? "{}") as { pid?: number };
+    return pid !== undefined && pid > 0 && sendSignal(pid, signal);
+  }
+
   exec: ContainerRuntime["exec"] = async (containerId, options) => {
     const { command, ...streams } = options;
     const { url } = await this.#runtime<{ url: string }>("Exec", {
@@ -212,7 +225,7 @@ class ContainerdRuntime implements ContainerRuntime {
       cmd: command,
       ...streams,
     });
-    return this.#streamClient.connectExec(url, options);
+    return this.#execs.run(containerId, () => this.#streamClient.connectExec(url, options));
   };
 
   attach: ContainerRuntime["attach"] = async (containerId, options) => {
@@ -227,10 +240,10 @@ class ContainerdRuntime implements ContainerRuntime {
   };
 
   execSync: ContainerRuntime["execSync"] = async (containerId, command, timeoutMs) => {
-    const { stdout, stderr, exitCode } = await this.#runtime<ExecSyncAnswer>(
-      "ExecSync",
-      { containerId, cmd: command, timeout: Math.ceil(timeoutMs / 1000) },
-      { timeoutMs: timeoutMs + execMarginMs },
+    const request = { containerId, cmd: command, timeout: Math.ceil(timeoutMs / 1000) };
+    const options = { timeoutMs: timeoutMs + execMarginMs };
+    const { stdout, stderr, exitCode } = await this.#execs.call(containerId, () =>
+      this.#runtime<ExecSyncAnswer>("ExecSync", request, options),
     );
     return { exitCode, output: Buffer.concat([stdout, stderr]).toString() };
   };
@@ -269,6 +282,12 @@ class ContainerdRuntime implements ContainerRuntime {
     const { network } = status;
     const ips = [network?.ip ?? "", ...(network?.additionalIps ?? []).map(({ ip }) => ip)];
     return sandboxOf(status, ips.filter(Boolean));
+  }
+
+  #verboseStatus(
+    id: string,
+  ): Promise<{ status: CriContainerStatus; info: Record<string, string> }> {
+    return this.#runtime("ContainerStatus", { containerId: id, verbose: true });
   }
 
   #sandboxIfThere(id: string): Promise<Sandbox | undefined> {

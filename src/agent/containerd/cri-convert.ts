@@ -65,7 +65,13 @@ export function criContainerConfig(config: ContainerConfig, sandbox: SandboxConf
     tty: config.tty,
     linux: {
       resources: criResources(config.resources),
-      securityContext: criSecurity(config.security, sandbox),
+      securityContext: {
+        ...criSecurity(config.security),
+        namespaceOptions: {
+          ...namespaceOptions(sandbox),
+          ...(config.processesOf && { pid: "TARGET", targetId: config.processesOf }),
+        },
+      },
     },
   };
 }
@@ -80,7 +86,7 @@ export function criResources(resources: Resources): object {
   };
 }
 
-function criSecurity(security: ContainerSecurity, sandbox: SandboxConfig): object {
+function criSecurity(security: ContainerSecurity): object {
   const int64 = (value: number | undefined): object => (value === undefined ? {} : { value });
   return {
     capabilities: {
@@ -88,7 +94,6 @@ function criSecurity(security: ContainerSecurity, sandbox: SandboxConfig): objec
       dropCapabilities: security.dropCapabilities,
     },
     privileged: security.privileged,
-    namespaceOptions: namespaceOptions(sandbox),
     ...(security.runAsUser !== undefined && { runAsUser: int64(security.runAsUser) }),
     ...(security.runAsGroup !== undefined && { runAsGroup: int64(security.runAsGroup) }),
     ...(security.runAsUserName !== undefined && { runAsUsername: security.runAsUserName }),

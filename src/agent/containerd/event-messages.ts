@@ -22,8 +22,12 @@ export const eventTable: WireTable = {
   ],
 };
 
-/** `TaskStart`, `TaskExit`, `TaskOOM` and `ContainerDelete`: the strings in fields 1 and 2. */
-export function readEventIds(value: Uint8Array): { containerId: string; processId: string } {
+/** `TaskStart`, `TaskExit`, `TaskExecStarted` and `ContainerDelete`: the strings in fields 1 and 2, the number in 3. */
+export function readEventIds(value: Uint8Array): {
+  containerId: string;
+  processId: string;
+  pid: number;
+} {
   const ids = ["", "", ""];
   let at = 0;
   while (at + 1 < value.length) {
@@ -34,5 +38,19 @@ export function readEventIds(value: Uint8Array): { containerId: string; processI
     ids[tag >> 3] = new TextDecoder().decode(value.subarray(at + 2, at + 2 + length));
     at += 2 + length;
   }
-  return { containerId: ids[1] ?? "", processId: ids[2] ?? "" };
+  const pid = value[at] === pidTag ? readVarint(value, at + 1) : 0;
+  return { containerId: ids[1] ?? "", processId: ids[2] ?? "", pid };
+}
+
+/** Field 3, a varint. */
+const pidTag = 0x18;
+
+function readVarint(value: Uint8Array, start: number): number {
+  let result = 0;
+  for (let at = start, factor = 1; at < value.length; at += 1, factor *= 128) {
+    const byte = value[at] ?? 0;
+    result += (byte & 0x7f) * factor;
+    if (byte < 0x80) break;
+  }
+  return result;
 }

@@ -17,6 +17,8 @@ export interface ContainerParts {
   readonly mounts: readonly Mount[];
   readonly seccompDir: string;
   readonly memoryBytes: number;
+  /** The id of the container whose processes it sees. */
+  readonly processesOf?: string;
 }
 
 export function containerConfig(parts: ContainerParts): ContainerConfig {
@@ -44,6 +46,7 @@ export function containerConfig(parts: ContainerParts): ContainerConfig {
     tty: spec.tty ?? false,
     resources: containerResources(pod, spec, parts.memoryBytes),
     security: containerSecurity(pod, spec, parts.seccompDir),
+    ...(parts.processesOf && { processesOf: parts.processesOf }),
     simulation: simulationOf(pod, parts.container),
   };
 }

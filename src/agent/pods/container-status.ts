@@ -40,6 +40,7 @@ export function containerStatus(
     restartCount: newest.attempt,
     started: running && health.started,
     state: waiting ?? runtimeState(newest, runtimeName),
+    ...(spec.lifecycle?.stopSignal && { stopSignal: spec.lifecycle.stopSignal }),
     volumeMounts: mountStatuses(container),
   } as ContainerStatus;
 }

@@ -51,6 +51,14 @@ const named = (name: string, more: Partial<Container> = {}): Container => ({ nam
 const always: PodSpec = { containers: [named("web")] };
 const never: PodSpec = { ...always, restartPolicy: "Never" };
 const onFailure: PodSpec = { ...always, restartPolicy: "OnFailure" };
+function ruled(action: string): PodSpec {
+  const restartPolicyRules = [{ action, exitCodes: { operator: "In", values: [42] } }];
+  return {
+    restartPolicy: "Never",
+    initContainers: [named("prepare")],
+    containers: [named("web", { restartPolicy: "Never", restartPolicyRules }), named("side")],
+  };
+}
 const withInit: PodSpec = {
   initContainers: [named("prepare"), named("proxy", { restartPolicy: "Always" })],
   containers: [named("web")],
@@ -162,6 +170,33 @@ const cases: Readonly<Record<string, Case>> = {
     deleted: true,
     plan: [],
   },
+  "restarts by a container's own rule what its policy would let end": {
+    spec: ruled("Restart"),
+    runs: "prepare=exited:0 web=exited:42 side=exited:1",
+    plan: ["start-container web 1"],
+  },
+  "stops all when one container's end is to restart the pod": {
+    spec: ruled("RestartAllContainers"),
+    runs: "prepare=exited:0 web=exited:42 side=running",
+    plan: ["stop-container side-0: Stopping container side"],
+  },
+  "then begins anew with all of them": {
+    spec: ruled("RestartAllContainers"),
+    runs: "prepare=exited:0 web=exited:42 side=exited:137",
+    plan: ["begin-anew prepare-0 web-0 side-0"],
+  },
+  "with the init container first, at once": {
+    spec: ruled("RestartAllContainers"),
+    runs: "prepare=exited:0 web=exited:42 side=exited:137",
+    more: { outdated: new Set(["prepare-0", "web-0", "side-0"]) },
+    plan: ["start-container prepare 1"],
+  },
+  "starts a container at once that was ended for new resources": {
+    spec: onFailure,
+    runs: "web=exited:0",
+    more: { renewed: new Set(["web-0"]), crashDelaysMs: new Map([["web", 60_000]]) },
+    plan: ["start-container web 1"],
+  },
   "keeps one dead container beside the newest": {
     spec: always,
     runs: "web#3=running web#2=exited:1 web#1=exited:1 web#0=exited:1",
@@ -208,6 +243,8 @@ function show(action: ReturnType<typeof planPod>[number]): string {
       return `wait ${action.name} ${action.untilMs}`;
     case "stop-container":
       return `stop-container ${action.id}: ${action.why}`;
+    case "begin-anew":
+      return `begin-anew ${action.ids.join(" ")}`;
     default:
       return `${action.kind} ${action.id}`;
   }

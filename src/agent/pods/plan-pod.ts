@@ -1,6 +1,11 @@
 import type { ContainerState, Sandbox } from "#agent/runtime/container-runtime.ts";
 import { oldStatus } from "#agent/pods/container-status.ts";
-import { isRestarted, type PodContainer, podContainers } from "#agent/pods/pod-containers.ts";
+import {
+  isRestarted,
+  type PodContainer,
+  podContainers,
+  restartsAll,
+} from "#agent/pods/pod-containers.ts";
 import {
   healthOf,
   isTerminal,
@@ -24,6 +29,8 @@ export type PodAction =
       readonly probe?: "Liveness" | "Startup";
     }
   | { readonly kind: "remove-container"; readonly id: string }
+  /** All that these containers were is over: the pod's containers start again from the first one. */
+  | { readonly kind: "begin-anew"; readonly ids: readonly string[] }
   /** Not before `untilMs`: it crashed (`crashed`), or could not be started. */
   | {
       readonly kind: "wait";
@@ -41,6 +48,8 @@ export function planPod(observed: PodObservation): readonly PodAction[] {
   if (end !== undefined) return planEnd(observed, end);
   const sandbox = observed.sandboxes[0];
   if (sandbox?.state !== "ready") return planSandbox(observed);
+  const anew = planAnew(observed, sandbox);
+  if (anew.length > 0) return anew;
   return [...planContainers(observed, sandbox), ...planGarbage(observed)];
 }
 
@@ -72,8 +81,13 @@ export function isComplete(observed: PodObservation): boolean {
 
 function endedForGood(observed: PodObservation, container: PodContainer): boolean {
   const newest = newestOf(observed, container.spec.name);
-  if (newest?.state !== "exited" || observed.renewed?.has(newest.id)) return false;
+  if (newest?.state !== "exited" || isPast(observed, newest)) return false;
   return !isRestarted(observed.pod, container, newest.exitCode);
+}
+
+/** Whether a container was ended so that another takes its place. */
+function isPast({ renewed, outdated }: PodObservation, { id }: ContainerState): boolean {
+  return (renewed?.has(id) ?? false) || (outdated?.has(id) ?? false);
 }
 
 function failedForGood(observed: PodObservation, container: PodContainer): boolean {
@@ -126,6 +140,25 @@ function planSandbox(observed: PodObservation): readonly PodAction[] {
     .slice(1)
     .map(({ id }) => ({ kind: "remove-sandbox", id }) as const);
   return [...old, ...outdated, { kind: "create-sandbox", attempt: (latest?.attempt ?? -1) + 1 }];
+}
+
+/** A container whose rule says so ended: the others are stopped, then all begin anew in the same sandbox. */
+function planAnew(observed: PodObservation, sandbox: Sandbox): readonly PodAction[] {
+  const own = podContainers(observed.pod).filter(({ role }) => role !== "ephemeral");
+  const current = own.flatMap((container) => {
+    const state = runIn(observed, sandbox, container.spec.name);
+    return state ? [{ container, state }] : [];
+  });
+  const isAsked = current.some(
+    ({ container, state }) =>
+      state.state === "exited" &&
+      !observed.renewed?.has(state.id) &&
+      restartsAll(container, state.exitCode),
+  );
+  if (!isAsked) return [];
+  const running = current.filter(({ state }) => state.state === "running");
+  if (running.length > 0) return running.map(({ state }) => stop(state, "Stopping container"));
+  return [{ kind: "begin-anew", ids: current.map(({ state }) => state.id) }];
 }
 
 function planContainers(observed: PodObservation, sandbox: Sandbox): readonly PodAction[] {
@@ -204,7 +237,7 @@ function planStart(observed: PodObservation, { spec: { name } }: PodContainer): 
   if (failure !== undefined && failure.retryMs > observed.nowMs) {
     return [{ kind: "wait", name, untilMs: failure.retryMs, crashed: false }];
   }
-  const isRenewed = newest !== undefined && observed.renewed?.has(newest.id);
+  const isRenewed = newest !== undefined && isPast(observed, newest);
   const crashedUntilMs =
     newest?.state === "exited" && !isRenewed
       ? newest.finishedMs + (observed.crashDelaysMs.get(name) ?? 0)
@@ -229,7 +262,8 @@ function runIn(
   name: string,
 ): ContainerState | undefined {
   const newest = newestOf(observed, name);
-  return newest?.sandboxId === sandbox.id ? newest : undefined;
+  if (newest?.sandboxId !== sandbox.id || observed.outdated?.has(newest.id)) return undefined;
+  return newest;
 }
 
 /** Of the containers that ended, the newest of each name stays for its logs and last state, and one before it. */

@@ -17,6 +17,8 @@ export interface PodObservation {
   readonly health: ReadonlyMap<string, ContainerHealth>;
   /** Containers, by id, that were ended to be started anew: whatever their exit code, and at once. */
   readonly renewed?: ReadonlySet<string>;
+  /** Containers, by id, from before all of the pod began anew: its init containers run again too. */
+  readonly outdated?: ReadonlySet<string>;
   readonly resize?: ResizeState;
   /** Why the pod must end although its object stays: eviction, a deadline, a refused admission. */
   readonly ended?: PodEnd;

@@ -20,9 +20,11 @@ export interface NodeFacts {
 /** The whole `status` the node writes, from what is observed and the conditions that others wrote. */
 export function podStatus(observed: PodObservation, node: NodeFacts): PodStatus {
   const { pod } = observed;
-  const statuses = podContainers(pod).map((container) => ({
+  const all = podContainers(pod);
+  const messageBytesMax = Math.floor(messagesBytesMax / Math.max(1, all.length));
+  const statuses = all.map((container) => ({
     role: container.role,
-    status: containerStatus(observed, container, node.runtimeName),
+    status: shortened(containerStatus(observed, container, node.runtimeName), messageBytesMax),
   }));
   const init = statuses.filter(({ role }) => role === "init" || role === "sidecar");
   const apps = statuses.filter(({ role }) => role === "app").map(({ status }) => status);
@@ -46,6 +48,24 @@ export function podStatus(observed: PodObservation, node: NodeFacts): PodStatus 
     ...(ips[0] && { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
     qosClass: pod.status?.qosClass ?? qosClassOf(pod),
     startTime: pod.status?.startTime ?? rfc3339(observed.nowMs),
+  };
+}
+
+/** What the last words of all of a pod's containers may have together, as upstream. */
+const messagesBytesMax = 12 * 1024;
+
+function shortened(status: ContainerStatus, bytesMax: number): ContainerStatus {
+  const cut = (state: ContainerStatus["state"]): ContainerStatus["state"] => {
+    const message = state?.terminated?.message;
+    if (!message || Buffer.byteLength(message) <= bytesMax) return state;
+    const short = Buffer.from(message).subarray(0, bytesMax).toString();
+    return { ...state, terminated: { ...state.terminated, message: short } };
+  };
+  const { state, lastState } = status;
+  return {
+    ...status,
+    ...(state && { state: cut(state) }),
+    ...(lastState && { lastState: cut(lastState) }),
   };
 }
 

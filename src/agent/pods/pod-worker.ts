@@ -45,6 +45,7 @@ export class PodWorker {
   readonly #lastWords: LastWords;
   readonly #resizes = new ResizeKeeper();
   readonly #renewed = new Set<string>();
+  readonly #outdated = new Set<string>();
   /** As the API has it; `#pod` is the same with the resources that the node granted. */
   #wanted: Pod;
   #pod: Pod;
@@ -222,6 +223,7 @@ export class PodWorker {
       crashDelaysMs: new Map(delays),
       health: new Map(),
       renewed: this.#renewed,
+      outdated: this.#outdated,
       resize: this.#resizes.state,
       ...(this.#ended && { ended: this.#ended }),
     };
@@ -292,9 +294,13 @@ export class PodWorker {
         this.#lastWords.forget(action.id);
         this.#resizes.forget(action.id);
         this.#renewed.delete(action.id);
+        this.#outdated.delete(action.id);
         if (old) await files.forget(this.#pod, old.name, old.attempt);
         return;
       }
+      case "begin-anew":
+        for (const id of action.ids) this.#outdated.add(id);
+        return;
       case "stop-container":
       case "wait":
         return;

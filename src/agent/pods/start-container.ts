@@ -1,4 +1,4 @@
-import type { Pod } from "#api/generated/types.ts";
+import type { EphemeralContainer, Pod } from "#api/generated/types.ts";
 import { messageOf } from "#base/log.ts";
 import { containerConfig } from "#agent/pods/container-config.ts";
 import { nonRootProblem } from "#agent/pods/container-security.ts";
@@ -59,6 +59,7 @@ function configure(parts: PodParts, request: StartRequest, image: Image): Promis
     const { spec } = container;
     const environment = await buildEnvironment({ pod, container: spec, objects, node, podIps });
     const mounts = await files.mounts({ ...request, environment, node });
+    const processesOf = targetOf(parts, request);
     return containerConfig({
       pod,
       container,
@@ -68,8 +69,19 @@ function configure(parts: PodParts, request: StartRequest, image: Image): Promis
       mounts,
       seccompDir: files.seccompDir,
       memoryBytes: parts.memoryBytes,
+      ...(processesOf && { processesOf }),
     });
   });
+}
+
+/** The container that an ephemeral one is to look into must run. */
+function targetOf({ view }: PodParts, { pod, container }: StartRequest): string | undefined {
+  const { targetContainerName: name } = container.spec as EphemeralContainer;
+  if (container.role !== "ephemeral" || !name) return undefined;
+  const states = view.containersOf(pod.metadata.uid ?? "");
+  const target = states.find((state) => state.name === name && state.state === "running");
+  if (target) return target.id;
+  throw new Error(`unable to find target container "${name}"`);
 }
 
 async function create(parts: PodParts, request: StartRequest, config: Config): Promise<string> {

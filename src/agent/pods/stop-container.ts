@@ -30,7 +30,7 @@ export async function stopContainer(parts: PodParts, request: StopRequest): Prom
   if (graceSeconds > 0) await beforeStop(parts, request);
   const usedSeconds = Math.floor((parts.clock.now() - startMs) / 1000);
   const left = graceSeconds === 0 ? 0 : Math.max(graceSecondsMin, graceSeconds - usedSeconds);
-  await parts.runtime.stopContainer(id, left);
+  await parts.runtime.stopContainer(id, left, container?.spec.lifecycle?.stopSignal);
   await parts.view.refreshContainer(id);
 }
 

@@ -18,8 +18,8 @@ export interface ContainerRuntime extends AsyncDisposable {
 
   createContainer(sandboxId: string, config: ContainerConfig): Promise<string>;
   startContainer(id: string): Promise<void>;
-  /** SIGTERM (or the image's stop signal), then SIGKILL after `graceSeconds`. */
-  stopContainer(id: string, graceSeconds: number): Promise<void>;
+  /** `signal` (`SIGUSR1`; default: the image's stop signal, or SIGTERM), then SIGKILL after `graceSeconds`. */
+  stopContainer(id: string, graceSeconds: number, signal?: string): Promise<void>;
   removeContainer(id: string): Promise<void>;
   listContainers(): Promise<readonly ContainerState[]>;
   containerState(id: string): Promise<ContainerState | undefined>;
@@ -127,6 +127,8 @@ export interface ContainerConfig {
   readonly tty: boolean;
   readonly resources: Resources;
   readonly security: ContainerSecurity;
+  /** The id of the container whose processes it sees and may signal. */
+  readonly processesOf?: string;
   /** For simulated containers only: how they behave (annotations of the pod, prefixed `simulated.kogge.dev/`). */
   readonly simulation?: Readonly<Record<string, string>>;
 }
