@@ -107,6 +107,18 @@ const access: readonly Ensured[] = [
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
     [nodesGroup],
   ),
+  // Upstream's role leaves these to an administrator; why that is not needed here stands with `servesAsItself`.
+  clusterRole("kogge:kubelet-serving-approver", [
+    {
+      apiGroups: ["certificates.k8s.io"],
+      resources: ["signers"],
+      resourceNames: ["kubernetes.io/kubelet-serving"],
+      verbs: ["approve"],
+    },
+  ]),
+  clusterBinding("kogge:kubelet-serving-approver", "kogge:kubelet-serving-approver", [
+    { kind: "ServiceAccount", name: "certificate-controller", namespace: "kube-system" },
+  ]),
   // Whoever joins sees first whether its name is taken.
   clusterRole("kogge:get-nodes", [{ apiGroups: [""], resources: ["nodes"], verbs: ["get"] }]),
   clusterBinding("kogge:get-nodes", "kogge:get-nodes", joining),
