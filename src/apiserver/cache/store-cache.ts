@@ -2,7 +2,7 @@ import { sleep, type Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import { CompactedError, prefixRange, after, type Store, type StoreEvent } from "#storage/store.ts";
 import { ResourceCache } from "#apiserver/cache/resource-cache.ts";
-import { fromStoredBytes } from "#apiserver/cache/stored-object.ts";
+import { fromStoredEntries } from "#apiserver/cache/stored-object.ts";
 
 /**
  * The one cache above the store: every stored object by resource. Reads are answered from it; watches hang on it;
@@ -123,8 +123,8 @@ class LoadedCache implements StoreCache {
         { limit: pageSize, ...(this.#loadedRevision > 0 && { atRevision: this.#loadedRevision }) },
       );
       this.#loadedRevision = page.revision;
-      for (const entry of page.entries) {
-        this.resource(resourcePrefixOf(entry.key)).load(fromStoredBytes(entry));
+      for (const object of fromStoredEntries(page.entries)) {
+        this.resource(resourcePrefixOf(object.key)).load(object);
       }
       const last = page.entries.at(-1);
       if (!page.more || last === undefined) break;
