@@ -34,7 +34,7 @@ export function compileExpression(source: string, environment: Environment): Com
     const parsed = parseExpression(source, environment.macros);
     const outcome = checkExpression(parsed, environment);
     if ("problems" in outcome) return failed(source, outcome.problems);
-    const problems = checkLiterals(outcome.checked);
+    const problems = checkLiterals(outcome.checked, environment.mixedLiterals === true);
     if (problems.length > 0) return failed(source, problems);
     return { program: programOf(source, outcome.checked) };
   } catch (error) {

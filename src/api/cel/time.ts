@@ -35,7 +35,7 @@ export function parseTimestamp(text: string): TimestampValue | undefined {
   const offset = (Number(hours) * 60 + Number(minutes)) * 60 * (sign === "-" ? -1 : 1);
   const seconds = local / 1_000 - offset;
   if (seconds < secondsMin || seconds > secondsMax) return undefined;
-  return new TimestampValue(seconds, Number(fraction.padEnd(9, "0")));
+  return new TimestampValue(seconds, Number(fraction.padEnd(9, "0")), offset);
 }
 
 /** A date alone, as schemas of format `date` have it. */
@@ -43,10 +43,19 @@ export function parseDate(text: string): TimestampValue | undefined {
   return /^\d{4}-\d\d-\d\d$/.test(text) ? parseTimestamp(`${text}T00:00:00Z`) : undefined;
 }
 
-export function formatTimestamp({ seconds, nanos }: TimestampValue): string {
-  const whole = new Date(seconds * 1_000).toISOString().slice(0, 19);
+export function formatTimestamp({ seconds, nanos, offsetSeconds }: TimestampValue): string {
+  const whole = new Date((seconds + offsetSeconds) * 1_000).toISOString().slice(0, 19);
   const fraction = nanos === 0 ? "" : `.${String(nanos).padStart(9, "0").replace(/0+$/, "")}`;
-  return `${whole}${fraction}Z`;
+  return `${whole}${fraction}${zoneText(offsetSeconds)}`;
+}
+
+function zoneText(offsetSeconds: number): string {
+  if (offsetSeconds === 0) return "Z";
+  const minutes = Math.abs(offsetSeconds) / 60;
+  const [hour, minute] = [Math.trunc(minutes / 60), minutes % 60].map((part) =>
+    String(part).padStart(2, "0"),
+  );
+  return `${offsetSeconds < 0 ? "-" : "+"}${hour}:${minute}`;
 }
 
 const unitNanos: Readonly<Record<string, bigint>> = {

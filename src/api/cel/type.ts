@@ -11,6 +11,10 @@ export interface Type {
   readonly dataField?: (field: string) => string;
   /** How long a string, list or map can become by its schema; for estimates of cost. */
   readonly sizeMax?: number;
+  /** Lists that are sets, or maps by the values of these keys, are compared and joined as such. */
+  readonly keyedBy?: "item" | readonly string[];
+  /** There are such lists somewhere inside. */
+  readonly holdsKeyedLists?: boolean;
   /** A nullable value, like protobuf's wrappers: null may be compared and assigned. */
   readonly nullable?: boolean;
 }

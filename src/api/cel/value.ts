@@ -134,11 +134,14 @@ export class TimestampValue extends CelObject {
   readonly type = timestampType;
   readonly seconds: number;
   readonly nanos: number;
+  /** How far the clocks are ahead where it was written; for writing it again. */
+  readonly offsetSeconds: number;
 
-  constructor(seconds: number, nanos: number) {
+  constructor(seconds: number, nanos: number, offsetSeconds = 0) {
     super();
     this.seconds = seconds;
     this.nanos = nanos;
+    this.offsetSeconds = offsetSeconds;
   }
 
   equals(other: CelObject): boolean {
@@ -147,6 +150,11 @@ export class TimestampValue extends CelObject {
       other.seconds === this.seconds &&
       other.nanos === this.nanos
     );
+  }
+
+  /** The first moment that there is. */
+  override get isZero(): boolean {
+    return this.seconds === -62_135_596_800 && this.nanos === 0;
   }
 }
 
@@ -291,9 +299,12 @@ export function isFields(value: Value): value is { readonly [field: string]: Val
   );
 }
 
-/** The number is taken for an integer: it has no fraction and fits into 64 bits. */
+/**
+ * The number is taken for an integer: it has no fraction and fits into 64 bits. 2^63 is what JSON's largest integer
+ * becomes in JavaScript.
+ */
 export function isIntegerNumber(value: number): boolean {
-  return Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63;
+  return Number.isInteger(value) && value >= -(2 ** 63) && value <= 2 ** 63;
 }
 
 export function isInt(value: Value): value is number | bigint {

@@ -2,11 +2,12 @@ import type {
   CustomResourceDefinition,
   CustomResourceDefinitionVersion,
 } from "#api/generated/types.ts";
-import type { Field } from "#api/validation/field.ts";
+import { causesOf, type Field } from "#api/validation/field.ts";
 import { type Given, itemsOf } from "#api/validation/given.ts";
 import { checkSchema } from "#api/custom/check-schema.ts";
 import { parseJsonPath, simplePathOf } from "#api/custom/json-path.ts";
 import { readSchema, type Misread } from "#api/custom/read-schema.ts";
+import { checkRuleForms, checkRules } from "#api/custom/rules/check-rules.ts";
 import { propertyOf, type SchemaProps } from "#api/custom/schema-props.ts";
 
 type Definition = Given<CustomResourceDefinition>;
@@ -54,7 +55,7 @@ function checkVersion(field: Field, version: Version): void {
   for (const { path, value, expected } of misread) {
     schemaField.child(path).invalid(value, `must be of type ${expected}`);
   }
-  if (props) checkSchema(schemaField, props);
+  if (props) checkWithRules(schemaField, props);
   for (const [index, column] of itemsOf(version.additionalPrinterColumns).entries()) {
     const at = field.child("additionalPrinterColumns").index(index);
     if (!column.name) at.child("name").required();
@@ -67,6 +68,17 @@ function checkVersion(field: Field, version: Version): void {
   }
   checkSelectableFields(field.child("selectableFields"), version, props);
   checkScalePaths(field.child("subresources", "scale"), version);
+}
+
+/** Expressions are looked at where the schema they stand in is right. */
+function checkWithRules(field: Field, props: SchemaProps): void {
+  const problems = causesOf((root) => {
+    checkSchema(root, props);
+    checkRuleForms(root, props);
+  });
+  checkSchema(field, props);
+  checkRuleForms(field, props);
+  if (problems.length === 0) checkRules(field, props);
 }
 
 const columnTypes = ["integer", "number", "string", "boolean", "date"];

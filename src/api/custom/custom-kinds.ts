@@ -3,7 +3,6 @@ import type {
   CustomResourceDefinition,
   CustomResourceDefinitionNames,
   CustomResourceDefinitionVersion,
-  StatusCause,
 } from "#api/generated/types.ts";
 import { pruneUnknown } from "#api/decode/prune-unknown.ts";
 import type { JsonObject, Kind, Strategy, Subresource, Verb } from "#api/kind.ts";
@@ -15,9 +14,9 @@ import { parseJsonPath } from "#api/custom/json-path.ts";
 import { printerColumnsOf } from "#api/custom/printer-columns.ts";
 import type { SchemaProps } from "#api/custom/schema-props.ts";
 import { readSchema } from "#api/custom/read-schema.ts";
+import { validatorOf } from "#api/custom/rules/validate-rules.ts";
 import { scalePathsOf } from "#api/custom/scale-paths.ts";
 import { structuralSchemaOf } from "#api/custom/structural-schema.ts";
-import { validateAgainst } from "#api/custom/validate-value.ts";
 
 /**
  * The kinds that an established definition brings: one for each version that is served. They take the way of every
@@ -125,15 +124,14 @@ function readable(
 }
 
 function strategyOf(version: CustomResourceDefinitionVersion, props: SchemaProps): Strategy {
-  const validateUpdate = (object: JsonObject, old: JsonObject): readonly StatusCause[] =>
-    validateAgainst(object, props, old);
+  const validate = validatorOf(props);
   return {
     hasGeneration: true,
     unconditionalUpdate: false,
     fillDefaults: (object) => fillSchemaDefaults(object, props),
-    validate: (object) => validateAgainst(object, props),
-    validateUpdate,
-    validateStatusUpdate: validateUpdate,
+    validate: (object) => validate(object),
+    validateUpdate: validate,
+    validateStatusUpdate: validate,
     selectableFields: selectableFieldsOf(version),
   };
 }

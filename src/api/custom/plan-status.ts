@@ -8,7 +8,6 @@ import type {
 import { acceptNames } from "#api/custom/accept-names.ts";
 import { structuralProblems } from "#api/custom/check-schema.ts";
 import { propsOf } from "#api/custom/custom-kinds.ts";
-import { unevaluatedParts } from "#api/custom/unevaluated.ts";
 
 type Condition = CustomResourceDefinitionCondition;
 
@@ -24,7 +23,6 @@ export function planStatus(
     condition,
     established(before, condition.status === "True"),
     nonStructural(definition),
-    unevaluated(definition),
   ];
   let conditions: readonly Condition[] = before;
   for (const one of wanted) conditions = withCondition(conditions, one, nowMs);
@@ -77,16 +75,5 @@ function nonStructural(definition: CustomResourceDefinition): Condition {
     status: problems.length === 0 ? "" : "True",
     reason: "Violations",
     message: problems.join(", "),
-  };
-}
-
-/** Not upstream's: says to whoever looks that a part of the definition is kept and not carried out. */
-function unevaluated(definition: CustomResourceDefinition): Condition {
-  const parts = unevaluatedParts(definition);
-  return {
-    type: "PartlyEvaluated",
-    status: parts.length === 0 ? "" : "True",
-    reason: "NotSupported",
-    message: parts.join("; "),
   };
 }

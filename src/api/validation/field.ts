@@ -34,6 +34,11 @@ export class Field {
     this.#note("FieldValueInvalid", `Invalid value: ${printed(value)}`, detail);
   }
 
+  /** Where the value is too large to be shown: an object or a list. */
+  invalidWithoutValue(detail: string): void {
+    this.#note("FieldValueInvalid", "Invalid value", detail);
+  }
+
   /** One cause for each problem with the same value. */
   invalidAll(value: unknown, problems: readonly string[]): void {
     for (const problem of problems) this.invalid(value, problem);
@@ -47,6 +52,10 @@ export class Field {
 
   duplicate(value: unknown): void {
     this.#note("FieldValueDuplicate", `Duplicate value: ${printed(value)}`, "");
+  }
+
+  duplicateWithoutValue(): void {
+    this.#note("FieldValueDuplicate", "Duplicate value", "");
   }
 
   notFound(value: unknown): void {

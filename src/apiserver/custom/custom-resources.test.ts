@@ -276,22 +276,82 @@ test("a server that starts again serves the stored definitions", async () => {
   equal((await server.send("GET", `${cronTabs}/my`)).status, 200);
 });
 
-test("what is not evaluated is said", async () => {
+test("rules of a schema are carried out; values that have not changed pass", async () => {
   await using server = await createTestServer();
   const definition = cronTabDefinition();
   const spec = definition.spec.versions[0]?.schema.openAPIV3Schema.properties.spec ?? {
     properties: {},
   };
-  Object.assign(spec, { "x-kubernetes-validations": [{ rule: "self.replicas < 5" }] });
-  const created = await server.send("POST", definitions, { body: definition });
-  deepEqual(warningsOf(created), [
-    '299 - "spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations: rules are stored but not evaluated in this version of Kogge"',
-  ]);
-  await turns();
-  const stored = await server.send("GET", `${definitions}/${name}`);
-  deepEqual(conditionsOf(stored.body).at(-1), ["PartlyEvaluated", "True", "NotSupported"]);
-  match(stored.text, /self.replicas < 5/);
+  const rules = [
+    { rule: "self.replicas < 5", messageExpression: "'too many: %d'.format([self.replicas])" },
+    { rule: "self.replicas >= oldSelf.replicas", message: "only more", fieldPath: ".replicas" },
+  ];
+  Object.assign(spec, { "x-kubernetes-validations": rules });
+  await define(server, definition);
+  const create = (replicas: number) =>
+    server.send("POST", cronTabs, { body: cronTab({ replicas }) });
+  const refused = await create(7);
+  deepEqual(
+    [refused.status, refused.body.details],
+    [422, detailsOf("spec", "Invalid value: too many: 7")],
+  );
+  equal((await create(3)).status, 201);
+  const update = (replicas: number) =>
+    server.send("PATCH", `${cronTabs}/my`, {
+      body: { spec: { replicas } },
+      headers: { "content-type": "application/merge-patch+json" },
+    });
+  const fewer = await update(2);
+  deepEqual(fewer.body.details, detailsOf("spec.replicas", "Invalid value: only more"));
+  equal((await update(4)).status, 200);
 });
+
+test("rules that are wrong or could cost too much are refused with the definition", async () => {
+  await using server = await createTestServer();
+  const definition = cronTabDefinition();
+  const spec = definition.spec.versions[0]?.schema.openAPIV3Schema.properties.spec ?? {
+    properties: {},
+  };
+  const rules = [
+    { rule: "self.nothing == 1" },
+    { rule: "self.tags.all(a, self.tags.all(b, a == b || a.contains(b)))" },
+    { rule: "self.replicas" },
+  ];
+  Object.assign(spec.properties, { tags: { type: "array", items: { type: "string" } } });
+  Object.assign(spec, { "x-kubernetes-validations": rules });
+  const refused = await server.send("POST", definitions, { body: definition });
+  equal(refused.status, 422);
+  const { causes } = refused.body.details as { causes: { field: string; message: string }[] };
+  const at = "spec.versions[0].schema.openAPIV3Schema";
+  const rule = (index: number) => `${at}.properties[spec].x-kubernetes-validations[${index}].rule`;
+  deepEqual(
+    causes.map(({ field, message }) => [field, message.slice(0, 100)]),
+    [
+      [
+        rule(0),
+        'Invalid value: {"rule":"self.nothing == 1"}: compilation failed: ERROR: <input>:1:5: undefined field',
+      ],
+      [
+        rule(1),
+        "Forbidden: estimated rule cost exceeds budget by factor of more than 100x (try simplifying the rule,",
+      ],
+      [rule(2), 'Invalid value: {"rule":"self.replicas"}: cel expression must evaluate to a bool'],
+      [
+        rule(1),
+        "Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema",
+      ],
+      [
+        at,
+        "Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds bu",
+      ],
+    ],
+  );
+});
+
+function detailsOf(field: string, message: string): unknown {
+  const { group, kind, name } = { group: "stable.example.com", kind: "CronTab", name: "my" };
+  return { name, group, kind, causes: [{ reason: "FieldValueInvalid", message, field }] };
+}
 
 test("schemas that are not structural are refused", async () => {
   await using server = await createTestServer();

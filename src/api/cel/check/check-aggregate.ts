@@ -36,11 +36,7 @@ export function checkAggregate(
 function checkList(checker: Checker, { items }: ListExpression): Type {
   let joined: Type | undefined;
   for (const { value, isOptional: optional } of items) {
-    joined = join(checker, {
-      at: value,
-      previous: joined,
-      next: contentOf(checker, value, optional),
-    });
+    joined = join(checker, joined, contentOf(checker, value, optional));
   }
   return listOf(joined ?? checker.newParameter());
 }
@@ -49,9 +45,8 @@ function checkMap(checker: Checker, { entries }: MapExpression): Type {
   let keys: Type | undefined;
   let values: Type | undefined;
   for (const { key, value, isOptional: optional } of entries) {
-    keys = join(checker, { at: key, previous: keys, next: checker.check(key) });
-    const next = contentOf(checker, value, optional);
-    values = join(checker, { at: value, previous: values, next });
+    keys = join(checker, keys, checker.check(key));
+    values = join(checker, values, contentOf(checker, value, optional));
   }
   return mapOf(keys ?? checker.newParameter(), values ?? checker.newParameter());
 }
@@ -67,17 +62,11 @@ function contentOf(checker: Checker, value: Expression, optional: boolean): Type
   return withoutOptional(applied);
 }
 
-interface Joining {
-  readonly at: Expression;
-  readonly previous: Type | undefined;
-  readonly next: Type;
-}
-
-function join(checker: Checker, { at, previous, next }: Joining): Type {
+/** What does not go together is found later, where the types of all parts are known. */
+function join(checker: Checker, previous: Type | undefined, next: Type): Type {
   if (previous === undefined) return next;
   if (checker.substitutions.assign(previous, next)) return mostGeneral(previous, next);
-  if (checker.environment.mixedLiterals) return dynType;
-  return checker.mismatch(at.at, previous, next);
+  return dynType;
 }
 
 function checkStruct(checker: Checker, expression: StructExpression): Type {

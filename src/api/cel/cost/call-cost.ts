@@ -84,6 +84,9 @@ export const membershipCost: CallCost = {
 /** Two values are compared until the shorter ends. */
 export const comparisonCost: CallCost = {
   estimate: (call) => {
+    const [left, right] = [call.type(0), call.type(1)];
+    if (left.kind === "opaque" && left.name === right.name && left.name.includes("."))
+      return { cost: one };
     const max = Math.min(call.size(0).max, call.size(1).max);
     return { cost: scale({ min: max > 0 ? 1 : 0, max }, letterCost) };
   },

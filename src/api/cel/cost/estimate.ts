@@ -53,7 +53,7 @@ class Estimator {
         return none;
       case "identifier":
         this.#sizes.noteIdentifier(expression);
-        return one;
+        return expression.name === "@optional" ? none : one;
       case "select":
         return this.#select(expression);
       case "call":
@@ -135,7 +135,8 @@ class Estimator {
     const result = this.cost(fold.result);
     this.#sizes.pop(fold.accumulator);
     this.#sizes.copy(fold, fold.result);
-    return add(range, value, result);
+    // Upstream works out what is optional twice instead of naming it.
+    return fold.accumulator === "@optional" ? add(value, value, result) : add(range, value, result);
   }
 
   #call(expression: CallExpression): Range {

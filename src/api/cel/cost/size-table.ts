@@ -27,9 +27,13 @@ export class SizeTable {
   readonly #declared = new Map<Expression, Type>();
   readonly #locals = new Map<string, LocalVariable[]>();
 
+  /** Upstream takes names without a path for the root of the schema. */
+  readonly #root: Type | undefined;
+
   constructor(checked: Checked, variables: ReadonlyMap<string, Type>) {
     this.#checked = checked;
     this.#variables = variables;
+    this.#root = variables.values().next().value;
   }
 
   of(expression: Expression): Range {
@@ -84,6 +88,7 @@ export class SizeTable {
   noteIdentifier(expression: Expression): void {
     const reference = this.#checked.referenceOf(expression);
     if (reference?.kind === "variable") this.#note(expression, this.#variables.get(reference.name));
+    if (reference?.kind === "type") this.#note(expression, this.#root);
     if (reference?.kind === "local") this.#note(expression, this.#localOf(expression)?.declared);
   }
 
@@ -112,9 +117,10 @@ export class SizeTable {
     const entry = this.entryOf(range);
     const declared = this.#declared.get(range);
     const isList = entry?.isList ?? this.#checked.typeOf(range).kind === "list";
-    const key = { declared: keyTypeOf(declared, isList), size: entry?.key, entry: undefined };
+    const keyType = declared === undefined ? this.#root : keyTypeOf(declared, isList);
+    const key = { declared: keyType, size: entry?.key, entry: undefined };
     const value = {
-      declared: declared && entryTypeOf(declared),
+      declared: declared === undefined ? this.#root : entryTypeOf(declared),
       size: entry?.value,
       entry: undefined,
     };

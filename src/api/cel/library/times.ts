@@ -17,9 +17,7 @@ export const times: readonly FunctionRow[] = [
   durationPart("getHours", 3_600_000_000_000n),
   durationPart("getMinutes", 60_000_000_000n),
   durationPart("getSeconds", 1_000_000_000n),
-  row("getMilliseconds", "duration.() int", ({ nanos }: DurationValue) =>
-    Number((nanos / 1_000_000n) % 1_000n),
-  ),
+  durationPart("getMilliseconds", 1_000_000n),
 ];
 
 function timestampPart(name: string, part: TimePart): FunctionRow[] {

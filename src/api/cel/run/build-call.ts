@@ -5,11 +5,12 @@ import type { Builder } from "#api/cel/run/build.ts";
 import { type Built, constant, isAttribute } from "#api/cel/run/built.ts";
 import type { Frame, Step } from "#api/cel/run/frame.ts";
 import { takes } from "#api/cel/run/guards.ts";
+import { equalsByType, joinKeyed } from "#api/cel/run/keyed-lists.ts";
 import { type Reader, readerOf } from "#api/cel/run/readers.ts";
 import { itemAt, optionalField } from "#api/cel/run/select.ts";
 import type { CallExpression, Expression } from "#api/cel/syntax/expression.ts";
-import { withoutOptional } from "#api/cel/type.ts";
-import { EvaluationError, isList, OptionalValue, type Value } from "#api/cel/value.ts";
+import { type Type, withoutOptional } from "#api/cel/type.ts";
+import { EvaluationError, isList, noValue, OptionalValue, type Value } from "#api/cel/value.ts";
 
 /** Calls of functions and operators; those that need not work out all their arguments on their own. */
 export function buildCall(builder: Builder, expression: CallExpression): Built {
@@ -47,7 +48,7 @@ function ordinary(
   }
   const run = call(
     built.map((one) => one.run),
-    called,
+    { ...called, keyed: keyedType(builder, args[0]) },
   );
   if (!conversions.has(called.name) || built.length !== 1 || first?.constant === undefined) {
     return { run };
@@ -81,12 +82,28 @@ function isMember(members: ReadonlySet<Value>, value: Value): boolean {
   return members.has(value);
 }
 
-function call(
-  args: readonly Step[],
-  { name, overloads }: { readonly name: string; readonly overloads: readonly Overload[] },
-): Step {
-  const [only] = overloads;
-  if (name === "_==_" || name === "_!=_") return equality(args, name === "_!=_", only);
+interface Called {
+  readonly name: string;
+  readonly overloads: readonly Overload[];
+  /** The type of the first argument where its lists have keys. */
+  readonly keyed: Type | undefined;
+}
+
+/** Sums of lists with keys have them too. */
+function keyedType(builder: Builder, expression: Expression | undefined): Type | undefined {
+  if (expression === undefined) return undefined;
+  if (expression.kind === "call" && expression.name === "_+_") {
+    return keyedType(builder, expression.args[0]);
+  }
+  const type = builder.checked.typeOf(expression);
+  return type.holdsKeyedLists ? type : undefined;
+}
+
+function call(args: readonly Step[], { name, overloads, keyed }: Called): Step {
+  if (name === "_==_" || name === "_!=_") {
+    return equality(args, { isNegated: name === "_!=_", overload: overloads[0], keyed });
+  }
+  if (name === "_+_" && keyed?.keyedBy !== undefined) return keyedSum(args, keyed.keyedBy);
   return (frame) => {
     const values: Value[] = [];
     for (const arg of args) values.push(arg(frame));
@@ -100,16 +117,47 @@ function call(
   };
 }
 
-function equality(args: readonly Step[], isNegated: boolean, overload: Overload | undefined): Step {
+function keyedSum(args: readonly Step[], keyedBy: NonNullable<Type["keyedBy"]>): Step {
   const [left, right] = args;
   if (left === undefined || right === undefined) throw new EvaluationError("no such overload");
   return (frame) => {
     const a = left(frame);
     const b = right(frame);
-    const result = celEquals(a, b) !== isNegated;
+    if (!isList(a) || !isList(b)) throw new EvaluationError("no such overload");
+    frame.spend(1);
+    return joinKeyed(keyedBy, a, b);
+  };
+}
+
+interface Equality {
+  readonly isNegated: boolean;
+  readonly overload: Overload | undefined;
+  readonly keyed: Type | undefined;
+}
+
+function equality(args: readonly Step[], { isNegated, overload, keyed }: Equality): Step {
+  const [left, right] = args;
+  if (left === undefined || right === undefined) throw new EvaluationError("no such overload");
+  return (frame) => {
+    const a = leftOf(left, right, frame);
+    const b = right(frame);
+    const isEqual = keyed === undefined ? celEquals(a, b) : equalsByType(keyed, a, b);
+    const result = isEqual !== isNegated;
     frame.spend(overload?.cost?.actual([a, b], result) ?? 1);
     return result;
   };
+}
+
+/** Upstream works out and counts the other side even where the first goes wrong. */
+function leftOf(left: Step, right: Step, frame: Frame): Value {
+  try {
+    return left(frame);
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    attempt(right, frame);
+    frame.spend(1);
+    throw error;
+  }
 }
 
 /** The side that decides makes up for another that went wrong, whichever stands first. */
@@ -128,7 +176,7 @@ function junction(builder: Builder, args: readonly Expression[], decisive: boole
 }
 
 function condition(builder: Builder, args: readonly Expression[]): Step {
-  const [test, yes, no] = args.map((arg) => builder.build(arg).run);
+  const [test, yes, no] = args.map((arg) => unobserved(arg, builder.build(arg).run));
   if (test === undefined || yes === undefined || no === undefined) {
     throw new EvaluationError("no such overload");
   }
@@ -136,6 +184,15 @@ function condition(builder: Builder, args: readonly Expression[]): Step {
     const outcome = test(frame);
     if (typeof outcome !== "boolean") throw new EvaluationError("no such overload");
     return outcome ? yes(frame) : no(frame);
+  };
+}
+
+/** What begins with a variable costs one less as a part of a condition or as an index, as upstream counts. */
+function unobserved(expression: Expression, run: Step): Step {
+  if (!isAttribute(expression)) return run;
+  return (frame) => {
+    frame.spend(-1);
+    return run(frame);
   };
 }
 
@@ -147,9 +204,9 @@ function optionalSelect(builder: Builder, [operand, field]: readonly Expression[
   const type = withoutOptional(builder.checked.typeOf(operand));
   const name = type.dataField?.(field.value) ?? field.value;
   const reader = optionalReader(type.fieldOf?.(field.value));
-  const wanted = name;
   return (frame) => {
-    const found = optionalField(target(frame), wanted);
+    const found = optionalField(target(frame), name);
+    if (found === noValue) return found;
     frame.spend(1);
     return reader === undefined ? found : reader(found);
   };
@@ -168,7 +225,7 @@ function index(builder: Builder, expression: CallExpression, args: readonly Expr
   const [operand, at] = args;
   if (operand === undefined || at === undefined) throw new EvaluationError("no such overload");
   const target = builder.build(operand).run;
-  const place = builder.build(at).run;
+  const place = unobserved(at, builder.build(at).run);
   const cost = isAttribute(expression) ? 1 : 2;
   return (frame: Frame) => {
     const list = target(frame);
@@ -185,7 +242,6 @@ function alternative(builder: Builder, args: readonly Expression[], unwraps: boo
   return (frame) => {
     const found = first(frame);
     if (!(found instanceof OptionalValue)) throw new EvaluationError("no such overload");
-    frame.spend(1);
     if (found.content === undefined) return second(frame);
     return unwraps ? found.content : found;
   };

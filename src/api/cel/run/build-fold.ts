@@ -115,7 +115,6 @@ function collect(test: Step | undefined, take: (frame: Frame) => void) {
         const outcome = test(frame);
         if (typeof outcome !== "boolean") throw new EvaluationError("no such overload");
         if (outcome) take(frame);
-        else frame.spend(1);
       }
     }
   };
@@ -180,8 +179,19 @@ function buildBinding(builder: Builder, fold: FoldExpression): Step {
   const slot = builder.declare(fold.accumulator);
   const result = builder.build(fold.result).run;
   builder.forget(fold.accumulator);
+  if (fold.accumulator !== "@optional") {
+    return (frame) => {
+      frame.slots[slot] = value(frame);
+      return result(frame);
+    };
+  }
   return (frame) => {
-    frame.slots[slot] = value(frame);
+    const before = frame.cost;
+    const held = value(frame);
+    frame.slots[slot] = held;
+    // Upstream works out what is there a second time.
+    const isThere = held instanceof OptionalValue && held.content !== undefined;
+    if (isThere) frame.spend(frame.cost - before);
     return result(frame);
   };
 }

@@ -3,9 +3,9 @@ import { listCost, mapCost, structCost } from "#api/cel/cost/range.ts";
 import { buildCall } from "#api/cel/run/build-call.ts";
 import { buildFold } from "#api/cel/run/build-fold.ts";
 import { type Built, constant, isAttribute } from "#api/cel/run/built.ts";
-import type { Step } from "#api/cel/run/frame.ts";
+import { Frame, type Step } from "#api/cel/run/frame.ts";
 import { type Reader, readerOf } from "#api/cel/run/readers.ts";
-import { hasField, selectField } from "#api/cel/run/select.ts";
+import { hasField, hasNonNull, selectField, selectNonNull } from "#api/cel/run/select.ts";
 import type {
   Expression,
   IdentifierExpression,
@@ -14,7 +14,7 @@ import type {
   SelectExpression,
   StructExpression,
 } from "#api/cel/syntax/expression.ts";
-import { dynType, type Type, withoutOptional } from "#api/cel/type.ts";
+import { dynType, withoutOptional } from "#api/cel/type.ts";
 import {
   EvaluationError,
   MapValue,
@@ -85,7 +85,7 @@ export class Builder {
       case "variable":
         return { run: variable(reference.name, readerOf(this.checked.typeOf(expression))) };
       case "type":
-        return constantType(reference.type);
+        return constant(new TypeValue(reference.type));
       default:
         return undefined;
     }
@@ -93,6 +93,7 @@ export class Builder {
 
   #local(name: string): Built {
     const slot = this.#locals.get(name)?.at(-1) ?? 0;
+    if (name === "@optional") return { run: (frame) => frame.slots[slot] ?? null };
     return {
       run: (frame) => {
         frame.spend(1);
@@ -105,13 +106,17 @@ export class Builder {
     const operand = this.build(expression.operand).run;
     const type = withoutOptional(this.checked.typeOf(expression.operand));
     const field = type.dataField?.(expression.field) ?? expression.field;
-    if (expression.isTest) return (frame) => hasField(operand(frame), field);
+    if (expression.isTest) {
+      const has = type.kind === "struct" ? hasNonNull : hasField;
+      return (frame) => has(operand(frame), field);
+    }
     const extra = isAttribute(expression.operand) ? 1 : 2;
     const reader = readerOf(this.checked.typeOf(expression));
+    const select = type.kind === "struct" ? selectNonNull : selectField;
     return (frame) => {
       const target = operand(frame);
       frame.spend(extra);
-      const found = selectField(target, field);
+      const found = select(target, field);
       return reader === undefined ? found : reader(found);
     };
   }
@@ -153,7 +158,7 @@ export class Builder {
       if (!isFixed) frame.spend(mapCost);
       return map;
     };
-    return { run };
+    return isFixed ? fixed(run) : { run };
   }
 
   #struct(expression: StructExpression): Step {
@@ -174,15 +179,15 @@ export class Builder {
   }
 }
 
-/** A type's name costs what a variable does. */
-function constantType(type: Type): Built {
-  const value = new TypeValue(type);
-  return {
-    run: (frame) => {
-      frame.spend(1);
-      return value;
-    },
-  };
+/** What is the same each time is made once, unless that goes wrong. */
+function fixed(run: Step): Built {
+  const frame = new Frame({}, Infinity);
+  try {
+    return constant(run(frame));
+  } catch (error) {
+    if (error instanceof EvaluationError) return { run };
+    throw error;
+  }
 }
 
 function failing(message: string): Built {

@@ -52,5 +52,5 @@ const checks: Readonly<Record<TypeKind, (value: Value, type: Type) => boolean>> 
 
 function takesItems(type: Type, list: readonly Value[]): boolean {
   const item = type.parameters[0];
-  return item === undefined || isOfKind(item, list[0] ?? null);
+  return item === undefined || item.kind === "list" || isOfKind(item, list[0] ?? null);
 }

@@ -27,6 +27,18 @@ export function selectField(operand: Value, field: string): Value {
   return found;
 }
 
+/** A field of a declared object that is null is as good as not there. */
+export function selectNonNull(operand: Value, field: string): Value {
+  const found = selectField(operand, field);
+  if (found === null) throw noSuchKey(field);
+  return found;
+}
+
+export function hasNonNull(operand: Value, field: string): boolean {
+  const target = operand instanceof OptionalValue ? operand.content : operand;
+  return target !== undefined && (findField(target, field) ?? null) !== null;
+}
+
 export function hasField(operand: Value, field: string): boolean {
   if (!(operand instanceof OptionalValue)) return findField(operand, field) !== undefined;
   return operand.content !== undefined && findField(operand.content, field) !== undefined;

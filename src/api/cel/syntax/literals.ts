@@ -10,15 +10,20 @@ export function parseText(body: string, raw: boolean): string | undefined {
   return parts.join("");
 }
 
-/** The bytes of a bytes literal: text stands for its UTF-8, `\x` and octal escapes for single bytes. */
+/** The bytes of a bytes literal: text and `\u` stand for their UTF-8, `\x` and octal escapes for single bytes. */
 export function parseBytes(body: string, raw: boolean): Uint8Array | undefined {
   const encoder = new TextEncoder();
   if (raw) return encoder.encode(body);
   const bytes: number[] = [];
   for (const piece of piecesOf(body)) {
     if (typeof piece === "string") bytes.push(...encoder.encode(piece));
-    else if (piece.code === undefined || piece.isUnicode) return undefined;
-    else bytes.push(piece.code);
+    else if (piece.code === undefined) return undefined;
+    else if (!piece.isUnicode) bytes.push(piece.code);
+    else {
+      const letter = letterOf(piece.code);
+      if (letter === undefined) return undefined;
+      bytes.push(...encoder.encode(letter));
+    }
   }
   return Uint8Array.from(bytes);
 }

@@ -4,7 +4,6 @@ import type {
   CustomResourceDefinitionVersion,
 } from "#api/generated/types.ts";
 import { checkApproval, checkDefinition } from "#api/custom/check-definition.ts";
-import { unevaluatedParts } from "#api/custom/unevaluated.ts";
 import { dns1035LabelProblems, dns1123SubdomainProblems } from "#api/names.ts";
 import {
   checkReviewVersions,
@@ -39,7 +38,6 @@ export const customResourceDefinitionStrategy = strategyFor<CustomResourceDefini
     }
     objectIn(definition, "status").storedVersions = [...versions];
   },
-  warnings: unevaluatedParts,
   validate(root, definition) {
     const spec = definition.spec ?? {};
     const field = root.child("spec");
