@@ -32,7 +32,12 @@ test(
     equal(joinCommand, `kogge agent --server ${url} --token ${token} --ca-cert-hash ${caCertHash}`);
     const common = ["--server", url, "--runtime", "simulated"];
     const agentWords = (name: string): string[] => [
-      ...["agent", ...common, "--node-name", name, "--data-dir", at(name)],
+      "agent",
+      ...common,
+      "--node-name",
+      name,
+      "--data-dir",
+      at(name),
     ];
     const joining = ["--token", token ?? "", "--ca-cert-hash", caCertHash ?? ""];
     await using a = startKogge([...agentWords("a"), ...joining]);

@@ -58,7 +58,7 @@ function printToken(options: TokenCreateOptions, made: MadeToken): void {
     process.stdout.write(`${made.token}\n`);
     process.stderr.write(`Join a node with:\n  ${joinCommand}\n`);
   }
-  if (/^https:\/\/127\./.test(server)) {
+  if (server.startsWith("https://127.")) {
     process.stderr.write(
       "The server listens on this machine only; for nodes on others start it with --host 0.0.0.0\n",
     );

@@ -18,13 +18,14 @@ export function createTokenCleanerController(
     reads: ["secrets"],
     writes: [{ resource: "secrets", fields: "deletion", of: "expired bootstrap tokens" }],
     sources: [keysFrom(tokens, ({ kind, object }) => (kind === "deleted" ? [] : [nameOf(object)]))],
-    async reconcile(key, { signal, requeue }) {
+    async reconcile(key, run) {
+      const { signal } = run;
       const at = { namespace: tokenNamespace, name: key };
       const secret = tokens.get(at);
       if (secret === undefined) return;
       const leftMs = expiresAtMs(secret) - clock.now();
       if (leftMs === Infinity) return;
-      if (leftMs > 0) return requeue(leftMs);
+      if (leftMs > 0) return run.requeue(leftMs);
       const { uid } = secret.metadata;
       try {
         await client.delete(secrets, at, {

@@ -23,11 +23,12 @@ export function createCleanerController(kit: ControllerKit): Controller {
     sources: [
       keysFrom(requests, ({ kind, object }) => (kind === "deleted" ? [] : [nameOf(object)])),
     ],
-    async reconcile(key, { signal, requeue }) {
+    async reconcile(key, run) {
+      const { signal } = run;
       const csr = requests.get(parseKey(key));
       if (csr === undefined) return;
       const leftMs = removeAtMs(csr) - clock.now();
-      if (leftMs > 0) return requeue(leftMs);
+      if (leftMs > 0) return run.requeue(leftMs);
       const { uid } = csr.metadata;
       try {
         const preconditions = uid === undefined ? {} : { preconditions: { uid } };

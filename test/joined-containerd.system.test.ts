@@ -1,0 +1,153 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { kubectlFor } from "#test/clients.ts";
+import { eventually, startKogge } from "#test/joined-node.ts";
+import { freePort, koggeFor, machineTraces, writeBusyboxBuild } from "#test/kogge-command.ts";
+import { missing } from "#test/needs.ts";
+import { temporaryFolder } from "#test/temporary.ts";
+
+const skip = missing("root", "containerd", "cni", "nft", "buildah", "busybox", "clients");
+const image = "localhost/kogge-test/joined:1";
+
+/** A bridge with two machines plugged in, played by network namespaces. */
+function machines(): { readonly server: string; enter(node: string): string[] } & Disposable {
+  const id = process.pid % 10_000;
+  const bridge = `kjb${id}`;
+  const nodes = ["a", "b"];
+  const space = (node: string): string => `kj${id}${node}`;
+  const ip = (words: string): void => {
+    const { status, stderr } = spawnSync("ip", words.split(" "), { encoding: "utf8" });
+    equal(status, 0, `ip ${words}: ${stderr}`);
+  };
+  ip(`link add ${bridge} type bridge`);
+  ip(`address add 198.18.99.1/24 dev ${bridge}`);
+  ip(`link set ${bridge} up`);
+  for (const [index, node] of nodes.entries()) {
+    ip(`netns add ${space(node)}`);
+    ip(`link add v${space(node)} type veth peer name eth0 netns ${space(node)}`);
+    ip(`link set v${space(node)} master ${bridge} up`);
+    ip(`-n ${space(node)} address add 198.18.99.${index + 2}/24 dev eth0`);
+    ip(`-n ${space(node)} link set eth0 up`);
+    ip(`-n ${space(node)} link set lo up`);
+    ip(`-n ${space(node)} route add default via 198.18.99.1`);
+  }
+  return {
+    server: "198.18.99.1",
+    enter: (node) => ["nsenter", `--net=/run/netns/${space(node)}`],
+    [Symbol.dispose]() {
+      for (const node of nodes) ip(`netns delete ${space(node)}`);
+      ip(`link delete ${bridge}`);
+    },
+  };
+}
+
+const pod = (name: string, node: string): string =>
+  JSON.stringify({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, labels: { app: name } },
+    spec: {
+      nodeName: node,
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        {
+          name: "main",
+          image,
+          imagePullPolicy: "Never",
+          command: ["sh", "-c", `echo "from ${name}" > /tmp/index.html; httpd -f -p 80 -h /tmp`],
+        },
+      ],
+    },
+  });
+
+test(
+  "two machines join with real containers: their pods reach each other, services and names",
+  { skip },
+  async () => {
+    using folder = temporaryFolder("joined-containerd");
+    using network = machines();
+    const before = machineTraces([folder.path]);
+    const at = (name: string): string => join(folder.path, name);
+    const port = String(await freePort());
+    const url = `https://${network.server}:${port}`;
+    await using server = startKogge([
+      "server",
+      "--data-dir",
+      at("server"),
+      "--port",
+      port,
+      "--host",
+      "0.0.0.0",
+      "--advertise-address",
+      network.server,
+    ]);
+    await server.said(/Serving at/);
+    const kubectl = kubectlFor(at("server/kubeconfig"));
+    const token = (await koggeFor(at("server"))("token create")).trim();
+    const agent = (name: string) =>
+      startKogge(
+        [
+          "agent",
+          "--server",
+          url,
+          "--token",
+          token,
+          "--runtime",
+          "containerd",
+          "--node-name",
+          name,
+          "--data-dir",
+          at(name),
+        ],
+        network.enter(name),
+      );
+    {
+      await using a = agent("a");
+      await using b = agent("b");
+      await Promise.all([a.said(/runs for/), b.said(/runs for/)]);
+      writeBusyboxBuild(at("image"));
+      for (const name of ["a", "b"]) {
+        await koggeFor(at(name))(["image", "build", at("image"), "-t", image]);
+        await kubectl(["create", "-f", "-"], { input: pod(`on-${name}`, name) });
+      }
+      await kubectl("expose pod on-b --port=80");
+      await kubectl("wait --for=condition=Ready pod/on-a pod/on-b --timeout=60s");
+      const ip = await kubectl("get pod on-b -o jsonpath={.status.podIP}");
+      const fetched = async (where: string): Promise<boolean> => {
+        const words = ["exec", "on-a", "--", "wget", "-q", "-T", "2", "-O", "-", where];
+        return (await kubectl.try(words)).stdout === "from on-b\n";
+      };
+      await eventually(() => fetched(`http://${ip}/`), "a pod of the other machine");
+      const cluster = await kubectl("get service on-b -o jsonpath={.spec.clusterIP}");
+      await eventually(() => fetched(`http://${cluster}/`), "a service");
+      match(await kubectl("exec on-a -- getent hosts on-b"), new RegExp(cluster));
+      match(await kubectl("exec on-a -- cat /etc/resolv.conf"), /nameserver 10\.96\.0\.10/);
+      match(await kubectl("get nodes -o wide"), /198\.18\.99\.3 .* containerd/);
+
+      // The cable is pulled and plugged in again.
+      const cut = (state: "down" | "up"): void => {
+        const [, space = ""] = (network.enter("b")[1] ?? "").split("/run/netns/");
+        spawnSync("ip", ["link", "set", `v${space}`, state]);
+      };
+      cut("down");
+      equal(
+        (await kubectl.try("exec on-b --request-timeout=3s -- true".split(" "))).code === 0,
+        false,
+      );
+      cut("up");
+      await eventually(
+        async () => (await kubectl.try("exec on-b -- echo back".split(" "))).stdout === "back\n",
+        "the node that was cut off",
+      );
+      equal(await a.end("SIGINT"), 0);
+      equal(await b.end("SIGINT"), 0);
+    }
+    deepEqual(
+      machineTraces([folder.path]).filter((trace) => !/kogge(\.ts)? server/.test(trace)),
+      before,
+    );
+  },
+);
