@@ -16,6 +16,7 @@ import { createDeploymentController } from "#controllers/deployment/deployment-c
 import { createDisruptionController } from "#controllers/disruption/disruption-controller.ts";
 import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
 import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
+import { createEphemeralVolumeController } from "#controllers/ephemeral-volume/ephemeral-volume-controller.ts";
 import { createGarbageCollector } from "#controllers/garbage-collector/garbage-collector.ts";
 import { createAutoscalerController } from "#controllers/horizontal-pod-autoscaler/autoscaler-controller.ts";
 import { createJobController } from "#controllers/job/job-controller.ts";
@@ -24,6 +25,8 @@ import { createNodeIpamController } from "#controllers/node-ipam/node-ipam-contr
 import type { IpamRanges } from "#controllers/node-ipam/node-ipam-controller.ts";
 import { createNodeLifecycleController } from "#controllers/node-lifecycle/node-lifecycle-controller.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
+import { createLocalPathClassController } from "#controllers/persistent-volume/local-path-class-controller.ts";
+import { createPersistentVolumeController } from "#controllers/persistent-volume/persistent-volume-controller.ts";
 import { createPodGcController } from "#controllers/pod-gc/pod-gc-controller.ts";
 import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
 import { createReplicationController } from "#controllers/replication-controller/replication-controller.ts";
@@ -73,6 +76,9 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createJobController(kit),
     createCronJobController(kit),
     createAutoscalerController(kit),
+    createPersistentVolumeController(kit),
+    createLocalPathClassController(kit),
+    createEphemeralVolumeController(kit),
     createDisruptionController(kit),
     createEndpointsController(kit),
     createEndpointSliceController(kit),

@@ -127,13 +127,20 @@ async function catchUp<T extends KubeObject>(
 ): Promise<void> {
   const informer = informers.known(resource);
   if (informer === undefined) return;
-  try {
-    const { metadata } = await client.get(resource, at, { signal });
-    await informer.reached(metadata.resourceVersion ?? "0", behindMaxMs);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    await informer.untilObject(at, (known) => known === undefined, behindMaxMs);
-  }
+  const there = await read({ client, signal }, { resource, at });
+  if (there) await informer.reached(there.metadata.resourceVersion ?? "0", behindMaxMs);
+  else await informer.untilObject(at, (known) => known === undefined, behindMaxMs);
+}
+
+/** By a list: whoever has an informer may list, but need not be allowed to get. */
+async function read<T extends KubeObject>(
+  { client, signal }: Pick<SureWrites, "client" | "signal">,
+  { resource, at: { name, namespace } }: Target<T>,
+): Promise<T | undefined> {
+  const fieldSelector = `metadata.name=${name}`;
+  const where = { ...(namespace && { namespace }), fieldSelector, signal };
+  const { items } = await client.list(resource, where);
+  return items[0];
 }
 
 /** The object with a name of its own, where the server was to make one up; otherwise the same. */
@@ -149,19 +156,14 @@ const prefixMax = 58;
 
 /** What an attempt without an answer has made: it has the same owner. */
 async function ownOne<T extends KubeObject>(
-  { client, signal }: SureWrites,
+  parts: SureWrites,
   resource: Resource<T>,
   wanted: T,
 ): Promise<T | undefined> {
   const owner = controllerRefOf(wanted)?.uid;
   if (owner === undefined) return undefined;
-  try {
-    const there = await client.get(resource, placeOf(wanted), { signal });
-    return controllerRefOf(there)?.uid === owner ? there : undefined;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  const there = await read(parts, { resource, at: placeOf(wanted) });
+  return there && controllerRefOf(there)?.uid === owner ? there : undefined;
 }
 
 export function placeOf(object: KubeObject): ObjectName {

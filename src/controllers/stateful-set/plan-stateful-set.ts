@@ -96,7 +96,7 @@ function updateStep(
   return actions;
 }
 
-function ordinalsOf({ spec }: StatefulSet): readonly number[] {
+export function ordinalsOf({ spec }: StatefulSet): readonly number[] {
   const start = spec?.ordinals?.start ?? 0;
   return Array.from({ length: spec?.replicas ?? 1 }, (_, index) => start + index);
 }

@@ -1,4 +1,9 @@
-import type { ControllerRevision, Pod, StatefulSet } from "#api/generated/types.ts";
+import type {
+  ControllerRevision,
+  PersistentVolumeClaim,
+  Pod,
+  StatefulSet,
+} from "#api/generated/types.ts";
 import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from "#api/resources.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
@@ -15,10 +20,13 @@ import {
 } from "#controllers/revision-history/revision-history.ts";
 import { sameJson } from "#controllers/same-json.ts";
 import {
+  ordinalOf,
+  ordinalsOf,
   planStatefulSet,
   revisionOfPod,
   type StatefulAction,
 } from "#controllers/stateful-set/plan-stateful-set.ts";
+import { isStale, planClaimOwners } from "#controllers/stateful-set/claim-owners.ts";
 import { claimsFor, podName, withIdentity } from "#controllers/stateful-set/stateful-pod.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
 import {
@@ -36,6 +44,7 @@ export function createStatefulSetController(kit: ControllerKit): Controller {
   const informer = informers.of(statefulSets);
   const podInformer = informers.of(pods, claimIndexes);
   const revisionInformer = informers.of(controllerRevisions, claimIndexes);
+  const volumeClaimInformer = informers.of(persistentVolumeClaims);
   const control = { client, recorder: kit.recorder("statefulset-controller") };
 
   const reconcile = async (key: string, run: Run): Promise<void> => {
@@ -48,6 +57,7 @@ export function createStatefulSetController(kit: ControllerKit): Controller {
     const known = set.status?.currentRevision;
     const current = revisions.find((revision) => nameOf(revision) === known) ?? update;
     const nowMs = clock.now();
+    await settleClaims(set, owned, run.signal);
     const plan = planStatefulSet({
       set,
       pods: owned,
@@ -88,6 +98,29 @@ export function createStatefulSetController(kit: ControllerKit): Controller {
     });
   };
 
+  /** Before a pod goes it is settled what goes with it. */
+  const settleClaims = async (
+    set: StatefulSet,
+    owned: readonly Pod[],
+    signal: AbortSignal,
+  ): Promise<void> => {
+    if (!set.spec?.volumeClaimTemplates?.length || set.metadata.deletionTimestamp) return;
+    const wanted = new Set(ordinalsOf(set));
+    for (const pod of owned) {
+      const ordinal = ordinalOf(set, pod);
+      for (const { metadata } of claimsFor(set, ordinal)) {
+        const at = { name: metadata.name ?? "", namespace: namespaceOf(set) };
+        const volumeClaim = volumeClaimInformer.get(at);
+        if (volumeClaim === undefined) continue;
+        const isSurplus = !wanted.has(ordinal);
+        const ownerReferences = planClaimOwners(volumeClaim, { set, pod, isSurplus });
+        if (ownerReferences === undefined) continue;
+        const next = { ...volumeClaim, metadata: { ...volumeClaim.metadata, ownerReferences } };
+        await client.update(persistentVolumeClaims, next, { signal });
+      }
+    }
+  };
+
   const present = (
     set: StatefulSet,
     revisions: readonly ControllerRevision[],
@@ -109,6 +142,10 @@ export function createStatefulSetController(kit: ControllerKit): Controller {
     }
     const { ordinal } = action;
     for (const volumeClaim of claimsFor(set, ordinal)) {
+      const at = { name: nameOf(volumeClaim), namespace: namespaceOf(set) };
+      const known = volumeClaimInformer.get(at);
+      // Its deletion brings us here again.
+      if (known && isStale(known, { podName: podName(set, ordinal), podUid: undefined })) return;
       await client
         .create(persistentVolumeClaims, volumeClaim, { signal })
         .catch((error: unknown) => {
@@ -134,13 +171,24 @@ export function createStatefulSetController(kit: ControllerKit): Controller {
     for (const set of informer.list(namespaceOf(pod))) yield keyOf(set);
   };
 
+  const awaiting = function* (volumeClaim: PersistentVolumeClaim): Generator<string> {
+    for (const set of informer.list(namespaceOf(volumeClaim))) {
+      const templates = set.spec?.volumeClaimTemplates ?? [];
+      const isOf = templates.some(({ metadata }) =>
+        nameOf(volumeClaim).startsWith(`${metadata.name}-${nameOf(set)}-`),
+      );
+      if (isOf) yield keyOf(set);
+    }
+  };
+
   return createController({
     name: "statefulset",
-    reads: ["statefulsets.apps", "pods", "controllerrevisions.apps"],
+    reads: ["statefulsets.apps", "pods", "controllerrevisions.apps", "persistentvolumeclaims"],
     writes: [
       { resource: "statefulsets.apps", fields: "status" },
       { resource: "controllerrevisions.apps", fields: "*", of: "of StatefulSets" },
       { resource: "persistentvolumeclaims", fields: "*", of: "new, of StatefulSets" },
+      { resource: "persistentvolumeclaims", fields: "metadata.ownerReferences" },
       { resource: "pods", fields: "*", of: "new, of StatefulSets" },
       { resource: "pods", fields: "metadata.ownerReferences", of: "matched by StatefulSets" },
       { resource: "pods", fields: "deletion", of: "of StatefulSets" },
@@ -149,6 +197,9 @@ export function createStatefulSetController(kit: ControllerKit): Controller {
       keysFrom(informer, ({ object }) => [keyOf(object)]),
       keysFrom(podInformer, (change) => keysOfChange(change, ownersOf)),
       keysFrom(revisionInformer, () => []),
+      keysFrom(volumeClaimInformer, ({ kind, object }) =>
+        kind === "deleted" ? awaiting(object) : [],
+      ),
     ],
     reconcile,
     clock,

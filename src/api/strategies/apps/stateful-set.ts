@@ -29,7 +29,7 @@ export const statefulSetStrategy = strategyFor<StatefulSet>({
       const at = field.child("persistentVolumeClaimRetentionPolicy", name);
       if (retention) checkOneOf(at, retention[name], ["Delete", "Retain"]);
     }
-    checkWorkload(field, spec, "statefulset");
+    checkWorkload(field, { ...spec, template: templateInUse(spec) }, "statefulset");
     checkNonNegative(field.child("ordinals", "start"), spec.ordinals?.start);
   },
   validateUpdate(root, statefulSet, old) {
@@ -55,6 +55,20 @@ export const statefulSetStrategy = strategyFor<StatefulSet>({
   },
   warnings: (statefulSet) => podWarnings("spec.template.", statefulSet.spec?.template),
 });
+
+/** The template as pods are made of it: with a volume for each claim, without the names that the controller gives. */
+function templateInUse(spec: Given<StatefulSetSpec>): Given<StatefulSetSpec>["template"] {
+  const { template, volumeClaimTemplates } = spec;
+  if (!template?.spec) return template;
+  const claims = (volumeClaimTemplates ?? []).map((claim) => {
+    const name = claim.metadata?.name ?? "";
+    return { name, persistentVolumeClaim: { claimName: name } };
+  });
+  const names = new Set(claims.map(({ name }) => name));
+  const others = (template.spec.volumes ?? []).filter(({ name }) => !names.has(name ?? ""));
+  const { hostname: _hostname, subdomain: _subdomain, ...podSpec } = template.spec;
+  return { ...template, spec: { ...podSpec, volumes: [...claims, ...others] } };
+}
 
 const counts = [
   "replicas",

@@ -71,10 +71,11 @@ function checkUpdate(
     field.forbidden(`${rule}\n${changes}`);
   }
   const wanted = nanosOf(spec.resources?.requests?.["storage"]);
-  const granted = nanosOf(
-    old.status?.capacity?.["storage"] ?? before.resources?.requests?.["storage"],
-  );
-  if (bound && wanted !== undefined && granted !== undefined && wanted < granted) {
+  const asked = nanosOf(before.resources?.requests?.["storage"]);
+  const granted = nanosOf(old.status?.capacity?.["storage"]);
+  // Asking for less than before undoes a growth that could not be had, but no more.
+  const isLess = wanted !== undefined && asked !== undefined && wanted < asked;
+  if (bound && isLess && granted !== undefined && wanted <= granted) {
     field
       .child("resources", "requests", "storage")
       .forbidden("field can not be less than status.capacity");
