@@ -5,15 +5,17 @@
 export interface Outgoing {
   /** Rejects with an `Error` that says in a few words why there was no answer. */
   send(request: OutgoingRequest): Promise<OutgoingAnswer>;
+  /** As `send`, for an answer that comes piece by piece: the time limit is for its beginning. */
+  stream(request: OutgoingRequest): Promise<OutgoingStream>;
 }
 
 export interface OutgoingRequest {
-  readonly method: "GET" | "POST";
+  readonly method: string;
   /** With scheme, host, path and query: what is asked for, and what messages call it. */
   readonly url: string;
   /** Where to connect instead of the URL's host: an endpoint of a service. */
   readonly address?: { readonly host: string; readonly port: number };
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: Uint8Array;
   readonly trust: Trust;
   readonly timeoutMs: number;
@@ -29,8 +31,16 @@ export interface Trust {
   /** The name its certificate must have; absent: the URL's host. */
   readonly serverName?: string;
   readonly unverified?: boolean;
+  /** A certificate that this side shows, as PEM. */
+  readonly client?: { readonly certificate: string; readonly key: string };
   /** Shows the certificate with which the API server vouches for the users it names in headers. */
   readonly asFrontProxy?: boolean;
+}
+
+export interface OutgoingStream {
+  readonly status: number;
+  /** Of any length; whoever reads it ends it. */
+  readonly body: AsyncIterable<Uint8Array>;
 }
 
 export interface OutgoingAnswer {

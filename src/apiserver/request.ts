@@ -14,6 +14,8 @@ export interface ApiRequest {
   /** All header names, lower-case; absent where there cannot be any but the well-known ones. */
   headerNames?(): readonly string[];
   readonly body: RequestBody;
+  /** Where the connection comes from; absent in the same process. */
+  readonly remoteAddress?: string | undefined;
   /** Who the authenticating edge says this is. */
   readonly user: UserInfo;
   /** Aborted when the caller is gone or the server stops. */
@@ -60,7 +62,13 @@ export type ApiResponse =
       readonly headers: Headers;
       readonly events: AsyncIterable<ObjectEvent>;
     }
-  | { readonly kind: "connect"; readonly headers: Headers; readonly target: ConnectTarget };
+  | {
+      readonly kind: "connect";
+      readonly headers: Headers;
+      readonly target: ConnectTarget;
+      /** The edge calls it when the connection is over. */
+      readonly ended?: () => void;
+    };
 
 export interface BytesResponse {
   readonly kind: "bytes";

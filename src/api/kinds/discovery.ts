@@ -19,6 +19,8 @@ export type Discoverable = Pick<
     Subresource,
     "name" | "verbs" | "group" | "version" | "kind"
   >[];
+  /** Of a server that does not answer now. Without a name it stands for resources that are not known. */
+  readonly isStale?: boolean;
 };
 
 /** `/apis`: all groups but the core one, as an `APIGroupList`. */
@@ -42,7 +44,7 @@ export function apiResourceList(
   kinds: readonly Discoverable[],
   groupVersion: string,
 ): JsonObject | undefined {
-  const inVersion = kinds.filter((kind) => apiVersionOf(kind) === groupVersion);
+  const inVersion = known(kinds).filter((kind) => apiVersionOf(kind) === groupVersion);
   if (inVersion.length === 0) return undefined;
   const resources = inVersion.flatMap((kind) => [
     resourceEntry(kind),
@@ -71,7 +73,7 @@ export function aggregatedDiscovery(
       versions: versionsOf(kinds, group).map((version) => ({
         version,
         resources: discoveredResources(kinds, group, version),
-        freshness: "Current",
+        freshness: freshnessOf(kinds, group, version),
       })),
     })),
   };
@@ -152,12 +154,23 @@ function subresourceEntry(
   };
 }
 
+function freshnessOf(kinds: readonly Discoverable[], group: string, version: string): string {
+  const isStale = kinds.some(
+    (kind) => kind.isStale && kind.group === group && kind.version === version,
+  );
+  return isStale ? "Stale" : "Current";
+}
+
+function known(kinds: readonly Discoverable[]): readonly Discoverable[] {
+  return kinds.filter(({ resource }) => resource !== "");
+}
+
 function discoveredResources(
   kinds: readonly Discoverable[],
   group: string,
   version: string,
 ): JsonObject[] {
-  return kinds
+  return known(kinds)
     .filter((kind) => kind.group === group && kind.version === version)
     .toSorted((a, b) => compare(a.resource, b.resource))
     .map((kind) => ({

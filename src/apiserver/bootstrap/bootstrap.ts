@@ -1,4 +1,5 @@
 import { apiServerEndpoints } from "#apiserver/bootstrap/api-server-service.ts";
+import { clientAuthentication } from "#apiserver/bootstrap/client-authentication.ts";
 import { firstObjects, type FirstObject } from "#apiserver/bootstrap/first-objects.ts";
 import { createFirst, filled, internalCall } from "#apiserver/bootstrap/internal-call.ts";
 import { objectAt, stringAt } from "#apiserver/objects/json.ts";
@@ -10,11 +11,12 @@ import type { ServerState } from "#apiserver/server-state.ts";
 
 /**
  * Makes what every cluster has from its first moment. What is there already stays as it is, but for the endpoints
- * of the API server, which follow its address, and the default roles, which get back what they lost.
+ * and certificates of the API server, which follow what they are now, and the default roles, which get back what they lost.
  */
 export async function bootstrap(state: ServerState, parts: ApiServerParts): Promise<void> {
   for (const first of firstObjects(parts)) await ensure(state, first, false);
   await reconcileDefaultAccess(state);
+  for (const map of clientAuthentication(parts)) await ensure(state, map, true);
   for (const endpoints of apiServerEndpoints(parts)) await ensure(state, endpoints, true);
 }
 

@@ -25,7 +25,6 @@ export function firstObjects(parts: ApiServerParts): readonly FirstObject[] {
       "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
     ),
     apiServerService(parts),
-    ...clientAuthentication(parts),
   ];
 }
 
@@ -77,12 +76,4 @@ function apiServerService({ serviceNetwork }: ApiServerParts): FirstObject {
       },
     },
   };
-}
-
-function clientAuthentication({ clientAuthentication: given }: ApiServerParts): FirstObject[] {
-  if (given === undefined) return [];
-  const metadata = { name: "extension-apiserver-authentication", namespace: "kube-system" };
-  const data = { "client-ca-file": given.clientCaPem };
-  const object = { apiVersion: "v1", kind: "ConfigMap", metadata, data };
-  return [{ group: "", version: "v1", resource: "configmaps", object }];
 }

@@ -5,6 +5,7 @@ import {
   apiResourceList,
 } from "#api/kinds/discovery.ts";
 import type { JsonObject } from "#api/kind.ts";
+import { discoverables } from "#apiserver/aggregation/discoverables.ts";
 import { formOf, parseAccept, type Form } from "#apiserver/content/accept.ts";
 import { bytesResponse, utf8 } from "#apiserver/content/bytes.ts";
 import { encodeValue } from "#apiserver/content/encode.ts";
@@ -39,7 +40,7 @@ function jsonForm(form: Form): Form {
 }
 
 function legacyDocument(state: ServerState, path: string): JsonObject | undefined {
-  const kinds = state.kinds.all();
+  const kinds = discoverables(state);
   const segments = path.split("/").filter(Boolean);
   if (path === "/api") return apiVersions;
   if (path === "/apis") return apiGroupList(kinds);
@@ -75,7 +76,7 @@ async function answerAggregated(
   root: "api" | "apis",
 ): Promise<ApiResponse> {
   if (request.answer === "objects") {
-    const value = aggregatedDiscovery(state.kinds.all(), root);
+    const value = aggregatedDiscovery(discoverables(state), root);
     return { kind: "object", status: 200, headers: [], value };
   }
   const { bytes, hash } = await aggregatedDocument(state, root);
@@ -92,17 +93,17 @@ async function answerAggregated(
 }
 
 interface Document {
-  readonly generation: number;
+  readonly generation: string;
   readonly bytes: Uint8Array;
   readonly hash: string;
 }
 
 /** Every client asks for it first; it is made again only when the kinds have changed. */
 async function aggregatedDocument(state: ServerState, root: "api" | "apis"): Promise<Document> {
-  const { generation } = state.kinds;
+  const generation = `${state.kinds.generation}/${state.extensions.generation}`;
   const known = documents.get(state)?.get(root);
   if (known?.generation === generation) return known;
-  const bytes = utf8(JSON.stringify(aggregatedDiscovery(state.kinds.all(), root)));
+  const bytes = utf8(JSON.stringify(aggregatedDiscovery(discoverables(state), root)));
   const made = { generation, bytes, hash: await contentHash(bytes) };
   const ofState = documents.get(state) ?? new Map<string, Document>();
   documents.set(state, ofState.set(root, made));

@@ -1,4 +1,5 @@
 import type { JsonObject } from "#api/kind.ts";
+import { withExtensions } from "#apiserver/aggregation/openapi-with-extensions.ts";
 import { bytesResponse, utf8 } from "#apiserver/content/bytes.ts";
 import { withCustomKinds } from "#apiserver/custom/openapi-with-custom.ts";
 import { matchesTag } from "#apiserver/endpoints/entity-tag.ts";
@@ -14,7 +15,7 @@ export async function answerOpenApi(
   path: string,
 ): Promise<ApiResponse | undefined> {
   if (state.openApi === undefined) return undefined;
-  const files = withCustomKinds(state.openApi, state.kinds.all());
+  const files = withExtensions(withCustomKinds(state.openApi, state.kinds.all()), state);
   if (path === "/openapi/v2") {
     return answerV2(request, files);
   }

@@ -7,10 +7,23 @@ import { objectIn } from "#api/validation/given.ts";
 
 export const apiServiceStrategy = strategyFor<APIService>({
   hasGeneration: false,
+  nameRule: "pathSegment",
   unconditionalUpdate: false,
   fillDefaults(apiService) {
     const { service } = objectIn(apiService, "spec");
     if (service) service.port ??= 443;
+  },
+  /** What the server itself serves is available from the first moment. */
+  prepareForCreate(apiService) {
+    const { spec, metadata } = apiService;
+    const local = {
+      type: "Available",
+      status: "True",
+      ...(metadata?.creationTimestamp && { lastTransitionTime: metadata.creationTimestamp }),
+      reason: "Local",
+      message: "Local APIServices are always available",
+    };
+    apiService.status = spec?.service ? {} : { conditions: [local] };
   },
   validate(root, apiService) {
     const field = root.child("spec");

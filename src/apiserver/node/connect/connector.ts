@@ -1,6 +1,9 @@
 import type { JsonObject } from "#api/kind.ts";
+import { internalError } from "#api/status.ts";
 import type { Exchange } from "#apiserver/node/http-exchange.ts";
 import type { Upgrade } from "#apiserver/node/https-server.ts";
+import { extensionDestination } from "#apiserver/node/connect/extension-destination.ts";
+import type { ExtensionParts } from "#apiserver/node/connect/extension-destination.ts";
 import { forwardRequest, forwardUpgrade } from "#apiserver/node/connect/forward.ts";
 import type { Destination } from "#apiserver/node/connect/forward.ts";
 import { nodeDestination, podPath } from "#apiserver/node/connect/node-destination.ts";
@@ -18,6 +21,8 @@ export interface ConnectorParts {
   readonly key: string;
   readonly certificate: string;
   readonly authority: () => readonly string[];
+  /** Absent: servers that extend the API are not reached from here. */
+  readonly extensions?: ExtensionParts;
   /** A node by its name, as the API has it. */
   readonly node: (name: string) => Promise<JsonObject | undefined>;
   /** A ready endpoint of a service's port; undefined when it has none. */
@@ -28,10 +33,17 @@ export interface ConnectorParts {
 }
 
 export function createConnector(parts: ConnectorParts): Connector {
-  const destinationOf = (target: ConnectTarget): Promise<Destination> =>
-    target.kind === "pod"
-      ? nodeDestination(parts, target.nodeName, podPath(target))
-      : proxyDestination(parts, target);
+  const destinationOf = async (target: ConnectTarget): Promise<Destination> => {
+    switch (target.kind) {
+      case "pod":
+        return nodeDestination(parts, target.nodeName, podPath(target));
+      case "proxy":
+        return proxyDestination(parts, target);
+      case "extension":
+        if (parts.extensions) return extensionDestination(parts.extensions, target);
+        throw internalError("this server cannot reach extension servers");
+    }
+  };
   return {
     async request(exchange, target, signal) {
       await forwardRequest(exchange, await destinationOf(target), signal);

@@ -6,11 +6,13 @@ import type {
   RequestOptions,
 } from "node:http";
 import { request as httpsRequest } from "node:https";
+import type { Agent } from "node:https";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { checkServerIdentity } from "node:tls";
 import { pipeline } from "node:stream/promises";
 import { StatusError, badRequest } from "#api/status.ts";
+import { isUserHeader } from "#apiserver/aggregation/remote-user.ts";
 import { flushHeaders } from "#apiserver/node/http-exchange.ts";
 import type { Exchange } from "#apiserver/node/http-exchange.ts";
 import type { Upgrade } from "#apiserver/node/https-server.ts";
@@ -23,13 +25,17 @@ export interface Destination {
   /** With the query. */
   readonly path: string;
   /** Sent instead of the client's own of the same names. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  /** Keeps connections; absent: one for each request. */
+  readonly agent?: Agent;
   /** How to speak TLS there; absent: the other side is not checked, as upstream's proxies do for pods. */
   readonly tls?: {
     readonly key: string;
     readonly cert: string;
-    readonly ca: string[];
-    readonly checkServerIdentity: typeof checkServerIdentity;
+    readonly ca?: string[];
+    readonly checkServerIdentity?: typeof checkServerIdentity;
+    readonly servername?: string;
+    readonly rejectUnauthorized?: boolean;
   };
 }
 
@@ -74,18 +80,20 @@ function open(to: Destination, method: string, headers: IncomingHttpHeaders): Cl
     path: to.path,
     method,
     headers: { ...withoutCredentials(headers), ...to.headers },
-    agent: false,
+    agent: to.agent ?? false,
     timeout: connectTimeoutMs,
   };
   if (to.scheme === "http") return httpRequest(options);
   // A node's certificate names its address; pods and services are not checked, as upstream's proxies do not.
-  return httpsRequest({ ...options, ...to.tls, rejectUnauthorized: to.tls !== undefined });
+  return httpsRequest({ rejectUnauthorized: to.tls !== undefined, ...options, ...to.tls });
 }
 
-/** The user's own token or cookie never travels on to a pod or a node. */
+/** The user's own token or cookie never travels on, nor does a header that would name somebody else. */
 function withoutCredentials(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   const { authorization: _authorization, cookie: _cookie, ...rest } = headers;
-  return Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith(":")));
+  return Object.fromEntries(
+    Object.entries(rest).filter(([name]) => !name.startsWith(":") && !isUserHeader(name)),
+  );
 }
 
 /** Headers that belong to one connection and are not passed on. */

@@ -1,7 +1,12 @@
 import { Agent, request as httpsRequest } from "node:https";
 import type { RequestOptions } from "node:https";
 import type { ClientRequest, IncomingMessage } from "node:http";
-import type { Outgoing, OutgoingAnswer, OutgoingRequest } from "#apiserver/outgoing.ts";
+import type {
+  Outgoing,
+  OutgoingAnswer,
+  OutgoingRequest,
+  OutgoingStream,
+} from "#apiserver/outgoing.ts";
 import { reasonOf } from "#apiserver/node/outgoing/reason.ts";
 
 /** The certificate with which the API server vouches for users to servers that extend it. */
@@ -23,6 +28,7 @@ export function createOutgoing(frontProxy?: FrontProxy): Outgoing & Disposable {
   });
   return {
     send: (request) => sendTwice(request, tlsOptions(request, { agent, frontProxy })),
+    stream: (request) => stream(request, tlsOptions(request, { agent, frontProxy })),
     [Symbol.dispose]: () => agent.destroy(),
   };
 }
@@ -44,7 +50,7 @@ function tlsOptions(request: OutgoingRequest, { agent, frontProxy }: Means): Req
     port: address?.port ?? (url.port || 443),
     path: url.pathname + url.search,
     headers: {
-      ...request.headers,
+      ...mutable(request.headers),
       host: url.host,
       ...(request.body && { "content-length": String(request.body.length) }),
     },
@@ -52,8 +58,19 @@ function tlsOptions(request: OutgoingRequest, { agent, frontProxy }: Means): Req
     ...(!isAddress(serverName) && { servername: serverName }),
     ...(trust.authorities !== undefined && { ca: trust.authorities }),
     ...(trust.asFrontProxy && frontProxy && { key: frontProxy.key, cert: frontProxy.certificate }),
+    ...(trust.client && { key: trust.client.key, cert: trust.client.certificate }),
     rejectUnauthorized: trust.unverified !== true,
   };
+}
+
+/** Node writes several headers of one name for a list. */
+function mutable(headers: OutgoingRequest["headers"]): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : [...value],
+    ]),
+  );
 }
 
 function hostnameOf(url: URL): string {
@@ -84,12 +101,38 @@ async function send(
   sent: { stale: boolean },
 ): Promise<OutgoingAnswer> {
   const deadline = AbortSignal.timeout(request.timeoutMs);
+  const opening = { request, options, deadline, sent };
+  return open(opening, (answer) => collected(answer, request.limitBytes));
+}
+
+/** The deadline ends with the head of the answer. */
+async function stream(request: OutgoingRequest, options: RequestOptions): Promise<OutgoingStream> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), request.timeoutMs);
+  const opening = { request, options, deadline: late.signal, sent: { stale: false } };
+  try {
+    return await open(opening, (answer) => ({ status: answer.statusCode ?? 0, body: answer }));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Opening {
+  readonly request: OutgoingRequest;
+  readonly options: RequestOptions;
+  readonly deadline: AbortSignal;
+  readonly sent: { stale: boolean };
+}
+
+async function open<T>(
+  { request, options, deadline, sent }: Opening,
+  read: (answer: IncomingMessage) => T | Promise<T>,
+): Promise<T> {
   const signal = request.signal ? AbortSignal.any([deadline, request.signal]) : deadline;
   const outgoing = httpsRequest({ ...options, signal });
   try {
     outgoing.end(request.body);
-    const answer = await answerTo(outgoing);
-    return await collected(answer, request.limitBytes);
+    return await read(await answerTo(outgoing));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     sent.stale = outgoing.reusedSocket && (code === "ECONNRESET" || code === "EPIPE");
@@ -101,8 +144,8 @@ async function send(
 }
 
 /** As Go's client begins its messages. */
-function wordOf(method: "GET" | "POST"): string {
-  return method === "GET" ? "Get" : "Post";
+function wordOf(method: string): string {
+  return method.slice(0, 1) + method.slice(1).toLowerCase();
 }
 
 function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {

@@ -13,10 +13,17 @@ export interface Pki {
    * node says of its addresses lets it be taken for nobody else. Made when first asked for.
    */
   readonly servingAuthority: () => Authority;
+  /** What the API server shows servers that extend it, to vouch for the users it names: nobody else is given one. */
+  readonly frontProxy: () => FrontProxyPair;
   /** Signs service-account tokens: a PKCS #8 key in PEM (P-256, for ES256). */
   readonly serviceAccountKey: string;
   /** A certificate kept under `name`; made anew when it is missing, about to expire or asked for with other names. */
   certificate(name: string, request: LeafRequest): KeyAndCertificate;
+}
+
+export interface FrontProxyPair extends KeyAndCertificate {
+  /** The authority that signed it and signs nothing else, in PEM. */
+  readonly authority: string;
 }
 
 /** A certificate is replaced when less than this remains of it. */
@@ -28,6 +35,9 @@ export function openPkiDirectory(directory: string, nowMs: number): Pki {
   return {
     authority,
     servingAuthority: once(() => openOrCreateAuthority(directory, nowMs, servingAuthority)),
+    frontProxy: once(() =>
+      frontProxyPair(openOrCreateAuthority(directory, nowMs, frontProxyAuthority)),
+    ),
     serviceAccountKey: openOrCreateKey(join(directory, "sa.key")),
     certificate(name, request) {
       const kept = readPair(directory, name);
@@ -45,6 +55,7 @@ export function createMemoryPki(nowMs: number): Pki {
   return {
     authority,
     servingAuthority: once(() => createAuthority(nowMs, servingAuthority.commonName)),
+    frontProxy: once(() => frontProxyPair(createAuthority(nowMs, frontProxyAuthority.commonName))),
     serviceAccountKey: newKey(),
     certificate: (_name, request) => authority.issue(request),
   };
@@ -57,6 +68,16 @@ interface AuthorityName {
 
 const clusterAuthority: AuthorityName = { file: "ca", commonName: "kubernetes" };
 const servingAuthority: AuthorityName = { file: "kubelet-ca", commonName: "kubelet-serving" };
+
+const frontProxyAuthority: AuthorityName = { file: "front-proxy-ca", commonName: "front-proxy-ca" };
+
+/** The name that servers are told to expect. */
+export const frontProxyName = "front-proxy-client";
+
+function frontProxyPair(authority: Authority): FrontProxyPair {
+  const pair = authority.issue({ subject: { commonName: frontProxyName }, use: "client" });
+  return { ...pair, authority: authority.certificate };
+}
 
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
