@@ -35,5 +35,7 @@ export interface Attributes {
 
 export interface Decision {
   readonly allowed: boolean;
+  /** Refused for good: authorizers that follow are not asked. */
+  readonly denied?: boolean;
   readonly reason: string;
 }

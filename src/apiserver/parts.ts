@@ -5,7 +5,9 @@ import type { Random } from "#base/random.ts";
 import type { Store } from "#storage/store.ts";
 import type { MetricsRegistry } from "#base/metrics.ts";
 import type { AdmissionChoice } from "#apiserver/admission/admission-order.ts";
+import type { Auditor } from "#apiserver/audit/auditor.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { AuthorizerOrder } from "#apiserver/rbac/access-control.ts";
 import type { ReadNodeSummary } from "#apiserver/metrics-api/node-summary.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
@@ -21,8 +23,10 @@ export interface ApiServerParts {
   readonly log: Log;
   /** Which admission plugins act; default: those that upstream has on. */
   readonly admission?: AdmissionChoice;
-  /** Default: `createAccessControl`: nodes and role-based access control. */
+  /** Instead of all access control: for tests of other things. */
   readonly authorizer?: Authorizer;
+  /** Default: nodes, then role-based access control. */
+  readonly authorizers?: AuthorizerOrder;
   readonly serviceNetwork: ServiceNetwork;
   /** Absent: `serviceaccounts/token` says that no tokens are issued. */
   readonly tokens?: TokenIssuer;
@@ -33,7 +37,7 @@ export interface ApiServerParts {
   /** What `/version` answers. */
   readonly version?: VersionInfo;
   /** Absent: no record is kept of who asked for what. */
-  readonly audit?: AuditSink;
+  readonly audit?: Auditor;
   /** Absent: webhooks cannot be called, and what depends on them is refused. */
   readonly outgoing?: Outgoing;
   /** Asks a node for its statistics. Absent: `metrics.k8s.io` is not served. */
@@ -41,7 +45,14 @@ export interface ApiServerParts {
   /** Where the server's metrics are kept; main adds those of the process. */
   readonly metrics?: MetricsRegistry;
   /** Content of `kube-system/extension-apiserver-authentication`; absent: it is not made. */
-  readonly clientAuthentication?: { readonly clientCaPem: string };
+  readonly clientAuthentication?: ClientAuthentication;
+}
+
+/** What servers that extend the API need to know in order to tell who asks. */
+export interface ClientAuthentication {
+  readonly clientCaPem: string;
+  /** Signed the certificate with which this server names users in headers, and the name in that certificate. */
+  readonly frontProxy?: { readonly caPem: string; readonly name: string };
 }
 
 export interface ServiceNetwork {
@@ -51,24 +62,6 @@ export interface ServiceNetwork {
   readonly nodePorts?: { readonly from: number; readonly to: number };
   /** Where pods reach the API server: the endpoints of `default/kubernetes`. Absent: no endpoints are kept. */
   readonly apiServerAddress?: { readonly ip: string; readonly port: number };
-}
-
-/** Takes a record of every request once it is answered, of a watch or connection once it is opened. */
-export interface AuditSink {
-  /** Must be quick and must not throw. */
-  record(record: AuditRecord): void;
-}
-
-export interface AuditRecord {
-  /** Who sent the request. */
-  readonly user: UserInfo;
-  /** Who it was carried out as, where that is somebody else. */
-  readonly impersonated: UserInfo | undefined;
-  readonly method: string;
-  readonly info: RequestInfo;
-  readonly code: number;
-  readonly receivedMs: number;
-  readonly answeredMs: number;
 }
 
 export interface TokenIssuer {

@@ -1,10 +1,13 @@
-import { StatusError, badRequest, internalError } from "#api/status.ts";
+import { StatusError, badRequest, internalError, unauthorized } from "#api/status.ts";
 import type { Kind } from "#api/kind.ts";
 import { createAdmission } from "#apiserver/admission/admission-chain.ts";
 import { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
 import { attributesOf, authorize } from "#apiserver/authorize.ts";
 import { bootstrap } from "#apiserver/bootstrap/bootstrap.ts";
 import { startCustomResources } from "#apiserver/custom/custom-resources.ts";
+import { Extensions } from "#apiserver/aggregation/extensions.ts";
+import { startLocalServices } from "#apiserver/aggregation/local-services.ts";
+import { passOn } from "#apiserver/aggregation/pass-on.ts";
 import { ConversionMetrics } from "#apiserver/custom/conversion/conversion-metrics.ts";
 import { definitionHook } from "#apiserver/custom/definition-hook.ts";
 import { createStoreCache } from "#apiserver/cache/store-cache.ts";
@@ -27,7 +30,7 @@ import { createAccessControl } from "#apiserver/rbac/access-control.ts";
 import { startAggregation } from "#apiserver/rbac/aggregation.ts";
 import { storeRefusal } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
-import { requestInfo } from "#apiserver/request-info.ts";
+import { nonResource, requestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 import { BookmarkTicker } from "#apiserver/verbs/bookmark-ticker.ts";
 import { WatchItems } from "#apiserver/verbs/watch-items.ts";
@@ -36,6 +39,8 @@ import { WatchItems } from "#apiserver/verbs/watch-items.ts";
 export interface ApiServer extends AsyncDisposable {
   /** Never rejects for what a request did wrong: that is a `Status` in the answer. */
   handle(request: ApiRequest): Promise<ApiResponse>;
+  /** The answer (401) to a request whose sender could not be told; `user` of it is anonymous. */
+  refuseStranger(request: ApiRequest): ApiResponse;
   /** Serves another kind from now on: a custom resource that was defined. */
   addKind(kind: Kind): void;
   removeKind(kind: Kind): void;
@@ -47,18 +52,23 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const state = await createState(parts, stop.signal);
   await bootstrap(state, parts);
   state.admission.start();
+  state.extensions.start(state);
   const stopCompaction = startCompaction(state);
   const stopExpiry = startEventExpiry(state);
   const customResources = startCustomResources(state);
   const aggregation = startAggregation(state);
+  const localServices = startLocalServices(state);
   const limit = new InFlightLimit(state.metrics);
   return {
     handle: (request) => handle({ state, limit }, request),
+    refuseStranger: (request) => refuseStranger(state, request),
     addKind: (kind) => state.kinds.add(kind),
     removeKind: (kind) => state.kinds.remove(kind),
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       state.admission[Symbol.dispose]();
+      state.extensions[Symbol.dispose]();
+      localServices[Symbol.dispose]();
       stopCompaction();
       stopExpiry();
       customResources[Symbol.dispose]();
@@ -73,7 +83,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
   const cache = await createStoreCache({ store, log, clock });
   const services = new ServiceAllocator(parts.serviceNetwork, random);
   services.follow(cache);
-  const access = createAccessControl(cache);
+  const access = createAccessControl(cache, parts.authorizers);
   const metrics = createServerMetrics(cache, parts.metrics);
   const { nodeSummary } = parts;
   const computed = nodeSummary ? metricsApi(cache, { read: nodeSummary, clock, log }) : [];
@@ -95,6 +105,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
       choice: parts.admission,
     }),
     conversions: new ConversionMetrics(metrics.registry),
+    extensions: new Extensions(cache),
     hooks: new Map([
       ...builtinHooks(services),
       ["apiextensions.k8s.io/customresourcedefinitions", definitionHook],
@@ -112,6 +123,17 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
   };
 }
 
+function refuseStranger(state: ServerState, request: ApiRequest): ApiResponse {
+  const observed = observe(state, { ...request, user: { name: "", groups: [] } });
+  const { method, path, query } = request;
+  observed.named(requestInfo(method, path, query) ?? nonResource(method, path));
+  const refusal = unauthorized();
+  const shown =
+    request.header("authorization") === undefined ? "no credentials provided" : "attempted: bearer";
+  const status = { ...refusal.status, message: `Authentication failed, ${shown}` };
+  return observed.answered(encodeRefusal(request, refusal), status);
+}
+
 interface Serving {
   readonly state: ServerState;
   readonly limit: InFlightLimit;
@@ -123,23 +145,27 @@ async function handle(serving: Serving, request: ApiRequest): Promise<ApiRespons
     const response = await answer(serving, request, observed);
     return observed.answered(response);
   } catch (error) {
-    return observed.answered(encodeRefusal(request, refusalOf(serving.state, request, error)));
+    const refusal = refusalOf(serving.state, request, error);
+    return observed.answered(encodeRefusal(request, refusal), refusal.status);
   }
 }
 
 async function answer(
   { state, limit }: Serving,
-  request: ApiRequest,
+  received: ApiRequest,
   observed: Observed,
 ): Promise<ApiResponse> {
-  const info = requestInfo(request.method, request.path, request.query);
+  const { method, path, query } = received;
+  const info = requestInfo(method, path, query);
+  const request = observed.named(info ?? nonResource(method, path));
   if (info === undefined) throw badRequest("the path of the request cannot be decoded");
-  observed.named(info);
   const user = await impersonate(state.authorizer, request, info);
   observed.carriedOutAs(user);
   const leave = limit.enter(user, info);
   try {
-    await authorize(state.authorizer, attributesOf(user, info, request.query));
+    await authorize(state.authorizer, attributesOf(user, info, query), observed.decided);
+    const extension = state.extensions.of(info);
+    if (extension !== undefined) return await passOn(state, { request, user, extension });
     if (!info.isResource) return await answerPath(state, request);
     return await dispatch(state, { request, info, user });
   } finally {

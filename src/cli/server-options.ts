@@ -10,6 +10,20 @@ export interface ServerFlags {
   readonly encryptionProviderConfig?: string;
   readonly host?: string;
   readonly advertiseAddress?: string;
+  readonly authenticationConfig?: string;
+  readonly oidcIssuerUrl?: string;
+  readonly oidcClientId?: string;
+  readonly oidcUsernameClaim?: string;
+  readonly oidcUsernamePrefix?: string;
+  readonly oidcGroupsClaim?: string;
+  readonly oidcGroupsPrefix?: string;
+  readonly oidcRequiredClaim?: string;
+  readonly oidcCaFile?: string;
+  readonly anonymousAuth?: string;
+  readonly authenticationTokenWebhookConfigFile?: string;
+  readonly authenticationTokenWebhookVersion?: string;
+  readonly authenticationTokenWebhookCacheTtl?: string;
+  readonly authorizationConfig?: string;
   /** Names with commas between. */
   readonly enableAdmissionPlugins?: string;
   readonly disableAdmissionPlugins?: string;
@@ -37,6 +51,50 @@ const serverFlagTable: readonly Flag[] = [
     name: "advertise-address",
     value: "text",
     text: "where nodes and pods reach the API (this machine's first address)",
+  },
+  {
+    name: "authentication-config",
+    value: "file",
+    text: "issuers of OpenID Connect and anonymous access, as an AuthenticationConfiguration",
+  },
+  { name: "oidc-issuer-url", value: "text", text: "the one issuer of OpenID Connect" },
+  { name: "oidc-client-id", value: "text", text: "the audience of that issuer's tokens" },
+  { name: "oidc-username-claim", value: "text", text: "the claim that names the user (sub)" },
+  {
+    name: "oidc-username-prefix",
+    value: "text",
+    text: "what stands before user names; - for nothing (ISSUER#, for email nothing)",
+  },
+  { name: "oidc-groups-claim", value: "text", text: "the claim that lists groups" },
+  { name: "oidc-groups-prefix", value: "text", text: "what stands before groups" },
+  { name: "oidc-required-claim", value: "text", text: "claims tokens must have: A=B,C=D" },
+  { name: "oidc-ca-file", value: "file", text: "the authority of the issuer's certificate (PEM)" },
+  {
+    name: "anonymous-auth",
+    value: "text",
+    text: "whether those who show nothing are let in as system:anonymous (true)",
+    choices: ["true", "false"],
+  },
+  {
+    name: "authentication-token-webhook-config-file",
+    value: "file",
+    text: "a kubeconfig of the service that reviews tokens",
+  },
+  {
+    name: "authentication-token-webhook-version",
+    value: "text",
+    text: "the version of TokenReview it speaks (v1)",
+    choices: ["v1", "v1beta1"],
+  },
+  {
+    name: "authentication-token-webhook-cache-ttl",
+    value: "duration",
+    text: "how long its answers hold (2m)",
+  },
+  {
+    name: "authorization-config",
+    value: "file",
+    text: "who decides on access, in which order, as an AuthorizationConfiguration",
   },
   {
     name: "enable-admission-plugins",

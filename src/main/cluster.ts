@@ -114,6 +114,7 @@ async function openControlPlane(
       serverIps: addresses,
       serviceCidr: settings.serviceCidr,
       podCidr: settings.podCidr,
+      flags,
       admission: {
         enable: namesIn(flags.enableAdmissionPlugins),
         disable: namesIn(flags.disableAdmissionPlugins),

@@ -1,3 +1,4 @@
+import { Agent } from "node:https";
 import { hostname } from "node:os";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
@@ -21,19 +22,21 @@ import { summaryReader } from "#apiserver/node/connect/node-summary.ts";
 import { createOutgoing } from "#apiserver/node/outgoing/outgoing.ts";
 import { startHttpsServer } from "#apiserver/node/https-server.ts";
 import type { Authority } from "#apiserver/node/pki/authority.ts";
-import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
+import { frontProxyName, type Pki } from "#apiserver/node/pki/pki-directory.ts";
 import { createBootstrapAuthenticator } from "#apiserver/node/tokens/bootstrap-tokens.ts";
 import {
   createTokenSigner,
   createTokenVerifier,
 } from "#apiserver/node/tokens/service-account-tokens.ts";
 import type { VerifierParts } from "#apiserver/node/tokens/service-account-tokens.ts";
+import type { ServerFlags } from "#cli/server-options.ts";
 import { createClient } from "#client/api-client.ts";
 import type { Client } from "#client/client.ts";
 import { createInformers } from "#client/informers.ts";
 import type { Informers } from "#client/informers.ts";
 import { createControllers } from "#controllers/controllers.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
+import { openLogins, reviewerOfAll } from "#main/logins.ts";
 import { versionInfo } from "#main/build-info.ts";
 import { ensureJoiningObjects } from "#main/joining-objects.ts";
 import { createInProcessTransport } from "#main/in-process-transport.ts";
@@ -61,6 +64,8 @@ export interface ControlPlaneOptions {
   readonly admission?: AdmissionChoice;
   /** The pods' addresses; nodes that say no range of their own get one of these. */
   readonly podCidr: string;
+  /** Files and addresses of who else logs people in and decides on access. */
+  readonly flags?: ServerFlags;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -83,6 +88,20 @@ const administrator: UserInfo = {
   groups: ["system:masters", "system:authenticated"],
 };
 
+const schedulerUser: UserInfo = {
+  name: "system:kube-scheduler",
+  groups: ["system:authenticated"],
+};
+
+/** Each controller has the role of upstream's controller of that name, and nothing more. */
+function controllerUser(account: string): UserInfo {
+  const groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system"];
+  return {
+    name: `system:serviceaccount:kube-system:${account}`,
+    groups: [...groups, "system:authenticated"],
+  };
+}
+
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { store, pki, clock, random, log } = options;
   await using started = new AsyncDisposableStack();
@@ -94,21 +113,32 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   registerProcessMetrics(metrics);
   const serving = Promise.withResolvers<ApiServer>();
   const connector = connectorParts(pki, () => client);
+  const outgoing = started.use(createOutgoing(pki.frontProxy()));
+  const bootstrapTokens = createBootstrapAuthenticator({
+    clock,
+    secret: (name) => bootstrapSecret(client, name),
+  });
+  const { authentication, authorizers } = await openLogins({
+    flags: options.flags ?? {},
+    outgoing,
+    ownIssuer: tokenIssuer,
+    clock,
+    log: log.with({ part: "access" }),
+  });
+  const otherTokens = [bootstrapTokens, ...authentication.tokens];
   const https = await startHttpsServer({
     handle: async (request) => (await serving.promise).handle(request),
+    refuseStranger: async (request) => (await serving.promise).refuseStranger(request),
     ...servingCertificate(options),
     clientAuthority: pki.authority.certificate,
-    tokens: [
-      verifier.authenticate,
-      createBootstrapAuthenticator({ clock, secret: (name) => bootstrapSecret(client, name) }),
-    ],
+    tokens: [verifier.authenticate, ...otherTokens],
+    allowsAnonymous: authentication.allowsAnonymous,
     connector: createConnector(connector),
     host: options.host,
     port: options.port,
     log: log.with({ part: "https" }),
   });
   started.use(https);
-  const outgoing = started.use(createOutgoing());
   const server = await createApiServer({
     store,
     kinds: builtinKinds(),
@@ -124,13 +154,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       }),
     },
     tokens: createTokenSigner(signing),
-    tokenReviewer: verifier,
+    tokenReviewer: reviewerOfAll(verifier, otherTokens, tokenIssuer),
+    ...(authorizers && { authorizers }),
     openApi: openApiFiles,
     version: versionInfo(),
     nodeSummary: summaryReader(connector),
     outgoing,
     metrics,
-    clientAuthentication: { clientCaPem: pki.authority.certificate },
+    clientAuthentication: {
+      clientCaPem: pki.authority.certificate,
+      frontProxy: { caPem: pki.frontProxy().authority, name: frontProxyName },
+    },
   });
   started.use(server);
   const clientFor = (user: UserInfo, userAgent: string): Client =>
@@ -154,6 +188,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       createControllers({
         ...shared,
         client: clientFor(administrator, "kube-controller-manager"),
+        clientAs: (account) => clientFor(controllerUser(account), "kube-controller-manager"),
         log: log.with({ part: "controllers" }),
         rootCa: pki.authority.certificate,
         signCertificate: (asked) => signerOf(pki, asked.signerName).sign(asked, clock.now()),
@@ -166,7 +201,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     run("kube-scheduler", (signal) =>
       createScheduler({
         ...shared,
-        client: clientFor(administrator, "kube-scheduler"),
+        client: clientFor(schedulerUser, "kube-scheduler"),
         log: log.with({ part: "scheduler" }),
         signal,
       }),
@@ -217,12 +252,15 @@ function servingCertificate(options: ControlPlaneOptions): {
 }
 
 function connectorParts(pki: Pki, client: () => Client): ConnectorParts {
+  // Connections end with their servers; those that wait for a next request keep no process alive.
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: 16, timeout: 45_000 });
   const own = pki.certificate("apiserver-kubelet-client", {
     subject: { commonName: "kube-apiserver-kubelet-client", organizations: ["system:masters"] },
     use: "client",
   });
   return {
     ...own,
+    extensions: { ...pki.frontProxy(), agent },
     authority: () => [pki.authority.certificate, pki.servingAuthority().certificate],
     node: async (name) =>
       (await found(client().get(nodes, { name }))) as unknown as JsonObject | undefined,

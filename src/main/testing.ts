@@ -8,6 +8,7 @@ import type { Client } from "#client/client.ts";
 import type { Informers } from "#client/informers.ts";
 import { createMemoryPki } from "#apiserver/node/pki/pki-directory.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
+import type { ServerFlags } from "#cli/server-options.ts";
 import { startControlPlane } from "#main/control-plane.ts";
 import { kubeconfigOf } from "#main/kubeconfig.ts";
 import { adminCertificate } from "#main/kubeconfig-command.ts";
@@ -15,12 +16,15 @@ import { startNodeStreams } from "#main/nodes/node-streams.ts";
 import { startSimulatedNodes } from "#main/nodes/simulated-nodes.ts";
 import { machineAddresses } from "#main/settings.ts";
 
+export type { ServerFlags } from "#cli/server-options.ts";
 export type { Client } from "#client/client.ts";
 export type { Resource } from "#api/resource.ts";
 
 export interface TestClusterOptions {
   /** How many simulated nodes; default 1. */
   readonly nodes?: number;
+  /** How the API server is run, as flags of `kogge server`: `{ oidcIssuerUrl: "https://…" }`. */
+  readonly flags?: ServerFlags;
   /** Makes names and choices repeatable. */
   readonly seed?: number;
   /** Default: real time. */
@@ -68,6 +72,7 @@ export async function createCluster(options: TestClusterOptions = {}): Promise<T
       serverNames: [],
       serverIps: [],
       ...ranges,
+      ...(options.flags && { flags: options.flags }),
     }),
   );
   const streams = starting.use(await startNodeStreams({ pki, client: plane.client, address, log }));

@@ -12,15 +12,20 @@ import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
 import { headerOf, readRequest, writeResponse } from "#apiserver/node/http-exchange.ts";
 import type { Exchange } from "#apiserver/node/http-exchange.ts";
 import type { Connector } from "#apiserver/node/connect/connector.ts";
+import { anonymous } from "#apiserver/request.ts";
 import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
 
 export interface HttpsServerParts {
   readonly handle: (request: ApiRequest) => Promise<ApiResponse>;
+  /** Answers who showed something that is not valid. */
+  readonly refuseStranger?: (request: ApiRequest) => Promise<ApiResponse>;
   readonly key: string;
   readonly certificate: string;
   /** Clients that show a certificate of this authority are who it says. */
   readonly clientAuthority: string;
   readonly tokens: readonly TokenAuthenticator[];
+  /** Whether those who show nothing may ask for a path, as `system:anonymous`; absent: for every path. */
+  readonly allowsAnonymous?: (path: string) => boolean;
   /** Carries out `exec`, `log`, `proxy` and the like. */
   readonly connector: Connector;
   readonly host: string;
@@ -94,10 +99,12 @@ async function answerRequest(parts: HttpsServerParts, exchange: Exchange): Promi
   response.on("error", () => gone.happen());
   try {
     const user = await userOf(parts, request);
-    if (user === undefined) return await writeStatus(exchange, unauthorized());
-    const answer = await parts.handle(readRequest(request, user, gone));
-    if (answer.kind === "connect")
+    const asked = readRequest(request, user ?? anonymous, gone);
+    const answer = await (user === undefined ? refuse(parts, asked) : parts.handle(asked));
+    if (answer.kind === "connect") {
+      response.once("close", () => answer.ended?.());
       return await parts.connector.request(exchange, answer.target, gone.signal);
+    }
     if (answer.kind === "events")
       throw new Error("an answer for the same process went to the edge");
     await writeResponse(exchange, answer);
@@ -107,6 +114,12 @@ async function answerRequest(parts: HttpsServerParts, exchange: Exchange): Promi
   } finally {
     discardRest(request);
   }
+}
+
+/** Whoever cannot be told is refused by the server too, which keeps a record of it. */
+async function refuse(parts: HttpsServerParts, request: ApiRequest): Promise<ApiResponse> {
+  if (parts.refuseStranger === undefined) throw unauthorized();
+  return parts.refuseStranger(request);
 }
 
 /** That the client went away before its answer was written. Few requests ask, so the signal is made for those. */
@@ -139,9 +152,12 @@ async function answerUpgrade(parts: HttpsServerParts, upgrade: Upgrade): Promise
   upgrade.socket.on("error", () => gone.abort());
   try {
     const user = await userOf(parts, upgrade.request);
-    if (user === undefined) throw unauthorized();
-    const answer = await parts.handle(readRequest(upgrade.request, user, gone));
-    if (answer.kind === "connect") return await parts.connector.upgrade(upgrade, answer.target);
+    const asked = readRequest(upgrade.request, user ?? anonymous, gone);
+    const answer = await (user === undefined ? refuse(parts, asked) : parts.handle(asked));
+    if (answer.kind === "connect") {
+      upgrade.socket.once("close", () => answer.ended?.());
+      return await parts.connector.upgrade(upgrade, answer.target);
+    }
     await refuseUpgrade(upgrade, answer);
   } catch (error) {
     writePlainStatus(upgrade.socket, refusalOf(error, parts.log));
@@ -166,7 +182,10 @@ async function userOf(
 ): Promise<UserInfo | undefined> {
   const socket = "stream" in request ? request.stream.session?.socket : request.socket;
   const authorization = headerOf(request, "authorization") ?? protocolToken(request);
-  return authenticate({ socket: socket as TLSSocket, authorization }, parts.tokens);
+  const user = await authenticate({ socket: socket as TLSSocket, authorization }, parts.tokens);
+  if (user !== anonymous || parts.allowsAnonymous === undefined) return user;
+  const [path = ""] = (request.url ?? "").split("?");
+  return parts.allowsAnonymous(path) ? user : undefined;
 }
 
 /** Browsers cannot set headers on a WebSocket: upstream takes the token from a subprotocol. */

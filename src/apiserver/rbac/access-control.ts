@@ -9,7 +9,7 @@ import { RbacIndex } from "#apiserver/rbac/rbac-index.ts";
 import { createUnionAuthorizer } from "#apiserver/rbac/union-authorizer.ts";
 
 export interface AccessControl {
-  /** `system:masters` first, then nodes, then roles: upstream's `--authorization-mode=Node,RBAC`. */
+  /** `system:masters` first; then, unless told otherwise, nodes and roles: upstream's `--authorization-mode=Node,RBAC`. */
   readonly authorizer: Authorizer;
   /** Keeps nodes to what is theirs. */
   readonly nodeAdmission: AdmissionFunction;
@@ -17,15 +17,26 @@ export interface AccessControl {
   readonly grantAdmission: AdmissionFunction;
 }
 
+/** The authorizers that a server has of its own, for whoever puts others among them. */
+export interface OwnAuthorizers {
+  readonly node: Authorizer;
+  readonly rbac: Authorizer;
+}
+
+/** Who is asked, in order, after `system:masters`. */
+export type AuthorizerOrder = (own: OwnAuthorizers) => readonly Authorizer[];
+
+const usualOrder: AuthorizerOrder = ({ node, rbac }) => [node, rbac];
+
 /** Access control over the server's own cache: what is written there counts from the write on. */
-export function createAccessControl(cache: StoreCache): AccessControl {
+export function createAccessControl(
+  cache: StoreCache,
+  order: AuthorizerOrder = usualOrder,
+): AccessControl {
   const index = new RbacIndex(cache);
+  const own = { node: createNodeAuthorizer(cache), rbac: createRbacAuthorizer(index) };
   return {
-    authorizer: createUnionAuthorizer([
-      masters,
-      createNodeAuthorizer(cache),
-      createRbacAuthorizer(index),
-    ]),
+    authorizer: createUnionAuthorizer([masters, ...order(own)]),
     nodeAdmission: nodeRestriction,
     grantAdmission: escalationPrevention(index),
   };

@@ -1,6 +1,6 @@
 import type { Authorizer, Decision, Rules } from "#apiserver/authorizer.ts";
 
-/** Allows what one of several allows, asked in order; the reasons of all who did not are told together. */
+/** Allows what one of several allows, asked in order until one of them denies; the reasons of all who did not are told together. */
 export function createUnionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {
   return {
     authorize(attributes) {
@@ -10,7 +10,7 @@ export function createUnionAuthorizer(authorizers: readonly Authorizer[]): Autho
         if (decision instanceof Promise) {
           return askRest({ attributes, reasons, rest: authorizers.slice(at + 1) }, decision);
         }
-        if (decision.allowed) return decision;
+        if (decision.allowed || decision.denied) return decision;
         if (decision.reason !== "") reasons.push(decision.reason);
       }
       return { allowed: false, reason: reasons.join("\n") };
@@ -29,7 +29,7 @@ interface Asking {
 async function askRest(asking: Asking, first: Promise<Decision>): Promise<Decision> {
   let decision = await first;
   for (const authorizer of [...asking.rest, undefined]) {
-    if (decision.allowed) return decision;
+    if (decision.allowed || decision.denied) return decision;
     if (decision.reason !== "") asking.reasons.push(decision.reason);
     if (authorizer !== undefined) decision = await authorizer.authorize(asking.attributes);
   }

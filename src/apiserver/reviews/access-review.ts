@@ -35,8 +35,12 @@ async function readReview(call: Call, rules: ReviewRules): Promise<JsonObject> {
 
 async function review(call: Call, sent: JsonObject, user: UserInfo): Promise<Answer> {
   const attributes = attributesOf(objectAt(sent, "spec"), user);
-  const { allowed, reason } = await call.server.authorizer.authorize(attributes);
-  return reviewAnswer(call, sent, { allowed, ...(reason !== "" && { reason }) });
+  const { allowed, denied, reason } = await call.server.authorizer.authorize(attributes);
+  return reviewAnswer(call, sent, {
+    allowed,
+    ...(denied && { denied }),
+    ...(reason !== "" && { reason }),
+  });
 }
 
 function attributesOf(spec: JsonObject, user: UserInfo): Attributes {

@@ -7,7 +7,7 @@ import type { HttpsTransportOptions } from "#client/node/https-transport.ts";
  * The server and credentials of a kubeconfig's current context. Certificates, keys and tokens may stand in the file
  * or in files it names (relative to itself). Exec plugins and auth providers are refused: they run programs.
  */
-export async function loadKubeconfig(file: string): Promise<HttpsTransportOptions> {
+export async function loadKubeconfig(file: string): Promise<KubeconfigAccess> {
   const config = parse(await readFile(file, "utf8")) as Kubeconfig | null;
   const context = named(config?.contexts, config?.["current-context"], "context").context;
   const cluster = named(config?.clusters, context?.cluster, "cluster").cluster ?? {};
@@ -31,6 +31,14 @@ export async function loadKubeconfig(file: string): Promise<HttpsTransportOption
     ...(cluster["tls-server-name"] && { serverName: cluster["tls-server-name"] }),
   };
 }
+
+/** Certificates and keys are PEM texts here. */
+export type KubeconfigAccess = HttpsTransportOptions & {
+  readonly ca?: string;
+  readonly clientCert?: string;
+  readonly clientKey?: string;
+  readonly token?: string;
+};
 
 interface Kubeconfig {
   readonly "current-context"?: string;

@@ -1,0 +1,80 @@
+import type { Clock } from "#base/clock.ts";
+import type { Log } from "#base/log.ts";
+import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
+import type { Outgoing } from "#apiserver/outgoing.ts";
+import type { TokenReviewer } from "#apiserver/parts.ts";
+import type { AuthorizerOrder } from "#apiserver/rbac/access-control.ts";
+import type { ServerFlags } from "#cli/server-options.ts";
+
+/** Who may log in beside certificates, service accounts and bootstrap tokens. */
+export interface Authentication {
+  readonly tokens: readonly TokenAuthenticator[];
+  readonly allowsAnonymous: (path: string) => boolean;
+}
+
+export interface LoginParts {
+  readonly flags: ServerFlags;
+  readonly outgoing: Outgoing;
+  /** The issuer of service accounts' tokens, whose audience tokens for the API have. */
+  readonly ownIssuer: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Logins {
+  readonly authentication: Authentication;
+  /** Absent: nodes and roles decide. */
+  readonly authorizers: AuthorizerOrder | undefined;
+}
+
+const flagNames: readonly (keyof ServerFlags)[] = [
+  "authenticationConfig",
+  "oidcIssuerUrl",
+  "anonymousAuth",
+  "authenticationTokenWebhookConfigFile",
+  "authorizationConfig",
+];
+
+/**
+ * Reads what the flags name; the code for it is loaded only when there is one.
+ * @throws when a file cannot be used; the message names the flag and the field
+ */
+export async function openLogins(parts: LoginParts): Promise<Logins> {
+  const { flags } = parts;
+  if (flagNames.every((name) => flags[name] === undefined)) {
+    return {
+      authentication: { tokens: [], allowsAnonymous: () => true },
+      authorizers: undefined,
+    };
+  }
+  const { openAuthentication } = await import("#main/authentication.ts");
+  const { openAuthorization } = await import("#main/authorization.ts");
+  return {
+    authentication: await openAuthentication(parts),
+    authorizers: await openAuthorization({ ...parts, file: flags.authorizationConfig }),
+  };
+}
+
+/** Reviews tokens of service accounts by what they say, and all others by asking who their bearer would be. */
+export function reviewerOfAll(
+  ofAccounts: TokenReviewer,
+  others: readonly TokenAuthenticator[],
+  ownAudience: string,
+): TokenReviewer {
+  return {
+    async review(token, audiences) {
+      const found = await ofAccounts.review(token, audiences);
+      if (found !== undefined) return found;
+      const wanted = audiences.length === 0 ? [ownAudience] : audiences;
+      // The others know nothing of audiences: their tokens are for this server.
+      if (!wanted.includes(ownAudience)) return undefined;
+      for (const authenticate of others) {
+        const user = await authenticate(token);
+        if (user === undefined) continue;
+        const groups = [...new Set([...user.groups, "system:authenticated"])];
+        return { user: { ...user, groups }, audiences: [ownAudience] };
+      }
+      return undefined;
+    },
+  };
+}
