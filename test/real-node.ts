@@ -33,23 +33,15 @@ const shared = { clock: systemClock, random: systemRandom, log: silentLog };
 /** The image that is always there: everything that busybox can. */
 export const busyboxImage = "busybox:test";
 
-/** An API server in memory, a containerd of its own, and agents for the node "n" on them, one at a time. */
-export async function openRealNode() {
+/**
+ * A containerd of its own, and agents for the node "n" on it, one at a time; with an API server in memory, or as
+ * clients of another's.
+ */
+export async function openRealNode(options: { readonly client?: Client } = {}) {
   await using stack = new AsyncDisposableStack();
   const dataDir = await mkdtemp(join(tmpdir(), "kogge-agent-"));
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-  const store = stack.use(createMemoryStore());
-  const serviceNetwork = { serviceCidr: "10.96.0.0/16" };
-  const server = stack.use(
-    await createApiServer({ store, kinds: builtinKinds(), ...shared, serviceNetwork }),
-  );
-  const client = createClient(createInProcessTransport(server, admin));
-  await client.create(serviceAccounts, {
-    apiVersion: "v1",
-    kind: "ServiceAccount",
-    metadata: { namespace: "default", name: "default" },
-    automountServiceAccountToken: false,
-  });
+  const client = options.client ?? (await openApi(stack));
   await writeNetwork(dataDir);
   const containerd = await startContainerd({ dataDir, ...shared });
   stack.defer(() => containerd.stop());
@@ -60,23 +52,10 @@ export async function openRealNode() {
   const cgroupRoot = `/${dataDir.slice(dataDir.lastIndexOf("/") + 1)}`;
   let latest: Agent | undefined;
   stack.defer(() => latest?.stopAll());
-  const startAgent = async (options: Partial<AgentOptions> = {}): Promise<Agent> => {
+  const startAgent = async (changes: Partial<AgentOptions> = {}): Promise<Agent> => {
     latest = await createAgent({
-      ...shared,
-      client,
-      nodeName: "n",
-      runtime,
-      dataDir,
-      machine: readMachineFacts(dataDir),
-      dns: {
-        clusterServers: ["10.96.0.10"],
-        clusterDomain: "cluster.local",
-        node: { servers: [], searches: [], options: [] },
-      },
-      streamPort: 10250,
-      addresses: ["192.168.0.1"],
-      cgroupRoot,
-      ...options,
+      ...agentOptions({ client, runtime, dataDir, cgroupRoot }),
+      ...changes,
     });
     return latest;
   };
@@ -90,6 +69,43 @@ export async function openRealNode() {
     startAgent,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+export function agentOptions(
+  parts: Pick<AgentOptions, "client" | "runtime"> & {
+    readonly dataDir: string;
+    readonly cgroupRoot: string;
+  },
+): AgentOptions {
+  return {
+    ...shared,
+    ...parts,
+    nodeName: "n",
+    machine: readMachineFacts(parts.dataDir),
+    dns: {
+      clusterServers: ["10.96.0.10"],
+      clusterDomain: "cluster.local",
+      node: { servers: [], searches: [], options: [] },
+    },
+    streamPort: 10250,
+    addresses: ["192.168.0.1"],
+  };
+}
+
+async function openApi(stack: AsyncDisposableStack): Promise<Client> {
+  const store = stack.use(createMemoryStore());
+  const serviceNetwork = { serviceCidr: "10.96.0.0/16" };
+  const server = stack.use(
+    await createApiServer({ store, kinds: builtinKinds(), ...shared, serviceNetwork }),
+  );
+  const client = createClient(createInProcessTransport(server, admin));
+  await client.create(serviceAccounts, {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { namespace: "default", name: "default" },
+    automountServiceAccountToken: false,
+  });
+  return client;
 }
 
 async function writeNetwork(dataDir: string): Promise<void> {
@@ -223,9 +239,14 @@ async function changedTo(
   isWanted: (names: readonly string[]) => boolean,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const late = setTimeout(() => reject(new Error(`"${folder}" stays as it is`)), patienceMs);
+  let last: readonly string[] = [];
+  const late = setTimeout(
+    () => reject(new Error(`"${folder}" stays as it is: ${last.join()}`)),
+    patienceMs,
+  );
   const look = async (): Promise<void> => {
-    if (isWanted(await readdir(folder))) resolve();
+    last = await readdir(folder);
+    if (isWanted(last)) resolve();
   };
   const watcher = watch(folder, () => void look());
   await look();

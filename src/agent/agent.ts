@@ -27,6 +27,9 @@ import { agentMetrics, createProbeMetrics } from "#agent/stats/agent-metrics.ts"
 import { createNodePages, type NodePages } from "#agent/stats/node-pages.ts";
 import { simulatedMachineUsage } from "#agent/stats/simulated-machine.ts";
 import { UsageCollector } from "#agent/stats/usage-collector.ts";
+import { followManifests } from "#agent/static-pods/manifest-folder.ts";
+import { MirrorKeeper } from "#agent/static-pods/mirror-keeper.ts";
+import { podKind } from "#agent/static-pods/pod-kind.ts";
 import { createStreamTargets } from "#agent/stream-targets.ts";
 import type { StreamTargets } from "#agent/streams/process-streams.ts";
 import { createDiskPodFiles } from "#agent/volumes/disk-pod-files.ts";
@@ -105,10 +108,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     host: nodeName,
   });
   let pressures: ReadonlySet<Pressure> = new Set();
+  const keeper = new NodeKeeper({ ...nodeParts, recorder });
+  const mirrors = new MirrorKeeper({
+    ...options,
+    nodeUid: () => keeper.uid,
+    onMirror: (pod) => manager.retell(pod),
+  });
   const manager: PodManager = new PodManager(
     {
       ...options,
       recorder,
+      mirrors,
       admit: (pod) => admitPod(pod, { pressures, others: manager.taken(pod), allocatable }),
       answerResize: (pod) => answerResize(pod, { others: manager.taken(pod), allocatable }),
       view,
@@ -123,7 +133,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     },
     dataDir !== undefined,
   );
-  const keeper = new NodeKeeper({ ...nodeParts, recorder });
   await keeper.start();
   const fieldSelector = `spec.nodeName=${nodeName}`;
   const informer = createInformer<Pod>(client, pods, { fieldSelector, signal, clock, log });
@@ -158,19 +167,28 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         onImagesRemoved: () => keeper.imagesChanged(),
       })
     : undefined;
+  const manifests = settings.staticPodPath
+    ? await followManifests({
+        path: settings.staticPodPath,
+        nodeName,
+        kind: podKind(),
+        log,
+        onPods: (found) => manager.setStatic(found),
+      })
+    : undefined;
   await manager.start(informer);
   await housekeeping?.start();
   const release = (): void => {
     ending.abort(new Error("the node agent stops"));
     health[Symbol.dispose]();
-    housekeeping?.[Symbol.dispose]();
+    for (const one of [housekeeping, manifests, mirrors]) one?.[Symbol.dispose]();
     manager[Symbol.dispose]();
     keeper[Symbol.dispose]();
   };
   const pages = createNodePages({
     ...options,
     usage,
-    pods: () => manager.pods(),
+    pods: () => manager.told(),
     configuration: configurationOf(settings),
     ...(dataDir && { logDir: join(dataDir, "logs") }),
     metrics: agentMetrics({ manager, view, nodeName }),

@@ -98,11 +98,22 @@ function signal(pid: number, name: NodeJS.Signals): boolean {
 
 /** Takes away all mounts at or below the folders, the innermost first. */
 export async function unmountBelow(folders: readonly string[]): Promise<void> {
-  const mounts = (await readFile("/proc/self/mountinfo", "utf8"))
+  const mounts = await mountsBelow(folders);
+  for (const path of mounts.toReversed()) {
+    try {
+      await run("umount", ["--lazy", path]);
+    } catch (error) {
+      // Another mount's end may have taken this one along.
+      if ((await mountsBelow([path])).includes(path)) throw error;
+    }
+  }
+}
+
+async function mountsBelow(folders: readonly string[]): Promise<readonly string[]> {
+  return (await readFile("/proc/self/mountinfo", "utf8"))
     .split("\n")
     .map((line) => unescapeMount(line.split(" ")[4] ?? ""))
     .filter((path) => folders.some((folder) => path === folder || path.startsWith(`${folder}/`)));
-  for (const path of mounts.toReversed()) await run("umount", ["--lazy", path]);
 }
 
 /** mountinfo writes spaces, tabs, newlines and backslashes as octal numbers. */

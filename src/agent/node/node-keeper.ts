@@ -51,6 +51,11 @@ export class NodeKeeper implements Disposable {
     void this.#every(statusMs, () => this.#report(true));
   }
 
+  /** The uid of the node's object. */
+  get uid(): string | undefined {
+    return this.#node?.metadata.uid;
+  }
+
   /** Why no pods can run; undefined while they can. */
   get problem(): string | undefined {
     return this.#notReady;

@@ -24,6 +24,8 @@ export interface PodFiles {
   release(pod: Pod): Promise<void>;
   /** Unmounts and removes all that a pod has. */
   remove(pod: Pod): Promise<void>;
+  /** Removes what pods left that are none of these (by uid): they went while no agent ran, or as one died. */
+  removeOrphans(known: ReadonlySet<string>): Promise<void>;
   /** Unmounts what all pods have, once nothing runs any more. */
   unmountAll(): Promise<void>;
 }
@@ -63,5 +65,6 @@ export const noPodFiles: PodFiles = {
   forget: async () => {},
   release: async () => {},
   remove: async () => {},
+  removeOrphans: async () => {},
   unmountAll: async () => {},
 };

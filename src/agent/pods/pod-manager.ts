@@ -3,6 +3,7 @@ import { uidOf } from "#api/meta.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import type { Informer } from "#client/informer.ts";
 import { VolumeSources, volumeSourcesOf } from "#agent/pods/object-reader.ts";
+import { isMirror, isStatic } from "#agent/static-pods/mirror-keeper.ts";
 import type { PodEnd } from "#agent/pods/pod-observation.ts";
 import type { PodParts } from "#agent/pods/pod-parts.ts";
 import { PodWorker } from "#agent/pods/pod-worker.ts";
@@ -29,13 +30,37 @@ export class PodManager implements Disposable {
     const { view, runtime } = this.#parts;
     this.#subscription = runtime.onEvent((event) => void this.#onEvent(event));
     await Promise.all([view.reload(), informer.synced]);
-    this.#changes = informer.onChange((change) => {
-      if (change.kind === "deleted") this.#remove(change.object);
-      else this.#update(change.object);
+    this.#changes = informer.onChange(({ kind, object }) => {
+      const isGone = kind === "deleted";
+      if (isMirror(object)) {
+        if (isGone) this.#parts.mirrors.gone(object);
+        else this.#parts.mirrors.seen(object);
+      } else if (isGone) this.#remove(object);
+      else this.#update(object);
     });
     for (const [uid, { namespace, name }] of view.pods()) {
       if (!this.#workers.has(uid)) this.#clearUp({ uid, namespace, name });
     }
+    try {
+      await this.#parts.files.removeOrphans(new Set(this.#workers.keys()));
+    } catch (error) {
+      this.#log.warn("what gone pods left is not removed", { reason: messageOf(error) });
+    }
+  }
+
+  /** The pods that run because of files: exactly these, from now on. */
+  setStatic(all: readonly Pod[]): void {
+    const wanted = new Set(all.map(uidOf));
+    for (const { pod } of this.#workers.values()) {
+      if (isStatic(pod) && !wanted.has(uidOf(pod))) this.#remove(pod);
+    }
+    for (const pod of all) if (!this.#workers.has(uidOf(pod))) this.#update(pod);
+    this.#parts.mirrors.setStatic(all);
+  }
+
+  /** A static pod's status can be written from now on, or must be written to another object. */
+  retell(pod: Pod): void {
+    this.#workers.get(uidOf(pod))?.retell();
   }
 
   /** The pod as the API last said it, by its names. */
@@ -49,6 +74,11 @@ export class PodManager implements Disposable {
   /** All that the node has, as the API last said it. */
   pods(): readonly Pod[] {
     return [...this.#workers.values()].map(({ pod }) => pod);
+  }
+
+  /** The same with the statuses that were told last. */
+  told(): readonly Pod[] {
+    return [...this.#workers.values()].map(({ told }) => told);
   }
 
   /** Those that the node has taken and that may still run, without `asking`; with the resources they were granted. */

@@ -11,6 +11,7 @@ import type { DnsSettings } from "#agent/pods/pod-dns.ts";
 import type { ResizeAnswer } from "#agent/pods/resize-keeper.ts";
 import type { PodEnd } from "#agent/pods/pod-observation.ts";
 import type { PodFiles } from "#agent/pods/pod-files.ts";
+import type { MirrorKeeper } from "#agent/static-pods/mirror-keeper.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
 import type { Handlers } from "#agent/probes/handlers.ts";
 import type { ProbeMetrics } from "#agent/stats/agent-metrics.ts";
@@ -28,6 +29,7 @@ export interface PodParts {
   readonly files: PodFiles;
   readonly objects: ReferencedObjects;
   readonly images: ImagePuller;
+  readonly mirrors: MirrorKeeper;
   readonly handlers: Handlers;
   readonly probeResults: ProbeMetrics;
   readonly node: DownwardNode;

@@ -21,7 +21,7 @@ import { ResizeKeeper } from "#agent/pods/resize-keeper.ts";
 import { askForResize, resizeRunning } from "#agent/pods/resize-pod.ts";
 import { sandboxConfig } from "#agent/pods/sandbox-config.ts";
 import { startContainer } from "#agent/pods/start-container.ts";
-import { simulationOf } from "#agent/pods/simulation.ts";
+import { simulate } from "#agent/pods/simulation.ts";
 import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
 import { StatusWriter } from "#agent/pods/status-writer.ts";
 import { hurryContainers, stopContainer } from "#agent/pods/stop-container.ts";
@@ -79,6 +79,16 @@ export class PodWorker {
     return this.#pod;
   }
 
+  get told(): Pod {
+    return this.#withOwnStatus();
+  }
+
+  /** The status is to be written again, to an object that has it not. */
+  retell(): void {
+    this.#status.forget();
+    this.wake();
+  }
+
   /** Whether the node runs it, or is going to. */
   get isTaken(): boolean {
     return this.#isAdmitted && this.#ended === undefined && !isTerminal(this.#withOwnStatus());
@@ -94,17 +104,8 @@ export class PodWorker {
     this.#wanted = pod;
     this.#pod = this.#resizes.granted(pod);
     if (isTerminating(before) && graceOf(pod) < graceOf(before)) this.#hurry();
-    if (before.metadata.annotations !== pod.metadata.annotations) this.#simulate();
+    if (before.metadata.annotations !== pod.metadata.annotations) simulate(this.#parts, this.#pod);
     this.wake();
-  }
-
-  #simulate(): void {
-    const { runtime, view } = this.#parts;
-    if (runtime.simulate === undefined) return;
-    for (const { id, name } of view.containersOf(this.#pod.metadata.uid ?? "")) {
-      const container = findContainer(this.#pod, name);
-      if (container) runtime.simulate(id, simulationOf(this.#pod, container));
-    }
   }
 
   /** The object is gone: ends and clears up what is left of the pod, then calls back. */

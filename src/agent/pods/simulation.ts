@@ -1,6 +1,7 @@
 import type { Pod } from "#api/generated/types.ts";
 import { parseQuantity } from "#api/quantity.ts";
-import type { PodContainer } from "#agent/pods/pod-containers.ts";
+import { findContainer, type PodContainer } from "#agent/pods/pod-containers.ts";
+import type { PodParts } from "#agent/pods/pod-parts.ts";
 
 const simulationPrefix = "simulated.kogge.dev/";
 
@@ -22,6 +23,15 @@ export function simulationOf(pod: Pod, { role, spec }: PodContainer): Record<str
     ...(memory && { memory: halfOf(memory) }),
     ...Object.fromEntries(given),
   };
+}
+
+/** Tells simulated containers that the pod's annotations have changed. */
+export function simulate({ runtime, view }: Pick<PodParts, "runtime" | "view">, pod: Pod): void {
+  if (runtime.simulate === undefined) return;
+  for (const { id, name } of view.containersOf(pod.metadata.uid ?? "")) {
+    const container = findContainer(pod, name);
+    if (container) runtime.simulate(id, simulationOf(pod, container));
+  }
 }
 
 /** In billionths, as a quantity is written. */

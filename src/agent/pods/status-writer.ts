@@ -4,13 +4,22 @@ import { pods } from "#api/resources.ts";
 import { isConflict, isNotFound } from "#api/status.ts";
 import { type Clock, sleep } from "#base/clock.ts";
 import { type Log, messageOf } from "#base/log.ts";
+import type { MirrorKeeper } from "#agent/static-pods/mirror-keeper.ts";
 import type { Client } from "#client/client.ts";
 
 const retryMs = 2000;
 
+export interface StatusWriterParts {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Knows which object a pod's status is written to. */
+  readonly mirrors: Pick<MirrorKeeper, "uidOf">;
+}
+
 /** Writes one pod's status: one write at a time, the newest wins, equal ones are left out. */
 export class StatusWriter {
-  readonly #parts: { readonly client: Client; readonly clock: Clock; readonly log: Log };
+  readonly #parts: StatusWriterParts;
   readonly #signal: AbortSignal;
   #waiting: { readonly pod: Pod; readonly status: PodStatus } | undefined;
   #written = "";
@@ -18,10 +27,7 @@ export class StatusWriter {
   /** What the API server has, as far as we know. */
   #last: PodStatus | undefined;
 
-  constructor(
-    parts: { readonly client: Client; readonly clock: Clock; readonly log: Log },
-    signal: AbortSignal,
-  ) {
+  constructor(parts: StatusWriterParts, signal: AbortSignal) {
     this.#parts = parts;
     this.#signal = signal;
   }
@@ -38,6 +44,11 @@ export class StatusWriter {
     this.#last = status;
     this.#waiting = { pod, status };
     this.#writing ??= this.#drain().finally(() => (this.#writing = undefined));
+  }
+
+  /** What was written counts for nothing any more. */
+  forget(): void {
+    this.#written = "";
   }
 
   /** Resolves when all that was given is written, or the pod is gone. */
@@ -61,10 +72,12 @@ export class StatusWriter {
   }
 
   async #patch(pod: Pod, status: PodStatus): Promise<void> {
+    const uid = this.#parts.mirrors.uidOf(pod);
+    if (uid === undefined) return;
     const at = { namespace: namespaceOf(pod), name: nameOf(pod) };
     // Fields that are gone must be named, or a merge would keep them; the uid makes it this very pod.
     const value = {
-      metadata: { uid: pod.metadata.uid },
+      metadata: { uid },
       status: { ...Object.fromEntries(ownFields.map((field) => [field, null])), ...status },
     };
     const options = { subresource: "status", signal: this.#signal };

@@ -9,6 +9,7 @@ import type { MountRequest, PodFiles } from "#agent/pods/pod-files.ts";
 import { hostNetworkHostsFile, hostsFile } from "#agent/pods/pod-hosts.ts";
 import { podCgroup } from "#agent/pods/sandbox-config.ts";
 import { containerMounts } from "#agent/volumes/container-mounts.ts";
+import { removeOrphans } from "#agent/volumes/orphans.ts";
 import { podDiskUsage } from "#agent/volumes/pod-disk-usage.ts";
 import { podDirectory } from "#agent/volumes/pod-directory.ts";
 import { type ReadyVolumes, setUpVolumes } from "#agent/volumes/pod-volumes.ts";
@@ -85,6 +86,7 @@ export function createDiskPodFiles(options: DiskOptions): PodFiles {
       await rm(directory.logs, { recursive: true, force: true });
       if (options.cgroupRoot) await removeControlGroup(podCgroup(options.cgroupRoot, pod));
     },
+    removeOrphans: (known) => removeOrphans(options, known),
     unmountAll: () => cleanNode(options),
   };
 }

@@ -1,0 +1,23 @@
+import process from "node:process";
+import { createAgent } from "#agent/agent.ts";
+import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
+import * as streamClient from "#agent/streams/spdy-client.ts";
+import { systemClock } from "#base/clock.ts";
+import { silentLog } from "#base/log.ts";
+import { createClient } from "#client/api-client.ts";
+import { createHttpsTransport } from "#client/node/https-transport.ts";
+import { loadKubeconfig } from "#client/node/kubeconfig.ts";
+import { agentOptions } from "#test/real-node.ts";
+
+/** A node agent in a process of its own, to be killed: `node test/agent-process.ts KUBECONFIG SOCKET DIR CGROUP`. */
+const [, , kubeconfig = "", socket = "", dataDir = "", cgroupRoot = ""] = process.argv;
+const client = createClient(createHttpsTransport(await loadKubeconfig(kubeconfig)));
+const runtime = await connectContainerd({
+  socket,
+  clock: systemClock,
+  log: silentLog,
+  streamClient,
+});
+await createAgent(agentOptions({ client, runtime, dataDir, cgroupRoot }));
+process.stdout.write("ready\n");
+setInterval(() => {}, 0x7fff_ffff);
