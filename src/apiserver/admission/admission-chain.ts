@@ -3,6 +3,7 @@ import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 import { chosenPlugins, type AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import { builtinPlugins } from "#apiserver/admission/builtin-admission.ts";
 import { certificateRequester } from "#apiserver/admission/certificate-requester.ts";
+import { createPolicyAdmission } from "#apiserver/admission/policies/policy-admission.ts";
 import {
   createWebhookAdmission,
   type WebhookParts,
@@ -23,10 +24,13 @@ export interface Admission extends AdmissionChain, Disposable {
 export function createAdmission(parts: AdmissionParts): Admission {
   const { nodeAdmission, grantAdmission } = parts.access;
   const webhooks = createWebhookAdmission(parts);
+  const policies = createPolicyAdmission(parts);
   const present: readonly AdmissionPlugin[] = [
     ...builtinPlugins(),
     { name: "NodeRestriction", mutate: nodeAdmission },
+    { name: "MutatingAdmissionPolicy", mutate: policies.mutating },
     { name: "MutatingAdmissionWebhook", mutate: webhooks.mutating },
+    { name: "ValidatingAdmissionPolicy", validate: policies.validating },
     { name: "ValidatingAdmissionWebhook", validate: webhooks.validating },
   ];
   const chosen = chosenPlugins(present, parts.choice);
@@ -34,6 +38,9 @@ export function createAdmission(parts: AdmissionParts): Admission {
     mutating: [certificateRequester, ...chosen.flatMap(({ mutate }) => mutate ?? [])],
     validating: [grantAdmission, ...chosen.flatMap(({ validate }) => validate ?? [])],
     start: () => webhooks.start(),
-    [Symbol.dispose]: () => webhooks[Symbol.dispose](),
+    [Symbol.dispose]: () => {
+      webhooks[Symbol.dispose]();
+      policies[Symbol.dispose]();
+    },
   };
 }

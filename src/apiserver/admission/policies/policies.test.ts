@@ -1,0 +1,207 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "#api/kind.ts";
+import { createTestServer, type TestServer } from "#test/api-server.ts";
+
+const registration = "/apis/admissionregistration.k8s.io/v1";
+const configMaps = "/api/v1/namespaces/default/configmaps";
+
+const configMapRules = {
+  resourceRules: [
+    {
+      apiGroups: [""],
+      apiVersions: ["v1"],
+      operations: ["CREATE", "UPDATE"],
+      resources: ["configmaps"],
+    },
+  ],
+};
+
+interface Policy {
+  readonly kind: "validating" | "mutating";
+  readonly name: string;
+  readonly spec: JsonObject;
+  readonly bindings?: readonly JsonObject[];
+}
+
+/** Stores a policy with its bindings, `b0`, `b1`, …; validating ones deny unless they say otherwise. */
+async function enact(server: TestServer, { kind, name, spec, bindings = [{}] }: Policy) {
+  const matchConstraints = configMapRules;
+  const policy = { metadata: { name }, spec: { matchConstraints, ...spec } };
+  const made = await server.send("POST", `${registration}/${kind}admissionpolicies`, {
+    body: policy,
+  });
+  equal(made.status, 201, made.text);
+  for (const [index, binding] of bindings.entries()) {
+    const actions = kind === "validating" ? { validationActions: ["Deny"] } : {};
+    const body = {
+      metadata: { name: `b${index}` },
+      spec: { policyName: name, ...actions, ...binding },
+    };
+    const bound = await server.send("POST", `${registration}/${kind}admissionpolicybindings`, {
+      body,
+    });
+    equal(bound.status, 201, bound.text);
+  }
+}
+
+function create(server: TestServer, data: JsonObject, metadata: JsonObject = {}) {
+  return server.send("POST", configMaps, { body: { metadata: { name: "c", ...metadata }, data } });
+}
+
+test("a validating policy denies in upstream's words, with the reason that it gives", async () => {
+  await using server = await createTestServer();
+  const validations: JsonObject[] = [
+    { expression: "object.data.all(k, k.size() < 3)" },
+    {
+      expression: "variables.first != 'no'",
+      messageExpression: "'not ' + variables.first",
+      reason: "Forbidden",
+    },
+  ];
+  const variables = [{ name: "first", expression: "object.data.?a.orValue('none')" }];
+  await enact(server, { kind: "validating", name: "keys", spec: { validations, variables } });
+  const long = await create(server, { long: "x" });
+  const denial = (why: string) =>
+    `ValidatingAdmissionPolicy 'keys' with binding 'b0' denied request: ${why}`;
+  const why = denial("failed expression: object.data.all(k, k.size() < 3)");
+  deepEqual(
+    [long.status, long.body.reason, long.body.message, long.body.details],
+    [
+      422,
+      "Invalid",
+      `configmaps "c" is forbidden: ${why}`,
+      { name: "c", kind: "configmaps", causes: [{ message: why }] },
+    ],
+  );
+  const named = await create(server, { a: "no" });
+  deepEqual(
+    [named.status, named.body.reason, named.body.message],
+    [403, "Forbidden", `configmaps "c" is forbidden: ${denial("not no")}`],
+  );
+  equal((await create(server, { a: "yes" })).status, 201);
+});
+
+test("bindings warn, and say where and with which parameters a policy is in force", async () => {
+  await using server = await createTestServer();
+  const limits = (name: string, labels: JsonObject, max: string) =>
+    server.send("POST", configMaps, { body: { metadata: { name, labels }, data: { max } } });
+  await limits("small", { limit: "yes" }, "1");
+  await limits("large", { limit: "yes" }, "2");
+  const validations = [
+    {
+      expression: "object.data.size() <= int(params.data.max)",
+      messageExpression: "'at most ' + params.data.max",
+    },
+  ];
+  const paramKind = { apiVersion: "v1", kind: "ConfigMap" };
+  const only = { matchResources: { objectSelector: { matchLabels: { strict: "yes" } } } };
+  const all = {
+    paramRef: { selector: { matchLabels: { limit: "yes" } }, parameterNotFoundAction: "Deny" },
+  };
+  const missing = { paramRef: { name: "gone", parameterNotFoundAction: "Deny" } };
+  const ignored = { paramRef: { name: "gone", parameterNotFoundAction: "Allow" } };
+  await enact(server, {
+    kind: "validating",
+    name: "size",
+    spec: { validations, paramKind },
+    bindings: [{ ...all, validationActions: ["Warn"] }, { ...missing, ...only }, ignored],
+  });
+  const warned = await create(server, { a: "1", b: "2" });
+  deepEqual(
+    [warned.status, warned.headers.filter(([name]) => name === "warning").map(([, text]) => text)],
+    [
+      201,
+      [
+        "299 - \"Validation failed for ValidatingAdmissionPolicy 'size' with binding 'b0': at most 1\"",
+      ],
+    ],
+  );
+  const denied = await create(server, {}, { name: "d", labels: { strict: "yes" } });
+  equal(
+    denied.body.message,
+    "configmaps \"d\" is forbidden: ValidatingAdmissionPolicy 'size' with binding 'b1' denied request: failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction",
+  );
+});
+
+test("failures count as the failure policy says; conditions are asked before", async () => {
+  await using server = await createTestServer();
+  const validations = [{ expression: "object.data.missing == 'x'" }];
+  const matchConditions = [{ name: "marked", expression: "object.data.?mark.hasValue()" }];
+  await enact(server, {
+    kind: "validating",
+    name: "fails",
+    spec: { validations, matchConditions },
+  });
+  equal((await create(server, { a: "1" }, { name: "unmarked" })).status, 201);
+  const failed = await create(server, { mark: "1" });
+  equal(
+    failed.body.message,
+    "configmaps \"c\" is forbidden: ValidatingAdmissionPolicy 'fails' with binding 'b0' denied request: expression 'object.data.missing == 'x'' resulted in error: no such key: missing",
+  );
+  const path = `${registration}/validatingadmissionpolicies/fails`;
+  await server.send("PATCH", path, {
+    body: { spec: { failurePolicy: "Ignore" } },
+    headers: { "content-type": "application/merge-patch+json" },
+  });
+  equal((await create(server, { mark: "1" })).status, 201);
+});
+
+test("expressions ask the authorizer and see the namespace", async () => {
+  await using server = await createTestServer();
+  const validations = [
+    {
+      expression:
+        "namespaceObject.metadata.name == 'default' && authorizer.requestResource.check('create').allowed() && !authorizer.serviceAccount('default', 'nobody').group('').resource('pods').namespace('default').check('get').allowed()",
+    },
+  ];
+  await enact(server, { kind: "validating", name: "asks", spec: { validations } });
+  const made = await create(server, {});
+  equal(made.status, 201, made.text);
+});
+
+test("mutating policies merge and patch, each on what those before it made", async () => {
+  await using server = await createTestServer();
+  const mutations: JsonObject[] = [
+    {
+      patchType: "ApplyConfiguration",
+      applyConfiguration: {
+        expression:
+          "Object{metadata: Object.metadata{labels: Object.metadata.labels{made: 'yes'}}}",
+      },
+    },
+    {
+      patchType: "JSONPatch",
+      jsonPatch: {
+        expression:
+          "[JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('x/y'), value: object.metadata.labels.made + '.1'}]",
+      },
+    },
+  ];
+  await enact(server, {
+    kind: "mutating",
+    name: "labels",
+    spec: { mutations, reinvocationPolicy: "IfNeeded" },
+  });
+  const made = await create(server, { a: "1" }, { labels: { own: "1" } });
+  equal(made.status, 201, made.text);
+  deepEqual((made.body.metadata as JsonObject).labels, { made: "yes", own: "1", "x/y": "yes.1" });
+});
+
+test("what a mutation may not do refuses the request", async () => {
+  await using server = await createTestServer();
+  const applyConfiguration = {
+    expression: "Object{metadata: Object.metadata{labels: Object.wrong{made: 'yes'}}}",
+  };
+  const mutations = [{ patchType: "ApplyConfiguration", applyConfiguration }];
+  await enact(server, {
+    kind: "mutating",
+    name: "wrong",
+    spec: { mutations, reinvocationPolicy: "Never" },
+  });
+  const refused = await create(server, {});
+  equal(
+    refused.body.message,
+    "policy 'wrong' with binding 'b0' denied request: type mismatch: unexpected type name \"Object.wrong\", expected \"Object.metadata.labels\", which matches field name path from root Object type",
+  );
+});
