@@ -1,13 +1,8 @@
-import { tooManyRequests } from "#apiserver/refusals.ts";
 import type { ServerMetrics } from "#apiserver/metrics.ts";
-import type { UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 
-/**
- * Keeps the number of requests that are being answered within upstream's default limits. Watches and connections
- * do not count, nor does the administrator, who must be able to mend an overloaded cluster.
- */
-export class InFlightLimit {
+/** Counts the requests that are being answered, watches and connections left out. */
+export class InFlight {
   readonly #counts = { readOnly: 0, mutating: 0 };
 
   constructor({ registry }: ServerMetrics) {
@@ -22,21 +17,12 @@ export class InFlightLimit {
     );
   }
 
-  /** Throws 429 when there are too many already; otherwise what to call when the request is answered. */
-  enter(user: UserInfo, info: RequestInfo): () => void {
-    if (isLongRunning(info)) return () => {};
-    const kind = readOnlyVerbs.has(info.verb) ? "readOnly" : "mutating";
-    if (this.#counts[kind] >= limits[kind] && !user.groups.includes("system:masters")) {
-      throw tooManyRequests();
-    }
-    this.#counts[kind] += 1;
-    return () => {
-      this.#counts[kind] -= 1;
-    };
+  change(info: RequestInfo, by: 1 | -1): void {
+    if (isLongRunning(info)) return;
+    this.#counts[readOnlyVerbs.has(info.verb) ? "readOnly" : "mutating"] += by;
   }
 }
 
-const limits = { readOnly: 400, mutating: 200 };
 const readOnlyVerbs: ReadonlySet<string> = new Set(["get", "list", "head", "options"]);
 
 export function isLongRunning(info: RequestInfo): boolean {

@@ -21,12 +21,12 @@ export function methodNotAllowed(): StatusError {
   });
 }
 
-export function tooManyRequests(): StatusError {
+export function tooManyRequests(retryAfterSeconds: number): StatusError {
   return new StatusError({
     code: 429,
     reason: "TooManyRequests",
     message: "Too many requests, please try again later.",
-    details: { retryAfterSeconds: 1 },
+    details: { retryAfterSeconds },
   });
 }
 

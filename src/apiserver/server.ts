@@ -14,12 +14,16 @@ import { createStoreCache } from "#apiserver/cache/store-cache.ts";
 import { startCompaction } from "#apiserver/compaction.ts";
 import { encodeRefusal } from "#apiserver/content/refusal.ts";
 import { startEventExpiry } from "#apiserver/event-expiry.ts";
+import type { Flow } from "#apiserver/fairness/configuration.ts";
+import { Fairness } from "#apiserver/fairness/fairness.ts";
+import { maintainFlowControl } from "#apiserver/fairness/maintain-objects.ts";
+import { answerTooMany, classified, takeSeat } from "#apiserver/fairness/take-seat.ts";
 import { dispatch } from "#apiserver/dispatch.ts";
 import { answerPath } from "#apiserver/endpoints/endpoints.ts";
 import { unnamedVersion } from "#apiserver/endpoints/version.ts";
 import { builtinHooks } from "#apiserver/hooks/builtin-hooks.ts";
 import { impersonate } from "#apiserver/impersonate.ts";
-import { InFlightLimit } from "#apiserver/in-flight.ts";
+import { InFlight } from "#apiserver/in-flight.ts";
 import { KindRegistry } from "#apiserver/kind-registry.ts";
 import { metricsApi } from "#apiserver/metrics-api/metrics-api.ts";
 import { createServerMetrics } from "#apiserver/metrics.ts";
@@ -51,16 +55,17 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const stop = new AbortController();
   const state = await createState(parts, stop.signal);
   await bootstrap(state, parts);
+  const flowControl = await maintainFlowControl(state);
+  const localServices = await startLocalServices(state);
   state.admission.start();
   state.extensions.start(state);
   const stopCompaction = startCompaction(state);
   const stopExpiry = startEventExpiry(state);
   const customResources = startCustomResources(state);
   const aggregation = startAggregation(state);
-  const localServices = startLocalServices(state);
-  const limit = new InFlightLimit(state.metrics);
+  const inFlight = new InFlight(state.metrics);
   return {
-    handle: (request) => handle({ state, limit }, request),
+    handle: (request) => handle({ state, inFlight }, request),
     refuseStranger: (request) => refuseStranger(state, request),
     addKind: (kind) => state.kinds.add(kind),
     removeKind: (kind) => state.kinds.remove(kind),
@@ -69,6 +74,8 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
       state.admission[Symbol.dispose]();
       state.extensions[Symbol.dispose]();
       localServices[Symbol.dispose]();
+      flowControl[Symbol.dispose]();
+      state.fairness[Symbol.dispose]();
       stopCompaction();
       stopExpiry();
       customResources[Symbol.dispose]();
@@ -106,6 +113,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     }),
     conversions: new ConversionMetrics(metrics.registry),
     extensions: new Extensions(cache),
+    fairness: new Fairness({ cache, clock, metrics: metrics.registry }),
     hooks: new Map([
       ...builtinHooks(services),
       ["apiextensions.k8s.io/customresourcedefinitions", definitionHook],
@@ -136,32 +144,46 @@ function refuseStranger(state: ServerState, request: ApiRequest): ApiResponse {
 
 interface Serving {
   readonly state: ServerState;
-  readonly limit: InFlightLimit;
+  readonly inFlight: InFlight;
+}
+
+interface Answering {
+  readonly observed: Observed;
+  /** How the request was classified, once it is. */
+  flow: Flow | undefined;
 }
 
 async function handle(serving: Serving, request: ApiRequest): Promise<ApiResponse> {
   const observed = observe(serving.state, request);
+  const answering: Answering = { observed, flow: undefined };
   try {
-    const response = await answer(serving, request, observed);
-    return observed.answered(response);
+    const response = await answer(serving, request, answering);
+    return observed.answered(classified(request, response, answering.flow));
   } catch (error) {
+    const tooMany = answerTooMany(request, error);
+    if (tooMany !== undefined) return observed.answered(tooMany);
     const refusal = refusalOf(serving.state, request, error);
-    return observed.answered(encodeRefusal(request, refusal), refusal.status);
+    const response = classified(request, encodeRefusal(request, refusal), answering.flow);
+    return observed.answered(response, refusal.status);
   }
 }
 
 async function answer(
-  { state, limit }: Serving,
+  { state, inFlight }: Serving,
   received: ApiRequest,
-  observed: Observed,
+  answering: Answering,
 ): Promise<ApiResponse> {
+  const { observed } = answering;
   const { method, path, query } = received;
   const info = requestInfo(method, path, query);
   const request = observed.named(info ?? nonResource(method, path));
   if (info === undefined) throw badRequest("the path of the request cannot be decoded");
   const user = await impersonate(state.authorizer, request, info);
   observed.carriedOutAs(user);
-  const leave = limit.enter(user, info);
+  const taking = takeSeat(state, { request, info, user });
+  const seat = taking instanceof Promise ? await taking : taking;
+  answering.flow = seat?.flow;
+  inFlight.change(info, 1);
   try {
     await authorize(state.authorizer, attributesOf(user, info, query), observed.decided);
     const extension = state.extensions.of(info);
@@ -169,7 +191,8 @@ async function answer(
     if (!info.isResource) return await answerPath(state, request);
     return await dispatch(state, { request, info, user });
   } finally {
-    leave();
+    inFlight.change(info, -1);
+    seat?.leave();
   }
 }
 

@@ -24,8 +24,25 @@ const definitionsPrefix = resourcePrefix({
  * Lists what the server itself serves as `APIService` objects: the built-in group versions once at start, those of
  * definitions for as long as they are served. An object that somebody else has put in such a place stays.
  */
-export function startLocalServices(state: ServerState): Disposable {
+export async function startLocalServices(state: ServerState): Promise<Disposable> {
+  const missing = builtinNames(state).filter((name) => find(state, name) === undefined);
+  await Promise.all(missing.map((name) => createBuiltin(state, name)));
   return new LocalServices(state);
+}
+
+function builtinNames({ kinds }: ServerState): string[] {
+  const names = kinds.all().map(({ group, version }) => `${version}.${group}`);
+  return [...new Set(names)];
+}
+
+async function createBuiltin(state: ServerState, name: string): Promise<void> {
+  const [group, version] = partsOf(name);
+  const priority = builtinPriority(group, version);
+  if (priority !== undefined) await createFirst(state, serviceOf(name, priority, "onstart"));
+}
+
+function find({ cache }: ServerState, name: string): JsonObject | undefined {
+  return cache.resource(prefix).get(prefix + name)?.object;
 }
 
 class LocalServices implements Disposable {
@@ -41,31 +58,11 @@ class LocalServices implements Disposable {
     this.#watching = [definitionsPrefix, prefix].map((watched) =>
       state.cache.resource(watched).watch({ prefix: watched, onChange }),
     );
-    void this.#start();
+    this.#begin();
   }
 
   [Symbol.dispose](): void {
     for (const watching of this.#watching) watching[Symbol.dispose]();
-  }
-
-  async #start(): Promise<void> {
-    const builtin = new Set(
-      this.#state.kinds.all().map(({ group, version }) => `${version}.${group}`),
-    );
-    try {
-      const missing = [...builtin].filter((name) => this.#find(name) === undefined);
-      await Promise.all(missing.map((name) => this.#create(name)));
-    } catch (error) {
-      this.#report(error);
-    }
-    this.#begin();
-  }
-
-  async #create(name: string): Promise<void> {
-    const [group, version] = partsOf(name);
-    const priority = builtinPriority(group, version);
-    if (priority === undefined) return;
-    await createFirst(this.#state, serviceOf(name, priority, "onstart"));
   }
 
   /** What changes while it works is looked at afterwards. */
@@ -108,16 +105,12 @@ class LocalServices implements Disposable {
 
   async #ensure(name: string): Promise<void> {
     const wanted = serviceOf(name, customPriority, "true");
-    const found = this.#find(name);
+    const found = find(this.#state, name);
     if (found === undefined) return createFirst(this.#state, wanted);
     if (managed(found) !== "true" || sameJson(found.spec, wanted.object.spec)) return;
     await updateObject(internalCall(this.#state, wanted, "PUT"), {
       change: () => filled(this.#state, wanted),
     });
-  }
-
-  #find(name: string): JsonObject | undefined {
-    return this.#state.cache.resource(prefix).get(prefix + name)?.object;
   }
 
   #report(error: unknown): void {

@@ -1,0 +1,139 @@
+import { dealHand } from "#apiserver/fairness/shuffle-shard.ts";
+
+/** A request that waits for its seats. */
+export interface Waiting {
+  readonly seats: number;
+  readonly arrivedMs: number;
+  /** Called once: with the queue it waited in when its turn has come. */
+  readonly start: (queue: FairQueue) => void;
+}
+
+export interface QueueSettings {
+  readonly queues: number;
+  readonly handSize: number;
+  readonly lengthMax: number;
+}
+
+/** One queue, and how much of its share those that came through it have had. */
+export class FairQueue {
+  readonly waiting: Waiting[] = [];
+  seatsWaiting = 0;
+  seatsInUse = 0;
+  /** In the time of the set: when its next request would begin if every queue had its equal share. */
+  nextStart = 0;
+}
+
+/** What a request is taken to last until it has ended, in seconds: upstream's guess. */
+const guessSeconds = 0.003;
+
+/**
+ * Queues that are served in turn so that each gets an equal share of the seats, whatever it asks for: start-time
+ * fair queueing. `time` goes as fast as seats fall to each active queue.
+ */
+export class FairQueues {
+  readonly #settings: QueueSettings;
+  readonly #queues: FairQueue[];
+  #time = 0;
+  #lastMs = 0;
+  #waiting = 0;
+
+  constructor(settings: QueueSettings, nowMs: number) {
+    this.#settings = settings;
+    this.#queues = Array.from({ length: settings.queues }, () => new FairQueue());
+    this.#lastMs = nowMs;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Puts a request into the shortest of its flow's queues; undefined when that is full. */
+  enqueue(flow: string, request: Waiting, seatsMax: number): FairQueue | undefined {
+    this.#advance(request.arrivedMs, seatsMax);
+    const queue = this.#shortest(flow);
+    if (queue === undefined || queue.waiting.length >= this.#settings.lengthMax) return undefined;
+    if (queue.waiting.length === 0 && queue.seatsInUse === 0) {
+      queue.nextStart = Math.max(queue.nextStart, this.#time);
+    }
+    queue.waiting.push(request);
+    queue.seatsWaiting += request.seats;
+    this.#waiting += 1;
+    return queue;
+  }
+
+  /** The length of the queue after a request came into it: for metrics. */
+  static lengthOf(queue: FairQueue): number {
+    return queue.waiting.length;
+  }
+
+  /** Takes out the request whose turn it is, if so many seats are free as it needs. */
+  next(seatsFree: number, nowMs: number, seatsMax: number): Waiting | undefined {
+    if (this.#waiting === 0) return undefined;
+    this.#advance(nowMs, seatsMax);
+    const queue = this.#first();
+    const request = queue?.waiting[0];
+    if (queue === undefined || request === undefined || request.seats > seatsFree) return undefined;
+    this.#take(queue, request);
+    queue.seatsInUse += request.seats;
+    queue.nextStart += request.seats * guessSeconds;
+    request.start(queue);
+    return request;
+  }
+
+  /** What the guess was wrong by is put right. */
+  finished(queue: FairQueue, seats: number, seconds: number): void {
+    queue.seatsInUse -= seats;
+    queue.nextStart += seats * (seconds - guessSeconds);
+  }
+
+  /** A request that waits no longer. */
+  withdraw(queue: FairQueue, request: Waiting): boolean {
+    if (!queue.waiting.includes(request)) return false;
+    this.#take(queue, request);
+    return true;
+  }
+
+  #take(queue: FairQueue, request: Waiting): void {
+    queue.waiting.splice(queue.waiting.indexOf(request), 1);
+    queue.seatsWaiting -= request.seats;
+    this.#waiting -= 1;
+  }
+
+  #shortest(flow: string): FairQueue | undefined {
+    const { handSize } = this.#settings;
+    let best: FairQueue | undefined;
+    for (const index of dealHand(flow, this.#queues.length, handSize)) {
+      const queue = this.#queues[index];
+      const isBetter = best === undefined || (queue !== undefined && load(queue) < load(best));
+      if (isBetter) best = queue;
+    }
+    return best;
+  }
+
+  #first(): FairQueue | undefined {
+    let best: FairQueue | undefined;
+    for (const queue of this.#queues) {
+      if (queue.waiting.length === 0) continue;
+      if (best === undefined || queue.nextStart < best.nextStart) best = queue;
+    }
+    return best;
+  }
+
+  #advance(nowMs: number, seatsMax: number): void {
+    const seconds = (nowMs - this.#lastMs) / 1_000;
+    this.#lastMs = nowMs;
+    if (seconds <= 0) return;
+    let active = 0;
+    let wanted = 0;
+    for (const queue of this.#queues) {
+      const seats = queue.seatsWaiting + queue.seatsInUse;
+      if (seats > 0) active += 1;
+      wanted += seats;
+    }
+    if (active > 0) this.#time += (seconds * Math.min(wanted, seatsMax)) / active;
+  }
+}
+
+function load(queue: FairQueue): number {
+  return queue.seatsWaiting + queue.seatsInUse;
+}

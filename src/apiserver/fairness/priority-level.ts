@@ -1,0 +1,139 @@
+import type { PriorityLevelConfiguration } from "#api/generated/types.ts";
+import { sameJson } from "#apiserver/objects/json.ts";
+import {
+  FairQueues,
+  type FairQueue,
+  type QueueSettings,
+  type Waiting,
+} from "#apiserver/fairness/fair-queues.ts";
+import { SeatDemand } from "#apiserver/fairness/seat-demand.ts";
+
+export type Rejection = "queue-full" | "concurrency-limit" | "time-out" | "cancelled";
+
+/** What a priority level is set to, read from its object. */
+export interface LevelSettings {
+  readonly exempt: boolean;
+  readonly shares: number;
+  readonly lendablePercent: number;
+  /** Absent: as much as there is. */
+  readonly borrowingLimitPercent: number | undefined;
+  /** Absent: what does not fit is refused. */
+  readonly queues: QueueSettings | undefined;
+}
+
+export function levelSettings({ spec }: PriorityLevelConfiguration): LevelSettings {
+  const exempt = spec?.type === "Exempt";
+  const common = exempt ? spec.exempt : spec?.limited;
+  const response = spec?.limited?.limitResponse;
+  const { queues = 64, handSize = 8, queueLengthLimit = 50 } = response?.queuing ?? {};
+  return {
+    exempt,
+    shares: common?.nominalConcurrencyShares ?? (exempt ? 0 : 30),
+    lendablePercent: common?.lendablePercent ?? 0,
+    borrowingLimitPercent: exempt ? undefined : spec?.limited?.borrowingLimitPercent,
+    queues:
+      !exempt && response?.type === "Queue"
+        ? { queues: Math.min(queues, queuesMax), handSize, lengthMax: queueLengthLimit }
+        : undefined,
+  };
+}
+
+/** More are never useful here, and each costs a walk. */
+const queuesMax = 1_024;
+
+/** The seats of one priority level, who has them and who waits for them. */
+export class PriorityLevel {
+  readonly name: string;
+  readonly demand: SeatDemand;
+  uid = "";
+  settings: LevelSettings;
+  nominal = 0;
+  lower = 0;
+  upper = 0;
+  /** How many seats it may use now. */
+  current = 0;
+  target = 0;
+  executing = 0;
+  seatsInUse = 0;
+  #queues: FairQueues | undefined;
+
+  constructor(name: string, settings: LevelSettings, nowMs: number) {
+    this.name = name;
+    this.settings = settings;
+    this.demand = new SeatDemand(nowMs);
+    this.#queues = settings.queues && new FairQueues(settings.queues, nowMs);
+  }
+
+  /** What waits in queues that are no longer asked for goes on waiting in the same way. */
+  configure(settings: LevelSettings, nowMs: number): void {
+    const before = this.settings;
+    this.settings = settings;
+    if (sameJson(before.queues, settings.queues) || this.waiting > 0) return;
+    this.#queues = settings.queues && new FairQueues(settings.queues, nowMs);
+  }
+
+  get waiting(): number {
+    return this.#queues?.waiting ?? 0;
+  }
+
+  /** The most seats that one request may take. */
+  get seatsMax(): number {
+    const { queues } = this.settings;
+    const byHand = queues ? this.nominal / queues.handSize : this.nominal;
+    return Math.max(1, Math.floor(Math.min(widestShare * this.nominal, byHand)));
+  }
+
+  /** Whether a request may begin at once: nobody waits, and there is room. */
+  fits(seats: number): boolean {
+    if (this.settings.exempt) return true;
+    return this.waiting === 0 && this.seatsInUse + Math.min(seats, this.current) <= this.current;
+  }
+
+  begin(seats: number, nowMs: number): void {
+    this.executing += 1;
+    this.seatsInUse += seats;
+    this.demand.change(seats, nowMs);
+  }
+
+  end(seats: number, nowMs: number): void {
+    this.executing -= 1;
+    this.seatsInUse -= seats;
+    this.demand.change(-seats, nowMs);
+    if (this.waiting > 0) this.dispatch(nowMs);
+  }
+
+  enqueue(flow: string, request: Waiting): FairQueue | Rejection {
+    if (this.#queues === undefined) return "concurrency-limit";
+    const queue = this.#queues.enqueue(flow, request, this.current);
+    if (queue === undefined) return "queue-full";
+    this.demand.change(request.seats, request.arrivedMs);
+    return queue;
+  }
+
+  withdraw(queue: FairQueue, request: Waiting, nowMs: number): boolean {
+    const waited = this.#queues?.withdraw(queue, request) ?? false;
+    if (waited) this.demand.change(-request.seats, nowMs);
+    return waited;
+  }
+
+  finished(queue: FairQueue, seats: number, seconds: number): void {
+    this.#queues?.finished(queue, seats, seconds);
+  }
+
+  /** Lets in whose turn it is, as long as there is room. */
+  dispatch(nowMs: number): void {
+    for (;;) {
+      const free = this.current - this.seatsInUse;
+      // One that is wider than all there is goes alone.
+      const room = this.seatsInUse === 0 ? Number.MAX_SAFE_INTEGER : free;
+      if (room <= 0) return;
+      const request = this.#queues?.next(room, nowMs, this.current);
+      if (request === undefined) return;
+      // What waited is wanted still; `begin` counts it again.
+      this.demand.change(-request.seats, nowMs);
+    }
+  }
+}
+
+/** As upstream: no request takes more than this part of its level. */
+const widestShare = 0.15;
