@@ -16,7 +16,6 @@ import { createDeploymentController } from "#controllers/deployment/deployment-c
 import { createDisruptionController } from "#controllers/disruption/disruption-controller.ts";
 import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
 import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
-import { createEphemeralVolumeController } from "#controllers/ephemeral-volume/ephemeral-volume-controller.ts";
 import { createGarbageCollector } from "#controllers/garbage-collector/garbage-collector.ts";
 import { createAutoscalerController } from "#controllers/horizontal-pod-autoscaler/autoscaler-controller.ts";
 import { createJobController } from "#controllers/job/job-controller.ts";
@@ -25,11 +24,13 @@ import { createNodeIpamController } from "#controllers/node-ipam/node-ipam-contr
 import type { IpamRanges } from "#controllers/node-ipam/node-ipam-controller.ts";
 import { createNodeLifecycleController } from "#controllers/node-lifecycle/node-lifecycle-controller.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
+import { createEphemeralVolumeController } from "#controllers/ephemeral-volume/ephemeral-volume-controller.ts";
 import { createLocalPathClassController } from "#controllers/persistent-volume/local-path-class-controller.ts";
 import { createPersistentVolumeController } from "#controllers/persistent-volume/persistent-volume-controller.ts";
 import { createPodGcController } from "#controllers/pod-gc/pod-gc-controller.ts";
 import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
 import { createReplicationController } from "#controllers/replication-controller/replication-controller.ts";
+import { createResourceClaimController } from "#controllers/resource-claim/resource-claim-controller.ts";
 import { createResourceQuotaController } from "#controllers/resource-quota/resource-quota-controller.ts";
 import { createRootCaController } from "#controllers/root-ca/root-ca-controller.ts";
 import { createServiceAccountController } from "#controllers/service-account/service-account-controller.ts";
@@ -43,6 +44,8 @@ import { createOwnWritesClient } from "#reconcile/own-writes.ts";
 
 export interface ControllersParts {
   readonly client: Client;
+  /** A client that acts as this account of kube-system; absent: all act as `client`. */
+  readonly clientAs?: (account: string) => Client;
   /** Over the same client; shared with whoever else reads in this process. */
   readonly informers: Informers;
   readonly clock: Clock;
@@ -66,58 +69,67 @@ export function createControllers(parts: ControllersParts): AsyncDisposable {
 
 /** All controllers, not yet started: also for the table of what each reads and writes. */
 export function allControllers(parts: ControllersParts): readonly Controller[] {
-  const kit = kitOf(parts);
+  const as = (account: string): ControllerKit => kitOf(parts, account);
   return [
-    createDeploymentController(kit),
-    createReplicaSetController(kit),
-    createReplicationController(kit),
-    createStatefulSetController(kit),
-    createDaemonSetController(kit),
-    createJobController(kit),
-    createCronJobController(kit),
-    createAutoscalerController(kit),
-    createPersistentVolumeController(kit),
-    createLocalPathClassController(kit),
-    createEphemeralVolumeController(kit),
-    createDisruptionController(kit),
-    createEndpointsController(kit),
-    createEndpointSliceController(kit),
-    createNamespaceController(kit),
-    createServiceAccountController(kit),
-    createRootCaController(kit, parts.rootCa),
-    createNodeLifecycleController(kit),
-    createTaintEvictionController(kit),
-    createPodGcController(kit),
-    createResourceQuotaController(kit),
-    createClaimProtectionController(kit),
-    createVolumeProtectionController(kit),
-    ...joiningControllers(kit, parts),
+    createDeploymentController(as("deployment-controller")),
+    createReplicaSetController(as("replicaset-controller")),
+    createReplicationController(as("replication-controller")),
+    createStatefulSetController(as("statefulset-controller")),
+    createDaemonSetController(as("daemon-set-controller")),
+    createJobController(as("job-controller"), as("ttl-after-finished-controller")),
+    createCronJobController(as("cronjob-controller")),
+    createAutoscalerController(as("horizontal-pod-autoscaler")),
+    createPersistentVolumeController(as("persistent-volume-binder")),
+    createLocalPathClassController(kitOf(parts)),
+    createEphemeralVolumeController(as("ephemeral-volume-controller")),
+    createDisruptionController(as("disruption-controller")),
+    createEndpointsController(as("endpoint-controller")),
+    createEndpointSliceController(as("endpointslice-controller")),
+    createNamespaceController(as("namespace-controller")),
+    createServiceAccountController(as("service-account-controller")),
+    createRootCaController(as("root-ca-cert-publisher"), parts.rootCa),
+    createNodeLifecycleController(as("node-controller")),
+    createTaintEvictionController(as("node-controller")),
+    createPodGcController(as("pod-garbage-collector")),
+    createResourceClaimController(as("resource-claim-controller")),
+    createResourceQuotaController(as("resourcequota-controller")),
+    createClaimProtectionController(as("pvc-protection-controller")),
+    createVolumeProtectionController(as("pv-protection-controller")),
+    ...joiningControllers(as, parts),
     // Last: what the others read, it reads with them.
-    createGarbageCollector(kit),
+    createGarbageCollector(as("generic-garbage-collector")),
   ];
 }
 
 /** What lets nodes and users join: tokens, certificates, ranges of addresses. */
 function joiningControllers(
-  kit: ControllerKit,
+  as: (account: string) => ControllerKit,
   { signCertificate, ipam }: ControllersParts,
 ): readonly Controller[] {
-  const tokens = createTokenInformer(kit);
+  const tokens = createTokenInformer(as("token-cleaner"));
   return [
-    createTokenCleanerController(kit, tokens),
-    createBootstrapSignerController(kit, tokens),
-    createApprovingController(kit),
-    ...(signCertificate ? [createSigningController(kit, signCertificate)] : []),
-    createCleanerController(kit),
-    ...(ipam ? [createNodeIpamController(kit, ipam)] : []),
+    createTokenCleanerController(as("token-cleaner"), tokens),
+    createBootstrapSignerController(as("bootstrap-signer"), tokens),
+    createApprovingController(as("certificate-controller")),
+    ...(signCertificate
+      ? [createSigningController(as("certificate-controller"), signCertificate)]
+      : []),
+    createCleanerController(as("certificate-controller")),
+    ...(ipam ? [createNodeIpamController(as("node-controller"), ipam)] : []),
   ];
 }
 
-function kitOf(parts: ControllersParts): ControllerKit {
-  const { client, clock, log, signal } = parts;
+/** Writes are made as the account, reads are shared. */
+function kitOf(parts: ControllersParts, account?: string): ControllerKit {
+  const { clock, log, signal } = parts;
+  const writer = (account !== undefined && parts.clientAs?.(account)) || parts.client;
+  const client: Client = { ...writer };
+  for (const verb of reading) Reflect.set(client, verb, Reflect.get(parts.client, verb));
   return {
     ...parts,
-    client: createOwnWritesClient(parts),
+    client: createOwnWritesClient({ ...parts, client }),
     recorder: (component) => createEventRecorder({ client, clock, log, signal, component }),
   };
 }
+
+const reading: readonly (keyof Client)[] = ["get", "list", "watch", "read"];

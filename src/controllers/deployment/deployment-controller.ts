@@ -75,9 +75,10 @@ export function createDeploymentController(kit: ControllerKit): Controller {
         await remove(action.replicaSet, signal);
         return deployment;
       case "noteRevision": {
-        const annotations = { [revisionAnnotation]: action.revision };
-        const patch = { kind: "merge" as const, value: { metadata: { annotations } } };
-        return client.patch(deployments, placeOf(deployment), patch, { signal });
+        const { metadata } = deployment;
+        const annotations = { ...metadata.annotations, [revisionAnnotation]: action.revision };
+        const noted = { ...deployment, metadata: { ...metadata, annotations } };
+        return client.update(deployments, noted, { signal });
       }
     }
   };

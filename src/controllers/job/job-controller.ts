@@ -27,7 +27,7 @@ import {
 } from "#reconcile/owners.ts";
 
 /** Runs a Job's pods until as many as wanted succeeded, or too many failed; and removes Jobs past their time. */
-export function createJobController(kit: ControllerKit): Controller {
+export function createJobController(kit: ControllerKit, expiry = kit): Controller {
   const { client, informers, clock, log } = kit;
   const informer = informers.of(jobs);
   const podInformer = informers.of(pods, claimIndexes);
@@ -106,7 +106,7 @@ export function createJobController(kit: ControllerKit): Controller {
     const preconditions = uid ? { preconditions: { uid } } : {};
     const options = { propagationPolicy: "Foreground" as const, ...preconditions };
     try {
-      await client.delete(jobs, parseKey(keyOf(job)), { ...options, signal: run.signal });
+      await expiry.client.delete(jobs, parseKey(keyOf(job)), { ...options, signal: run.signal });
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }

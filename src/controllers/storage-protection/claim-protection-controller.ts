@@ -14,7 +14,9 @@ export function createClaimProtectionController(kit: ControllerKit): Controller 
   return createController({
     name: "persistentvolumeclaim-protection",
     reads: ["persistentvolumeclaims", "pods"],
-    writes: [{ resource: "persistentvolumeclaims", fields: "metadata.finalizers" }],
+    writes: [
+      { resource: "persistentvolumeclaims", fields: "metadata.finalizers", of: "being deleted" },
+    ],
     sources: [
       keysFrom(claims, ({ object }) => (isGoing(object, finalizer) ? [keyOf(object)] : [])),
       keysFrom(podInformer, (change) => keysOfChange(change, claimsOf)),

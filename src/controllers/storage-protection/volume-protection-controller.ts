@@ -11,7 +11,7 @@ export function createVolumeProtectionController(kit: ControllerKit): Controller
   return createController({
     name: "persistentvolume-protection",
     reads: ["persistentvolumes"],
-    writes: [{ resource: "persistentvolumes", fields: "metadata.finalizers" }],
+    writes: [{ resource: "persistentvolumes", fields: "metadata.finalizers", of: "being deleted" }],
     sources: [
       keysFrom(volumes, ({ object }) => (isGoing(object, finalizer) ? [keyOf(object)] : [])),
     ],
