@@ -30,7 +30,6 @@ import { createPersistentVolumeController } from "#controllers/persistent-volume
 import { createPodGcController } from "#controllers/pod-gc/pod-gc-controller.ts";
 import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
 import { createReplicationController } from "#controllers/replication-controller/replication-controller.ts";
-import { createResourceClaimController } from "#controllers/resource-claim/resource-claim-controller.ts";
 import { createResourceQuotaController } from "#controllers/resource-quota/resource-quota-controller.ts";
 import { createRootCaController } from "#controllers/root-ca/root-ca-controller.ts";
 import { createServiceAccountController } from "#controllers/service-account/service-account-controller.ts";
@@ -91,7 +90,6 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createNodeLifecycleController(as("node-controller")),
     createTaintEvictionController(as("node-controller")),
     createPodGcController(as("pod-garbage-collector")),
-    createResourceClaimController(as("resource-claim-controller")),
     createResourceQuotaController(as("resourcequota-controller")),
     createClaimProtectionController(as("pvc-protection-controller")),
     createVolumeProtectionController(as("pv-protection-controller")),
