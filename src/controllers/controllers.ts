@@ -15,6 +15,7 @@ import { createDaemonSetController } from "#controllers/daemon-set/daemon-set-co
 import { createDeploymentController } from "#controllers/deployment/deployment-controller.ts";
 import { createDisruptionController } from "#controllers/disruption/disruption-controller.ts";
 import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
+import { createMirroringController } from "#controllers/endpoint-slice-mirroring/mirroring-controller.ts";
 import { createEndpointsController } from "#controllers/endpoints/endpoints-controller.ts";
 import { createGarbageCollector } from "#controllers/garbage-collector/garbage-collector.ts";
 import { createAutoscalerController } from "#controllers/horizontal-pod-autoscaler/autoscaler-controller.ts";
@@ -22,6 +23,7 @@ import { createJobController } from "#controllers/job/job-controller.ts";
 import { createNamespaceController } from "#controllers/namespace/namespace-controller.ts";
 import { createNodeIpamController } from "#controllers/node-ipam/node-ipam-controller.ts";
 import type { IpamRanges } from "#controllers/node-ipam/node-ipam-controller.ts";
+import { createNodeTtlController } from "#controllers/node-ttl/node-ttl-controller.ts";
 import { createNodeLifecycleController } from "#controllers/node-lifecycle/node-lifecycle-controller.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createEphemeralVolumeController } from "#controllers/ephemeral-volume/ephemeral-volume-controller.ts";
@@ -84,10 +86,12 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createDisruptionController(as("disruption-controller")),
     createEndpointsController(as("endpoint-controller")),
     createEndpointSliceController(as("endpointslice-controller")),
+    createMirroringController(as("endpointslicemirroring-controller")),
     createNamespaceController(as("namespace-controller")),
     createServiceAccountController(as("service-account-controller")),
     createRootCaController(as("root-ca-cert-publisher"), parts.rootCa),
     createNodeLifecycleController(as("node-controller")),
+    createNodeTtlController(as("ttl-controller")),
     createTaintEvictionController(as("node-controller")),
     createPodGcController(as("pod-garbage-collector")),
     createResourceQuotaController(as("resourcequota-controller")),

@@ -29,6 +29,7 @@ export function planDaemonSet(observed: ObservedDaemonSet): DaemonPlan {
   const fitness = new Map(nodes.map((node) => [nameOf(node), fitnessOf(set, node)]));
   const create: string[] = [];
   const remove: Pod[] = [];
+  const surge = surgeOf(set, [...fitness.values()].filter(({ run }) => run).length);
   for (const [name, { run, stay }] of fitness) {
     const here = (byNode.get(name) ?? []).filter(({ metadata }) => !metadata.deletionTimestamp);
     const ended = here.filter(isPodFinished);
@@ -36,15 +37,67 @@ export function planDaemonSet(observed: ObservedDaemonSet): DaemonPlan {
     remove.push(...ended);
     if (!stay) remove.push(...alive);
     else if (run && (byNode.get(name) ?? []).length === 0) create.push(name);
-    else remove.push(...alive.slice(1));
+    else if (surge === 0) remove.push(...alive.slice(1));
+    else remove.push(...superseded(observed, alive));
   }
   const wanted = [...fitness].filter(([, { run }]) => run).map(([name]) => name);
   const leaving = set.metadata.deletionTimestamp !== undefined;
   const status = statusOf(observed, wanted, byNode);
   if (leaving) return { create: [], delete: [], status };
+  if (surge > 0) {
+    const ahead = surgeNodes(observed, { wanted, byNode, surge });
+    return { create: [...create, ...ahead], delete: remove, status };
+  }
   const busy = create.length > 0 || remove.length > 0;
   const outdated = busy ? [] : outdatedPods(observed, wanted, byNode);
   return { create, delete: [...remove, ...outdated], status };
+}
+
+/** How many nodes may have two pods while an update goes on; 0: an update replaces pods. */
+function surgeOf({ spec }: DaemonSet, nodeCount: number): number {
+  if (spec?.updateStrategy?.type === "OnDelete") return 0;
+  return resolveShare(spec?.updateStrategy?.rollingUpdate?.maxSurge ?? 0, nodeCount, Math.ceil);
+}
+
+/** What goes of one node's pods, from the oldest: the old one once it serves nobody or the new one is available. */
+function superseded(observed: ObservedDaemonSet, alive: readonly Pod[]): readonly Pod[] {
+  const isNew = (pod: Pod): boolean => hashOf(pod) === observed.hash;
+  const [newer, ...moreNew] = alive.filter(isNew);
+  const [older, ...moreOld] = alive.filter((pod) => !isNew(pod));
+  const done =
+    older !== undefined &&
+    newer !== undefined &&
+    (!isPodReady(older) || isAvailable(observed, newer));
+  return [...moreNew, ...moreOld, ...(done ? [older] : [])];
+}
+
+/** Nodes that get the new pod beside the old one. Where the old one serves nobody, that costs nothing. */
+function surgeNodes(
+  observed: ObservedDaemonSet,
+  {
+    wanted,
+    byNode,
+    surge,
+  }: {
+    readonly wanted: readonly string[];
+    readonly byNode: ReadonlyMap<string, readonly Pod[]>;
+    readonly surge: number;
+  },
+): readonly string[] {
+  let room = surge;
+  const free: string[] = [];
+  const candidates: string[] = [];
+  for (const name of wanted) {
+    const alive = (byNode.get(name) ?? []).filter((pod) => !isPodFinished(pod));
+    const newer = alive.find((pod) => hashOf(pod) === observed.hash);
+    const older = alive.find((pod) => hashOf(pod) !== observed.hash);
+    if (newer !== undefined && older !== undefined) {
+      if (!isAvailable(observed, newer)) room--;
+    } else if (newer === undefined && older !== undefined) {
+      (isAvailable(observed, older) ? candidates : free).push(name);
+    }
+  }
+  return [...free, ...candidates.slice(0, Math.max(0, room))];
 }
 
 function outdatedPods(

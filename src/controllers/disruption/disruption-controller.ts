@@ -1,4 +1,9 @@
-import type { Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from "#api/generated/types.ts";
+import type {
+  OwnerReference,
+  Pod,
+  PodDisruptionBudget,
+  PodDisruptionBudgetStatus,
+} from "#api/generated/types.ts";
 import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
 import {
   deployments,
@@ -16,6 +21,7 @@ import {
 } from "#controllers/disruption/plan-disruption.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { keysOfChange } from "#controllers/replica-set/replica-set-controller.ts";
+import { readScale } from "#controllers/horizontal-pod-autoscaler/target-scale.ts";
 import { sameJson } from "#controllers/same-json.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
 import { controllerRefOf } from "#reconcile/owners.ts";
@@ -47,7 +53,7 @@ export function createDisruptionController(kit: ControllerKit): Controller {
         message: "No matching pods found",
       });
     }
-    const scale = needsScale(budget) ? scaleOf(budget, matching) : 0;
+    const scale = needsScale(budget) ? await scaleOf(budget, matching, run.signal) : 0;
     const nowMs = clock.now();
     if (typeof scale === "string") {
       recorder.record(budget, {
@@ -81,14 +87,20 @@ export function createDisruptionController(kit: ControllerKit): Controller {
     });
 
   /** What the controllers of the pods want together; a text when one is not known. */
-  const scaleOf = (budget: PodDisruptionBudget, matching: readonly Pod[]): number | string => {
+  const scaleOf = async (
+    budget: PodDisruptionBudget,
+    matching: readonly Pod[],
+    signal: AbortSignal,
+  ): Promise<number | string> => {
     const scales = new Map<string, number>();
     let unmanaged = false;
     for (const pod of matching) {
       const reference = controllerRefOf(pod);
       if (reference === undefined) unmanaged = true;
       else if (!scales.has(reference.uid)) {
-        const found = scaleOfController(namespaceOf(pod), reference);
+        const found =
+          scaleOfController(namespaceOf(pod), reference) ??
+          (await scaleOfAny(namespaceOf(pod), reference, signal));
         if (found === undefined)
           return `found no controllers for pod ${JSON.stringify(nameOf(pod))}`;
         scales.set(found.uid, found.replicas);
@@ -113,6 +125,23 @@ export function createDisruptionController(kit: ControllerKit): Controller {
       if (found !== undefined) return found;
     }
     return { uid, replicas: owner.spec?.replicas ?? 1 };
+  };
+
+  /** Of a kind of somebody else's: its `scale` says how many it wants. */
+  const scaleOfAny = async (
+    namespace: string,
+    reference: OwnerReference,
+    signal: AbortSignal,
+  ): Promise<{ readonly uid: string; readonly replicas: number } | undefined> => {
+    if (reference.kind in scaled) return undefined;
+    try {
+      const { replicas } = await readScale(client, { ...reference, namespace }, signal);
+      return { uid: reference.uid, replicas };
+    } catch (error) {
+      signal.throwIfAborted();
+      log.debug("a controller's scale cannot be read", { reference: reference.name, error });
+      return undefined;
+    }
   };
 
   const tellUnmanaged = (budget: PodDisruptionBudget): void =>

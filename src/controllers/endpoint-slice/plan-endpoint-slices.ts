@@ -1,6 +1,7 @@
 import type {
   DiscoveryV1EndpointPort,
   Endpoint,
+  EndpointHints,
   EndpointSlice,
   Pod,
   Service,
@@ -138,18 +139,29 @@ function endpointOf(
   const nodeName = pod.spec?.nodeName;
   const zone = nodeName ? zoneOf(nodeName) : undefined;
   const hostname = hostnameIn(service, pod);
+  const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
+  const hints = ready ? hintsOf(service, { nodeName, zone }) : undefined;
   return {
     addresses,
-    conditions: {
-      ready: service.spec?.publishNotReadyAddresses === true || (serving && !terminating),
-      serving,
-      terminating,
-    },
+    conditions: { ready, serving, terminating },
     ...(hostname && { hostname }),
     targetRef: targetRefOf(pod),
     ...(nodeName && { nodeName }),
     ...(zone && { zone }),
+    ...(hints && { hints }),
   };
+}
+
+/** For whom an endpoint is meant first, as the service's `trafficDistribution` wants it. */
+function hintsOf(
+  { spec }: Service,
+  { nodeName, zone }: { readonly nodeName: string | undefined; readonly zone: string | undefined },
+): EndpointHints | undefined {
+  const distribution = spec?.trafficDistribution ?? "";
+  if (!["PreferClose", "PreferSameZone", "PreferSameNode"].includes(distribution)) return undefined;
+  const forNodes = distribution === "PreferSameNode" && nodeName ? [{ name: nodeName }] : undefined;
+  if (zone === undefined && forNodes === undefined) return undefined;
+  return { ...(zone && { forZones: [{ name: zone }] }), ...(forNodes && { forNodes }) };
 }
 
 function fill(service: Service, group: Group, current: readonly EndpointSlice[]): SlicePlan {

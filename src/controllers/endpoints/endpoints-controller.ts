@@ -16,7 +16,8 @@ export function createEndpointsController(kit: ControllerKit): Controller {
   const podInformer = informers.of(pods);
   const informer = informers.of(endpoints);
 
-  const reconcile = async (key: string, { signal }: Run): Promise<void> => {
+  const reconcile = async (key: string, run: Run): Promise<void> => {
+    const { signal } = run;
     const at = parseKey(key);
     const service = serviceInformer.get(at);
     const current = informer.get(at);
@@ -25,6 +26,7 @@ export function createEndpointsController(kit: ControllerKit): Controller {
       return;
     }
     if (!selectsPods(service)) return;
+    run.rest(current?.subsets?.[0]?.addresses?.length ?? 0);
     const wanted = planEndpoints(service, podInformer.list(at.namespace), current);
     try {
       if (current === undefined) await client.create(endpoints, wanted, { signal });

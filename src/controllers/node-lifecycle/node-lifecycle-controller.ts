@@ -1,13 +1,16 @@
-import type { Node, Pod } from "#api/generated/types.ts";
+import type { Node, Pod, Taint } from "#api/generated/types.ts";
 import { nameOf, namespaceOf, parseKey } from "#api/meta.ts";
 import { leases, nodes, pods } from "#api/resources.ts";
 import { isNotFound } from "#api/status.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { createInformer } from "#client/create-informer.ts";
+import type { Change } from "#client/informer.ts";
 import { conditionOf, planNode } from "#controllers/node-lifecycle/plan-node.ts";
+import { EvictionPace, zoneOf } from "#controllers/node-lifecycle/zones.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { podNodeIndex } from "#controllers/pods/pod-node-index.ts";
 import { isPodReady } from "#controllers/pods/pod-state.ts";
+import { sameJson } from "#controllers/same-json.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
 
 /** Marks nodes that fell silent, and taints nodes by their conditions. */
@@ -18,6 +21,7 @@ export function createNodeLifecycleController(kit: ControllerKit): Controller {
   const leaseOptions = { namespace: "kube-node-lease", signal: ended, clock, log };
   const leaseInformer = createInformer(client, leases, leaseOptions);
   const recorder = kit.recorder("node-controller");
+  const pace = new EvictionPace();
   /** What each node last said, and when this process saw it: clocks of nodes are not trusted. */
   const heard = new Map<string, { readonly said: string; readonly atMs: number }>();
 
@@ -36,6 +40,7 @@ export function createNodeLifecycleController(kit: ControllerKit): Controller {
     const node = informer.get(parseKey(key));
     if (node === undefined) return void heard.delete(key);
     const plan = planNode({ node, heardAtMs: heardAt(node), nowMs: clock.now() });
+    const taints = plan.taints && paced(node, plan.taints, run);
     if (plan.againInMs !== undefined) run.requeue(plan.againInMs);
     let current = node;
     if (plan.conditions) {
@@ -43,14 +48,37 @@ export function createNodeLifecycleController(kit: ControllerKit): Controller {
       const options = { subresource: "status", signal: run.signal };
       current = await client.update(nodes, { ...node, status }, options);
     }
-    if (plan.taints) {
+    if (taints && !sameJson(taints, node.spec?.taints ?? [])) {
       const { resourceVersion } = current.metadata;
-      const taints = plan.taints.length > 0 ? plan.taints : null;
-      const value = { metadata: { resourceVersion }, spec: { taints } };
+      const value = {
+        metadata: { resourceVersion },
+        spec: { taints: taints.length > 0 ? taints : null },
+      };
       await client.patch(nodes, { name: key }, { kind: "merge", value }, { signal: run.signal });
     }
     if (plan.becameUnready) tellUnready(node);
     if (!isReady(current)) await markPods(key, run.signal);
+  };
+
+  /** Taints that evict come one node after another; until then it only gets no new pods. */
+  const paced = (node: Node, wanted: readonly Taint[], run: Run): readonly Taint[] => {
+    const known = node.spec?.taints ?? [];
+    const isNew = ({ key, effect }: Taint): boolean =>
+      effect === "NoExecute" && !known.some((one) => one.key === key && one.effect === effect);
+    const evicting = wanted.filter(isNew);
+    if (evicting.length === 0) return wanted;
+    const waitMs = pace.take(zoneOf(node), clock.now());
+    if (waitMs === 0) return wanted;
+    if (waitMs !== undefined) run.requeue(waitMs);
+    return wanted.filter((taint) => !evicting.includes(taint));
+  };
+
+  /** When a zone's state changes, all its nodes' turn may have come. */
+  const concerned = function* ({ kind, object }: Change<Node>): Generator<string> {
+    yield nameOf(object);
+    const now = kind === "deleted" ? undefined : { zone: zoneOf(object), isReady: isReady(object) };
+    if (!pace.note(nameOf(object), now)) return;
+    for (const node of informer.list()) if (!isReady(node)) yield nameOf(node);
   };
 
   const tellUnready = (node: Node): void => {
@@ -89,7 +117,7 @@ export function createNodeLifecycleController(kit: ControllerKit): Controller {
       { resource: "pods", fields: "status.conditions.Ready", of: "on nodes not ready" },
     ],
     sources: [
-      keysFrom(informer, ({ object }) => [nameOf(object)]),
+      keysFrom(informer, concerned),
       // A lease renewed needs no work: when the silence would be too long, it is looked at.
       keysFrom(leaseInformer, () => []),
       keysFrom(podInformer, () => []),
