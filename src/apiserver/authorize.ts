@@ -1,5 +1,5 @@
 import { StatusError } from "#api/status.ts";
-import type { Attributes, Authorizer } from "#apiserver/authorizer.ts";
+import type { Attributes, Authorizer, Decision } from "#apiserver/authorizer.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 
@@ -16,9 +16,14 @@ export function attributesOf(
 
 const collectionVerbs: ReadonlySet<string> = new Set(["list", "watch", "deletecollection"]);
 
-/** Refuses with 403 what the authorizer does not allow. */
-export async function authorize(authorizer: Authorizer, attributes: Attributes): Promise<void> {
+/** Refuses with 403 what the authorizer does not allow. `told` hears what was decided. */
+export async function authorize(
+  authorizer: Authorizer,
+  attributes: Attributes,
+  told?: (decision: Decision) => void,
+): Promise<void> {
   const decision = await authorizer.authorize(attributes);
+  told?.(decision);
   if (!decision.allowed) throw refusalOf(attributes, decision.reason);
 }
 

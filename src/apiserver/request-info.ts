@@ -47,7 +47,8 @@ function groupVersionOf(segments: readonly string[]): GroupVersion | undefined {
   return undefined;
 }
 
-function nonResource(method: string, path: string): RequestInfo {
+/** What a path that is no resource's asks for. */
+export function nonResource(method: string, path: string): RequestInfo {
   return {
     isResource: false,
     verb: method.toLowerCase(),

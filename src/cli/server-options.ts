@@ -8,6 +8,19 @@ export interface ServerFlags {
   readonly etcdCertfile?: string;
   readonly etcdKeyfile?: string;
   readonly encryptionProviderConfig?: string;
+  readonly auditPolicyFile?: string;
+  readonly auditLogPath?: string;
+  readonly auditLogFormat?: "json" | "legacy";
+  readonly auditLogMaxsize?: number;
+  readonly auditLogMaxage?: number;
+  readonly auditLogMaxbackup?: number;
+  readonly auditWebhookConfigFile?: string;
+  readonly auditWebhookInitialBackoff?: string;
+  readonly auditWebhookBatchBufferSize?: number;
+  readonly auditWebhookBatchMaxSize?: number;
+  readonly auditWebhookBatchMaxWait?: string;
+  readonly auditWebhookBatchThrottleQps?: number;
+  readonly auditWebhookBatchThrottleBurst?: number;
   readonly host?: string;
   readonly advertiseAddress?: string;
   readonly authenticationConfig?: string;
@@ -24,6 +37,7 @@ export interface ServerFlags {
   readonly authenticationTokenWebhookVersion?: string;
   readonly authenticationTokenWebhookCacheTtl?: string;
   readonly authorizationConfig?: string;
+  readonly loginConfig?: string;
   /** Names with commas between. */
   readonly enableAdmissionPlugins?: string;
   readonly disableAdmissionPlugins?: string;
@@ -97,6 +111,11 @@ const serverFlagTable: readonly Flag[] = [
     text: "who decides on access, in which order, as an AuthorizationConfiguration",
   },
   {
+    name: "login-config",
+    value: "file",
+    text: "the LDAP directory whose people use `kogge login`, as a LoginConfiguration",
+  },
+  {
     name: "enable-admission-plugins",
     value: "text",
     text: "admission plugins beyond those that act by default: AlwaysPullImages,PodNodeSelector",
@@ -108,8 +127,53 @@ const serverFlagTable: readonly Flag[] = [
   },
 ];
 
+const auditFlagTable: readonly Flag[] = [
+  { name: "audit-policy-file", value: "file", text: "what is recorded (audit.k8s.io/v1 Policy)" },
+  {
+    name: "audit-log-path",
+    value: "file",
+    text: "the file for the record of requests; - for standard output (none is kept)",
+  },
+  {
+    name: "audit-log-format",
+    value: "text",
+    text: "how it is written",
+    choices: ["json", "legacy"],
+  },
+  { name: "audit-log-maxsize", value: "number", text: "megabytes before it is rotated (100)" },
+  { name: "audit-log-maxage", value: "number", text: "days to keep rotated files (0: any)" },
+  { name: "audit-log-maxbackup", value: "number", text: "how many to keep (10; 0: all)" },
+  {
+    name: "audit-webhook-config-file",
+    value: "file",
+    text: "a kubeconfig of the service to which the record is sent",
+  },
+  {
+    name: "audit-webhook-initial-backoff",
+    value: "duration",
+    text: "wait before the second attempt (10s)",
+  },
+  { name: "audit-webhook-batch-buffer-size", value: "number", text: "events that wait (10000)" },
+  { name: "audit-webhook-batch-max-size", value: "number", text: "events in a batch (400)" },
+  {
+    name: "audit-webhook-batch-max-wait",
+    value: "duration",
+    text: "how long a batch waits for more (30s)",
+  },
+  {
+    name: "audit-webhook-batch-throttle-qps",
+    value: "number",
+    text: "batches a second (10; 0: any number)",
+  },
+  {
+    name: "audit-webhook-batch-throttle-burst",
+    value: "number",
+    text: "batches at once after a pause (15)",
+  },
+];
+
 export function addServerFlags(command: Command): Command {
-  for (const flag of serverFlagTable) {
+  for (const flag of [...serverFlagTable, ...auditFlagTable]) {
     const option = new Option(`--${flag.name} <${flag.value}>`, flag.text);
     if (flag.choices) option.choices(flag.choices);
     else option.argParser((text) => parse(flag, text));
@@ -120,7 +184,7 @@ export function addServerFlags(command: Command): Command {
 
 /** The flags among a command's options; those not given are absent. */
 export function serverFlagsOf(options: object): ServerFlags {
-  const given = serverFlagTable.flatMap(({ name }) => {
+  const given = [...serverFlagTable, ...auditFlagTable].flatMap(({ name }) => {
     const value = valueOf(options, name);
     return value === undefined ? [] : [[fieldOf(name), value] as const];
   });
@@ -129,7 +193,7 @@ export function serverFlagsOf(options: object): ServerFlags {
 
 /** The words that give the same flags again. */
 export function serverFlagWords(flags: ServerFlags): string[] {
-  return serverFlagTable.flatMap(({ name }) => {
+  return [...serverFlagTable, ...auditFlagTable].flatMap(({ name }) => {
     const value = valueOf(flags, name);
     return value === undefined ? [] : [`--${name}`, String(value)];
   });

@@ -13,6 +13,7 @@ import type { Resource } from "#api/resource.ts";
 import { isNotFound } from "#api/status.ts";
 import { uidOf } from "#api/meta.ts";
 import type { AdmissionChoice } from "#apiserver/admission/admission-order.ts";
+import type { Auditor } from "#apiserver/audit/auditor.ts";
 import { createApiServer } from "#apiserver/server.ts";
 import type { ApiServer } from "#apiserver/server.ts";
 import type { UserInfo } from "#apiserver/request.ts";
@@ -37,6 +38,7 @@ import type { Informers } from "#client/informers.ts";
 import { createControllers } from "#controllers/controllers.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
 import { openLogins, reviewerOfAll } from "#main/logins.ts";
+import type { AuditParts } from "#main/audit.ts";
 import { versionInfo } from "#main/build-info.ts";
 import { ensureJoiningObjects } from "#main/joining-objects.ts";
 import { createInProcessTransport } from "#main/in-process-transport.ts";
@@ -118,16 +120,21 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     clock,
     secret: (name) => bootstrapSecret(client, name),
   });
-  const { authentication, authorizers } = await openLogins({
+  const { authentication, authorizers, passwords } = await openLogins({
     flags: options.flags ?? {},
     outgoing,
+    key: pki.serviceAccountKey,
     ownIssuer: tokenIssuer,
     clock,
     log: log.with({ part: "access" }),
   });
+  const audit = await auditFor(options, { outgoing, metrics, clock, log }, started);
   const otherTokens = [bootstrapTokens, ...authentication.tokens];
   const https = await startHttpsServer({
-    handle: async (request) => (await serving.promise).handle(request),
+    handle: async (request) =>
+      request.path === passwords?.path
+        ? passwords.answer(request)
+        : (await serving.promise).handle(request),
     refuseStranger: async (request) => (await serving.promise).refuseStranger(request),
     ...servingCertificate(options),
     clientAuthority: pki.authority.certificate,
@@ -158,6 +165,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...(authorizers && { authorizers }),
     openApi: openApiFiles,
     version: versionInfo(),
+    ...(audit && { audit }),
     nodeSummary: summaryReader(connector),
     outgoing,
     metrics,
@@ -216,6 +224,19 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     clientFor,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Its code is loaded only where it is asked for. */
+async function auditFor(
+  { flags = {} }: ControlPlaneOptions,
+  parts: Omit<AuditParts, "flags">,
+  stack: AsyncDisposableStack,
+): Promise<Auditor | undefined> {
+  if (flags.auditLogPath === undefined && flags.auditWebhookConfigFile === undefined) {
+    return undefined;
+  }
+  const { openAudit } = await import("#main/audit.ts");
+  return openAudit({ ...parts, flags }, stack);
 }
 
 type Start = (signal: AbortSignal) => AsyncDisposable;

@@ -36,6 +36,9 @@ export function readRequest(
     query: question < 0 ? noQuery : new URLSearchParams(target.slice(question + 1)),
     header: (name) => headerOf(request, name),
     headerNames: () => Object.keys(request.headers),
+    get remoteAddress() {
+      return request.socket.remoteAddress;
+    },
     body: bodyOf(request),
     user,
     get signal() {
@@ -223,6 +226,7 @@ const noCache = "no-cache, private";
 
 /** How Go writes them; clients do not care, people do. */
 const headerCases = new Map([
+  ["audit-id", "Audit-Id"],
   ["content-type", "Content-Type"],
   ["content-length", "Content-Length"],
   ["content-encoding", "Content-Encoding"],

@@ -1,0 +1,236 @@
+import type { Clock } from "#base/clock.ts";
+import type { Status } from "#api/generated/types.ts";
+import { annotationsOf } from "#apiserver/audit-notes.ts";
+import { recordRequest, recordResponse, type RecordedRequest } from "#apiserver/audit/bodies.ts";
+import {
+  auditUser,
+  objectRefOf,
+  requestUriOf,
+  sourceIpsOf,
+  statusOfRefusal,
+  timestamp,
+  userAgentOf,
+  type AuditBackend,
+  type AuditEvent,
+  type AuditStatus,
+  type BodyMetadata,
+} from "#apiserver/audit/event.ts";
+import {
+  createPolicyEvaluator,
+  type AuditConfig,
+  type AuditLevel,
+  type AuditPolicy,
+  type AuditStage,
+} from "#apiserver/audit/policy.ts";
+import {
+  allowedLevel,
+  quotesBody,
+  redacted,
+  withoutManagedFields,
+} from "#apiserver/audit/redact.ts";
+import type { Decision } from "#apiserver/authorizer.ts";
+import { isLongRunning } from "#apiserver/in-flight.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
+import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
+
+/** Records requests as a policy says. */
+export interface Auditor {
+  /** Undefined: the policy wants nothing of this request. */
+  begin(asked: AskedRequest): AuditTrail | undefined;
+}
+
+export interface AskedRequest {
+  readonly request: ApiRequest;
+  readonly info: RequestInfo;
+  readonly auditId: string;
+  readonly receivedMs: number;
+}
+
+/** One request on its way. */
+export interface AuditTrail {
+  /** To be used instead of the one that came: its body is remembered. */
+  readonly request: ApiRequest;
+  carriedOutAs(user: UserInfo): void;
+  decided(decision: Decision): void;
+  /** Hands the answer on. `refusal` is what was refused, if it was. */
+  answered(response: ApiResponse, refusal?: Status): ApiResponse;
+  /** What was opened is over. */
+  ended(): void;
+}
+
+export interface AuditorParts {
+  readonly policy: AuditPolicy;
+  readonly backends: readonly AuditBackend[];
+  readonly clock: Clock;
+}
+
+export function createAuditor({ policy, backends, clock }: AuditorParts): Auditor {
+  const evaluate = createPolicyEvaluator(policy);
+  const record = (event: AuditEvent): void => {
+    for (const backend of backends) backend.record(event);
+  };
+  return {
+    begin: (asked) => {
+      const config = evaluate(asked.request.user, asked.info);
+      if (config.level === "None") return undefined;
+      return new Trail(asked, { config, record, clock });
+    },
+  };
+}
+
+interface TrailParts {
+  readonly config: AuditConfig;
+  readonly record: (event: AuditEvent) => void;
+  readonly clock: Clock;
+}
+
+class Trail implements AuditTrail {
+  readonly request: ApiRequest;
+  readonly #asked: AskedRequest;
+  readonly #parts: TrailParts;
+  readonly #level: AuditLevel;
+  readonly #recorded: RecordedRequest;
+  #as: UserInfo | undefined;
+  #decision: Decision | undefined;
+  #status: AuditStatus | undefined;
+  #requestBody: unknown;
+  #responseBody: unknown;
+  #isTruncated = false;
+  #isOver = false;
+
+  constructor(asked: AskedRequest, parts: TrailParts) {
+    this.#asked = asked;
+    this.#parts = parts;
+    this.#level = allowedLevel(parts.config.level, asked.info);
+    this.#recorded = recordRequest(asked.request);
+    this.request = this.#recorded.request;
+    this.#emit("RequestReceived");
+  }
+
+  carriedOutAs(user: UserInfo): void {
+    if (user !== this.#asked.request.user) this.#as = user;
+  }
+
+  decided(decision: Decision): void {
+    this.#decision = decision;
+  }
+
+  answered(response: ApiResponse, refusal?: Status): ApiResponse {
+    this.#status =
+      refusal === undefined ? { metadata: {}, code: codeOf(response) } : statusOfRefusal(refusal);
+    if (this.#needsBody()) this.#requestBody = this.#recorded.body();
+    const handed = this.#withBody(response, refusal);
+    const stays = response.kind !== "bytes" && response.kind !== "object";
+    if (stays || isLongRunning(this.#asked.info)) this.#emit("ResponseStarted");
+    if (!stays) this.ended();
+    return handed;
+  }
+
+  ended(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#emit("ResponseComplete");
+  }
+
+  /** For its name, or for itself. */
+  #needsBody(): boolean {
+    const { isResource, verb } = this.#asked.info;
+    return isResource && (this.#level !== "Metadata" || verb === "create" || verb === "update");
+  }
+
+  #withBody(response: ApiResponse, refusal: Status | undefined): ApiResponse {
+    if (this.#level !== "RequestResponse" || !this.#asked.info.isResource) return response;
+    if (refusal !== undefined) {
+      this.#responseBody = refusal;
+      return response;
+    }
+    const { response: handed, body, isTooLong = false } = recordResponse(response);
+    this.#responseBody = body;
+    this.#isTruncated = isTooLong;
+    return handed;
+  }
+
+  #emit(stage: AuditStage): void {
+    const { config, record, clock } = this.#parts;
+    if (config.omitStages.has(stage)) return;
+    const { request, info, auditId, receivedMs } = this.#asked;
+    const sourceIPs = sourceIpsOf(request);
+    const userAgent = userAgentOf(request);
+    const objectRef = objectRefOf(info, metadataOf(this.#requestBody, info));
+    const annotations = this.#annotations();
+    record({
+      kind: "Event",
+      apiVersion: "audit.k8s.io/v1",
+      level: this.#level,
+      auditID: auditId,
+      stage,
+      requestURI: requestUriOf(request),
+      verb: info.verb,
+      user: auditUser(request.user),
+      ...(this.#as && { impersonatedUser: auditUser(this.#as) }),
+      ...(sourceIPs.length > 0 && { sourceIPs }),
+      ...(userAgent !== "" && { userAgent }),
+      ...(objectRef && { objectRef }),
+      ...(this.#status && { responseStatus: this.#status }),
+      ...this.#bodies(),
+      requestReceivedTimestamp: timestamp(receivedMs),
+      stageTimestamp: timestamp(clock.now()),
+      ...(annotations && { annotations }),
+    });
+  }
+
+  #bodies(): Pick<AuditEvent, "requestObject" | "responseObject"> {
+    if (this.#level === "Metadata") return {};
+    const requestObject = this.#shown(this.#requestBody);
+    const responseObject = this.#shown(this.#responseBody);
+    return {
+      ...(requestObject !== undefined && { requestObject }),
+      ...(responseObject !== undefined && { responseObject }),
+    };
+  }
+
+  #shown(body: unknown): unknown {
+    if (body === undefined) return undefined;
+    const shown = redacted(body, this.#asked.info);
+    return this.#parts.config.omitManagedFields ? withoutManagedFields(shown) : shown;
+  }
+
+  #annotations(): Record<string, string> | undefined {
+    const annotations: Record<string, string> = {};
+    if (this.#decision !== undefined) {
+      annotations["authorization.k8s.io/decision"] = this.#decision.allowed ? "allow" : "forbid";
+      annotations["authorization.k8s.io/reason"] = this.#decision.reason;
+    }
+    for (const [key, value] of annotationsOf(this.request)) {
+      if (this.#level !== "Metadata" || !quotesBody(key)) annotations[key] ??= value;
+    }
+    if (this.#isTruncated) annotations["audit.k8s.io/truncated"] = "true";
+    return Object.keys(annotations).length > 0 ? annotations : undefined;
+  }
+}
+
+function codeOf(response: ApiResponse): number {
+  if (response.kind === "connect")
+    return response.target.kind === "pod" ? connectCode(response.target.action) : 200;
+  return response.kind === "events" ? 200 : response.status;
+}
+
+/** A log is an answer like others; the other connections change their protocol. */
+function connectCode(action: string): number {
+  return action === "log" ? 200 : 101;
+}
+
+/** What the path does not say: the name of what is created, the version that is replaced. */
+function metadataOf(body: unknown, info: RequestInfo): BodyMetadata | undefined {
+  if (info.verb !== "create" && info.verb !== "update") return undefined;
+  const metadata = (body as { readonly metadata?: unknown } | null | undefined)?.metadata;
+  return typeof metadata === "object" && metadata !== null ? textsOf(metadata) : undefined;
+}
+
+function textsOf(metadata: object): BodyMetadata {
+  const texts = ["namespace", "name", "uid", "resourceVersion"].flatMap((name) => {
+    const value = Reflect.get(metadata, name) as unknown;
+    return typeof value === "string" ? [[name, value] as const] : [];
+  });
+  return Object.fromEntries(texts);
+}

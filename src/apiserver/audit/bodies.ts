@@ -1,0 +1,60 @@
+import { decodeBody } from "#api/decode/decode-body.ts";
+import { contentTypeOf } from "#apiserver/content/body.ts";
+import { decodeProtobufBody } from "#apiserver/content/protobuf.ts";
+import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
+
+/** A request whose body is remembered when it is read. */
+export interface RecordedRequest {
+  readonly request: ApiRequest;
+  /** The body as JSON; undefined when there was none, or nobody read it, or it is none. */
+  body(): unknown;
+}
+
+export function recordRequest(request: ApiRequest): RecordedRequest {
+  const { body } = request;
+  if (body.kind === "none") return { request, body: () => undefined };
+  if (body.kind === "object") return { request, body: () => body.value };
+  let bytes: Uint8Array | undefined;
+  const read = async (limitBytes: number): Promise<Uint8Array | undefined> =>
+    (bytes = await body.read(limitBytes));
+  const value = { kind: "bytes", read } as const;
+  // What is not its own it takes from the request: a copy would make the request's signal.
+  const recorded = Object.create(request, { body: { value } }) as ApiRequest;
+  return { request: recorded, body: () => bytes && decoded(bytes, contentTypeOf(request)) };
+}
+
+/** The answer with its bytes gathered, and what they say; undefined where it is no object, or too long. */
+export function recordResponse(response: ApiResponse): {
+  readonly response: ApiResponse;
+  readonly body: unknown;
+  readonly isTooLong?: boolean;
+} {
+  if (response.kind === "object") return { response, body: response.value };
+  if (response.kind !== "bytes") return { response, body: undefined };
+  if (response.lengthBytes > responseBytesMax)
+    return { response, body: undefined, isTooLong: true };
+  const chunks = [...response.chunks];
+  const bytes = new Uint8Array(response.lengthBytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  const type = response.headers.find(([name]) => name === "content-type")?.[1] ?? "";
+  const body = decoded(bytes, type.split(";")[0]?.trim() ?? "");
+  return { response: { ...response, chunks }, body };
+}
+
+/** As long as a request's may be. */
+const responseBytesMax = 3 * 1024 * 1024;
+
+/** Bodies that cannot be read are refused elsewhere; here they are not there. */
+function decoded(bytes: Uint8Array, type: string): unknown {
+  try {
+    if (type.includes("protobuf")) return decodeProtobufBody(bytes, "");
+    const isYaml = type.includes("yaml");
+    return decodeBody(bytes, isYaml ? "application/yaml" : "application/json").value;
+  } catch {
+    return undefined;
+  }
+}
