@@ -14,6 +14,7 @@ import { admitPod, answerResize } from "#agent/pods/admit-pod.ts";
 import { createHousekeeping } from "#agent/housekeeping.ts";
 import { NodeKeeper } from "#agent/node/node-keeper.ts";
 import { nodeReference, nodeStatus } from "#agent/node/node-object.ts";
+import type { PodEnd } from "#agent/pods/pod-observation.ts";
 import { createImagePuller } from "#agent/pods/image-puller.ts";
 import { readObjects } from "#agent/pods/object-reader.ts";
 import type { DnsSettings } from "#agent/pods/pod-dns.ts";
@@ -27,6 +28,9 @@ import { agentMetrics, createProbeMetrics } from "#agent/stats/agent-metrics.ts"
 import { createNodePages, type NodePages } from "#agent/stats/node-pages.ts";
 import { simulatedMachineUsage } from "#agent/stats/simulated-machine.ts";
 import { UsageCollector } from "#agent/stats/usage-collector.ts";
+import { shutdownGroups } from "#agent/shutdown/plan-shutdown.ts";
+import { shutdownRefusal, shutDownNode } from "#agent/shutdown/shut-down-node.ts";
+import { hasSystemd, watchShutdown } from "#agent/shutdown/watch-shutdown.ts";
 import { followManifests } from "#agent/static-pods/manifest-folder.ts";
 import { MirrorKeeper } from "#agent/static-pods/mirror-keeper.ts";
 import { podKind } from "#agent/static-pods/pod-kind.ts";
@@ -63,6 +67,8 @@ export interface Agent extends AsyncDisposable {
   readonly targets: StreamTargets;
   /** What the node answers besides streams: statistics, metrics, its pods. */
   readonly pages: NodePages;
+  /** The machine goes down: takes no pods any more, and ends those that run by their priority. */
+  shutDown(): Promise<void>;
   /** Ends everything that runs on the node; the objects stay in the API. */
   stopAll(): Promise<void>;
   /** To be called when images came or went by another way than a pod's. */
@@ -108,6 +114,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     host: nodeName,
   });
   let pressures: ReadonlySet<Pressure> = new Set();
+  let refusal: PodEnd | undefined;
   const keeper = new NodeKeeper({ ...nodeParts, recorder });
   const mirrors = new MirrorKeeper({
     ...options,
@@ -119,7 +126,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ...options,
       recorder,
       mirrors,
-      admit: (pod) => admitPod(pod, { pressures, others: manager.taken(pod), allocatable }),
+      admit: (pod) => {
+        const others = manager.taken(pod);
+        return admitPod(pod, { refusal, pressures, others, allocatable });
+      },
       answerResize: (pod) => answerResize(pod, { others: manager.taken(pod), allocatable }),
       view,
       files,
@@ -178,10 +188,25 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     : undefined;
   await manager.start(informer);
   await housekeeping?.start();
+  const groups = shutdownGroups(settings);
+  const shutDown = async (): Promise<void> => {
+    refusal = shutdownRefusal;
+    keeper.setReady("node is shutting down");
+    const pods = (): readonly Pod[] => manager.told();
+    await shutDownNode({ clock, log, groups, pods, end: (pod, end) => manager.end(pod, end) });
+  };
+  const onCancel = (): void => {
+    refusal = undefined;
+    keeper.setReady(undefined);
+  };
+  const shutdowns =
+    dataDir && groups.length > 0 && hasSystemd()
+      ? watchShutdown({ log, onShutdown: shutDown, onCancel })
+      : undefined;
   const release = (): void => {
     ending.abort(new Error("the node agent stops"));
     health[Symbol.dispose]();
-    for (const one of [housekeeping, manifests, mirrors]) one?.[Symbol.dispose]();
+    for (const one of [housekeeping, manifests, mirrors, shutdowns]) one?.[Symbol.dispose]();
     manager[Symbol.dispose]();
     keeper[Symbol.dispose]();
   };
@@ -198,6 +223,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   return {
     pages,
     targets: createStreamTargets({ manager, view, runtime, files, clock }),
+    shutDown,
     imagesChanged: () => keeper.imagesChanged(),
     async stopAll() {
       release();

@@ -7,6 +7,8 @@ import { shortageOf, shortageText } from "#agent/pods/room.ts";
 import { qosClassOf } from "#agent/pods/qos-class.ts";
 
 export interface AdmissionFacts {
+  /** Why no pod is taken any more. */
+  readonly refusal?: PodEnd | undefined;
   readonly pressures: ReadonlySet<Pressure>;
   /** The pods that the node has taken already. */
   readonly others: readonly Pod[];
@@ -16,8 +18,9 @@ export interface AdmissionFacts {
 /** Why the node does not take a pod that is new to it, in upstream's words; undefined when it does. */
 export function admitPod(
   pod: Pod,
-  { pressures, others, allocatable }: AdmissionFacts,
+  { refusal, pressures, others, allocatable }: AdmissionFacts,
 ): PodEnd | undefined {
+  if (refusal) return refusal;
   if (pressures.size > 0 && !isCritical(pod) && !bearsMemoryPressure(pod, pressures)) {
     return {
       reason: "Evicted",
@@ -32,7 +35,7 @@ export function admitPod(
 /** Whether a pod may have the resources that it asks for now. */
 export function answerResize(
   pod: Pod,
-  { others, allocatable }: Omit<AdmissionFacts, "pressures">,
+  { others, allocatable }: Pick<AdmissionFacts, "others" | "allocatable">,
 ): ResizeAnswer {
   const alone = shortageOf(pod, [], allocatable);
   if (alone) {
