@@ -3,6 +3,9 @@ import type {
   MutatingWebhookConfiguration,
   ValidatingWebhookConfiguration,
 } from "#api/generated/types.ts";
+import { admissionEnvironment, compileFor } from "#api/cel/admission/environment.ts";
+import type { Environment } from "#api/cel/environment.ts";
+import { boolType } from "#api/cel/type.ts";
 import { dns1123SubdomainProblems } from "#api/names.ts";
 import {
   checkMatchConditions,
@@ -153,4 +156,11 @@ function checkName(field: Field, name: string): void {
 
 const reviewVersions = ["v1", "v1beta1"];
 
-const checkExpression: ExpressionCheck = () => {};
+let environment: Environment | undefined;
+
+/** As the server will compile it: a condition of a webhook sees no namespace and no parameters. */
+const checkExpression: ExpressionCheck = (field, expression) => {
+  environment ??= admissionEnvironment({ hasAuthorizer: true });
+  const { error } = compileFor(expression, environment, [boolType]);
+  if (error !== undefined) field.invalid(expression, error);
+};

@@ -1,11 +1,14 @@
 import type {
-  MatchCondition,
   MutatingWebhook,
   MutatingWebhookConfiguration,
   ValidatingWebhook,
   ValidatingWebhookConfiguration,
 } from "#api/generated/types.ts";
 import type { WebhookClient } from "#apiserver/webhook-client.ts";
+import {
+  compileConditions,
+  type CompiledConditions,
+} from "#apiserver/admission/expressions/match-conditions.ts";
 import { matchingOf, type Matching } from "#apiserver/admission/matching/matching.ts";
 
 /** One webhook of a stored configuration, ready to be matched and called. */
@@ -16,7 +19,7 @@ export interface Hook {
   /** Tells webhooks of one name in one configuration apart. */
   readonly uid: string;
   readonly matching: Matching;
-  readonly conditions: readonly MatchCondition[];
+  readonly conditions: CompiledConditions;
   readonly ignoresFailures: boolean;
   readonly timeoutSeconds: number;
   readonly sideEffects: string | undefined;
@@ -65,7 +68,7 @@ function hookOf(webhook: MutatingWebhook | ValidatingWebhook, identity: Identity
       ...(webhook.matchPolicy && { matchPolicy: webhook.matchPolicy }),
       rules: webhook.rules ?? [],
     }),
-    conditions: webhook.matchConditions ?? [],
+    conditions: compileConditions(webhook.matchConditions ?? [], { hasParams: false }),
     ignoresFailures: webhook.failurePolicy === "Ignore",
     timeoutSeconds: webhook.timeoutSeconds ?? defaultTimeoutSeconds,
     sideEffects: webhook.sideEffects,

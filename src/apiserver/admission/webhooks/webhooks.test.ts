@@ -440,3 +440,84 @@ test("calls of webhooks are counted under upstream's names", async () => {
     assert.ok(text.includes(line), line);
   }
 });
+
+test("match conditions decide whether a webhook is asked; what they get wrong is told", async () => {
+  await using setup = await setUp(() => ({ allowed: false }));
+  const { api } = setup;
+  const expression = "object.metadata.name != 'skip' && request.operation == 'CREATE'";
+  await register(setup, "Validating", [{ matchConditions: [{ name: "not-skip", expression }] }]);
+  const create = async (name: string) =>
+    (await api.send("POST", maps, { body: configMap(name) })).status;
+  assert.deepEqual([await create("skip"), await create("x")], [201, 400]);
+  const failing = { name: "fails", expression: "object.data.missing == 'x'" };
+  await register(setup, "Mutating", [{ matchConditions: [failing] }], "failing");
+  const refused = await api.send("POST", maps, { body: configMap("skip-me") });
+  assert.deepEqual(
+    [refused.status, stringAt(refused.body, "message")],
+    [
+      403,
+      "configmaps \"skip-me\" is forbidden: expression 'object.data.missing == 'x'' resulted in error: no such key: missing",
+    ],
+  );
+  const body = {
+    metadata: { name: "bad" },
+    webhooks: [
+      {
+        name: "hook.example.com",
+        clientConfig: { url: "https://localhost" },
+        admissionReviewVersions: ["v1"],
+        sideEffects: "None",
+        matchConditions: [{ name: "invalid-expression-1", expression: "... [] bad expression" }],
+      },
+    ],
+  };
+  const path = `${registration}/validatingwebhookconfigurations`;
+  const invalid = await api.send("POST", path, { body });
+  assert.equal(invalid.status, 422);
+  assert.match(stringAt(invalid.body, "message"), /compilation failed/);
+});
+
+test("custom resources are mutated in their own version, and pruned", async () => {
+  await using setup = await setUp(() =>
+    patch(
+      { op: "add", path: "/spec/added", value: "yes" },
+      { op: "add", path: "/spec/odd", value: 1 },
+    ),
+  );
+  const { api } = setup;
+  const properties = { spec: { type: "object", properties: { added: { type: "string" } } } };
+  const version = (name: string) => ({
+    name,
+    served: true,
+    storage: name === "v1",
+    schema: { openAPIV3Schema: { type: "object", properties } },
+  });
+  await api.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+    body: {
+      metadata: { name: "hosts.example.com" },
+      spec: {
+        group: "example.com",
+        scope: "Cluster",
+        names: { plural: "hosts", kind: "Host" },
+        versions: [version("v1"), version("v2")],
+      },
+    },
+  });
+  while ((await api.send("GET", "/apis/example.com/v2/hosts")).status !== 200) continue;
+  const rules = [rule({ apiGroups: ["example.com"], apiVersions: ["v1"], resources: ["hosts"] })];
+  await register(setup, "Mutating", [{ rules }]);
+  const { body } = await api.send("POST", "/apis/example.com/v2/hosts", {
+    body: { apiVersion: "example.com/v2", kind: "Host", metadata: { name: "a" }, spec: {} },
+  });
+  const [asked] = setup.hook.asked;
+  const request = objectAt(asked?.body, "request");
+  assert.deepEqual(
+    [
+      body.apiVersion,
+      body.spec,
+      objectAt(request, "kind").version,
+      objectAt(request, "object").apiVersion,
+    ],
+    ["example.com/v2", { added: "yes" }, "v1", "example.com/v1"],
+  );
+});
