@@ -12,7 +12,7 @@ import { openFileLog } from "#main/file-log.ts";
 import { chooseRuntime } from "#main/machine/choose-runtime.ts";
 import { progressHere } from "#main/ready-report.ts";
 import { clearRunning, readRunning, writeRunning } from "#main/running-file.ts";
-import { readSettings } from "#main/settings.ts";
+import { isJoinedNode, readSettings } from "#main/settings.ts";
 
 /** `kogge agent`: a node of a cluster whose server runs elsewhere, in the foreground. */
 export async function agent(options: AgentOptions): Promise<void> {
@@ -118,7 +118,7 @@ function assertFree(directory: DataDirectory): void {
       `Cannot use ${directory.root}: process ${running.pid} runs on it; choose another --data-dir`,
     );
   }
-  if (settings !== undefined && settings.store !== "joined") {
+  if (settings !== undefined && !isJoinedNode(settings)) {
     throw new Error(
       `Cannot use ${directory.root}: it is a cluster's own data directory; choose another --data-dir`,
     );

@@ -9,6 +9,7 @@ import type { DataDirectory } from "#main/data-directory.ts";
 import { openPkiDirectory } from "#apiserver/node/pki/pki-directory.ts";
 import { clearRunning, readLastRunning, readRunning } from "#main/running-file.ts";
 import type { RunningServer } from "#main/running-file.ts";
+import { isJoinedNode, readSettings } from "#main/settings.ts";
 import { readyReport } from "#main/ready-report.ts";
 
 /** How long a cluster may take to end its pods and itself before it is ended by force. */
@@ -85,7 +86,9 @@ export async function status(options: DataDirOption & JsonOption): Promise<void>
     process.exitCode = 3;
     return;
   }
-  const ready = await isReady(directory, running);
+  // A node that joined says that it runs; whether it is Ready, the cluster knows.
+  const joined = isJoinedNode(readSettings(directory));
+  const ready = joined || (await isReady(directory, running));
   process.exitCode = ready ? 0 : 1;
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ ...readyReport(running), ready })}\n`);
@@ -95,7 +98,7 @@ export async function status(options: DataDirOption & JsonOption): Promise<void>
     `${ready ? "Ready" : "Not ready"}: ${running.server}, process ${running.pid}, ${running.runtime}\n`,
   );
   process.stdout.write(
-    `nodes: ${running.nodeCount} (${running.nodes.slice(0, 5).join(", ")}${running.nodeCount > 5 ? ", …" : ""})\nkubeconfig: ${running.kubeconfig}\n`,
+    `nodes: ${running.nodeCount} (${running.nodes.slice(0, 5).join(", ")}${running.nodeCount > 5 ? ", …" : ""})\n${joined ? "" : `kubeconfig: ${running.kubeconfig}\n`}`,
   );
 }
 

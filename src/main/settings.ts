@@ -37,6 +37,11 @@ export async function settleSettings(
   wanted: WantedSettings,
 ): Promise<ClusterSettings> {
   const kept = readSettings(directory);
+  if (isJoinedNode(kept)) {
+    throw new Error(
+      `Cannot start a cluster on ${directory.root}: it belongs to a node of another's; choose another --data-dir`,
+    );
+  }
   const id = kept?.id ?? randomUUID();
   const ranges =
     kept ??
@@ -55,6 +60,14 @@ export async function settleSettings(
     writeJsonFile(directory.settings, settings);
   return settings;
 }
+
+/** Whether a data directory is that of `kogge agent`: it holds a node, and no cluster. */
+export function isJoinedNode(settings: ClusterSettings | undefined): boolean {
+  return settings?.store === joinedStore;
+}
+
+/** Stands in a node's settings where a cluster's have their store. */
+export const joinedStore = "joined";
 
 export function readSettings(directory: DataDirectory): ClusterSettings | undefined {
   const settings = readJsonFile<Partial<ClusterSettings> | null>(directory.settings);

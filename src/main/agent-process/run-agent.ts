@@ -21,7 +21,7 @@ import { startServing } from "#main/agent-process/serving.ts";
 import { createSwitchingTransport } from "#main/agent-process/switching-transport.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
 import { writeJsonFile } from "#main/json-file.ts";
-import { machineAddresses } from "#main/settings.ts";
+import { joinedStore, machineAddresses } from "#main/settings.ts";
 import type { ClusterSettings } from "#main/settings.ts";
 
 export interface RunAgentOptions extends AgentParts {
@@ -216,5 +216,5 @@ function settingsOf(
   { id }: Joined,
   { podCidr, serviceCidr }: { readonly podCidr: string; readonly serviceCidr: string },
 ): ClusterSettings {
-  return { id, port: 0, runtime, nodes: 1, podCidr, serviceCidr, store: "joined" };
+  return { id, port: 0, runtime, nodes: 1, podCidr, serviceCidr, store: joinedStore };
 }

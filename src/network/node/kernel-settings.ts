@@ -1,3 +1,4 @@
+import { readlinkSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, type Log } from "#base/log.ts";
@@ -11,8 +12,17 @@ const needed = {
 
 const settings = "/proc/sys/net/ipv4";
 
-/** Where all clusters of a machine remember what was there before the first of them. */
-export const rememberedIn = "/run/kogge";
+/** Where all clusters of this network namespace remember what was there before the first of them. */
+export const rememberedIn = join("/run/kogge", networkNamespace());
+
+/** `net-4026531840`; the settings are each namespace's own. */
+function networkNamespace(): string {
+  try {
+    return readlinkSync("/proc/self/ns/net").replace(/\W+/g, "-").replace(/-$/, "");
+  } catch {
+    return "net";
+  }
+}
 
 /** Switches on what a node needs and keeps in `directory` what was there before. */
 export async function applyKernelSettings(directory: string, log: Log): Promise<void> {
