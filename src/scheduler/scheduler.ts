@@ -200,7 +200,10 @@ class Scheduler implements AsyncDisposable {
       this.#takeBack(pending, node);
       if (isNotFound(error)) return this.#queue.remove(uid);
       if (!isConflict(error)) this.#parts.log.warn("pod not bound", { pod: name, node, error });
-      await this.#tell(pending, { reason: "SchedulerError", message: messageOf(error) });
+      await this.#tell(pending, { reason: "SchedulerError", message: messageOf(error) }).catch(
+        (problem: unknown) =>
+          this.#parts.log.warn("pod not told why", { pod: name, error: problem }),
+      );
       this.#queue.giveBack(uid, new Set());
     }
   }

@@ -44,7 +44,9 @@ export function newestSize({ deployment, newest, olds }: ReplicaSets, sizes: Siz
   const wanted = wantedReplicas(deployment);
   if (!isRollingUpdate(deployment)) return wanted;
   const current = newest ? sizes.of(newest) : 0;
-  const total = totalOf(olds, sizes) + current;
+  // Pods that old ReplicaSets no longer want, but still have, count too: upstream may exceed the surge by these.
+  const had = (set: ReplicaSet): number => Math.max(sizes.of(set), set.status?.replicas ?? 0);
+  const total = olds.reduce((sum, set) => sum + had(set), current);
   const room = wanted + maxSurgeOf(deployment) - total;
   return room <= 0 ? current : current + Math.min(room, wanted - current);
 }

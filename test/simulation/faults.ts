@@ -1,0 +1,42 @@
+import { conflict } from "#api/status.ts";
+import type { Random } from "#base/random.ts";
+import type { Transport } from "#client/transport.ts";
+
+/** How often, out of one, what goes wrong. */
+export interface Faults {
+  readonly conflict: number;
+  /** The write does not arrive. */
+  readonly lostRequest: number;
+  /** The write happens, and nobody hears of it. */
+  readonly lostAnswer: number;
+  readonly brokenWatch: number;
+}
+
+const injected = conflict({ group: "", resource: "any" }, "injected", "injected");
+
+/** A transport over which things go wrong; `isOn` says whether they do at the moment. */
+export function faulty(
+  transport: Transport,
+  { faults, random, isOn }: { faults: Faults; random: Random; isOn: () => boolean },
+): Transport {
+  const happens = (share: number): boolean => isOn() && random() < share;
+  return {
+    async request(request) {
+      if (request.method === "GET") return transport.request(request);
+      if (happens(faults.conflict)) return { status: 409, value: injected.status };
+      if (happens(faults.lostRequest)) throw new Error("Cannot send the request: injected");
+      const answer = await transport.request(request);
+      if (happens(faults.lostAnswer)) throw new Error("Cannot hear the answer: injected");
+      return answer;
+    },
+    async watch(request) {
+      const events = await transport.watch(request);
+      return (async function* () {
+        for await (const event of events) {
+          yield event;
+          if (happens(faults.brokenWatch)) throw new Error("Cannot go on watching: injected");
+        }
+      })();
+    },
+  };
+}
