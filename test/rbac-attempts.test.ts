@@ -19,6 +19,7 @@ let plane: ControlPlane;
 let admin: Access;
 const space = "/api/v1/namespaces/default";
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
+const certificateRequests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 const secret = `${space}/secrets/of-two`;
 
 before(async () => {
@@ -344,7 +345,6 @@ test("nobody gets further in than they are", async () => {
   const subject = { commonName: "mallory", organizations: ["system:masters"] };
   const request = Buffer.from(createCertificateRequest({ subject }, keys.privateKey));
   const signer = "kubernetes.io/kube-apiserver-client";
-  const certificates = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
   const attempts: readonly [path: string, body: JsonObject, message: string][] = [
     [...role("all", more), `clusterroles.${group} "all" is forbidden: ${held}`],
     [
@@ -367,7 +367,7 @@ test("nobody gets further in than they are", async () => {
       'pods "p" is forbidden: error looking up service account default/nobody: serviceaccount "nobody" not found',
     ],
     [
-      certificates,
+      certificateRequests,
       {
         metadata: { name: "m" },
         spec: { request: request.toString("base64"), signerName: signer, usages: ["client auth"] },
@@ -387,12 +387,24 @@ test("a node reaches for nothing of other nodes", async () => {
   const one = certified("system:node:one", "system:nodes");
   const cannot = (verb: string, resource: string, more = ""): string =>
     `User "system:node:one" cannot ${verb} resource "${resource}" in API group ""${more}`;
+  const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const subject = { commonName: "system:node:two", organizations: ["system:nodes"] };
   const lost = "no relationship found between node 'one' and this object";
   const seen = [
     await send(one, { path: secret }),
     await send(one, { path: `${space}/secrets` }),
     await post(one, `${space}/serviceaccounts/robot/token`, { spec: { audiences: [] } }),
     await post(one, `${space}/pods`, pod("p", { nodeName: "two" })),
+    await post(one, certificateRequests, {
+      metadata: { name: "two" },
+      spec: {
+        request: Buffer.from(createCertificateRequest({ subject }, keys.privateKey)).toString(
+          "base64",
+        ),
+        signerName: "kubernetes.io/kube-apiserver-client-kubelet",
+        usages: ["client auth"],
+      },
+    }),
   ];
   deepEqual(
     seen.map(({ object }) => object.message),
@@ -401,6 +413,7 @@ test("a node reaches for nothing of other nodes", async () => {
       `secrets is forbidden: ${cannot("list", "secrets", ' in the namespace "default"')}: No Object name found`,
       `serviceaccounts "robot" is forbidden: ${cannot("create", "serviceaccounts/token", ' in the namespace "default"')}: ${lost}`,
       'pods "p" is forbidden: pod does not have "kubernetes.io/config.mirror" annotation, node "one" can only create mirror pods',
+      'certificatesigningrequests.certificates.k8s.io "two" is forbidden: can only create a node CSR with CN=system:node:one',
     ],
   );
 });

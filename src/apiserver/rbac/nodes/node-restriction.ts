@@ -1,3 +1,4 @@
+import { parseCertificateRequest } from "#api/certificates/certificate-request.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { forbidden, notFound } from "#api/status.ts";
 import type { Attempt } from "#apiserver/admission/admission.ts";
@@ -8,19 +9,21 @@ import {
   objectsAt,
   sameJson,
   stringAt,
+  stringsAt,
   without,
 } from "#apiserver/objects/json.ts";
 import { lookUp } from "#apiserver/objects/read.ts";
 import { nodeNameOf } from "#apiserver/rbac/nodes/node-identity.ts";
 import { forbiddenLabels } from "#apiserver/rbac/nodes/node-labels.ts";
 import { referencesOf } from "#apiserver/rbac/nodes/pod-references.ts";
+import { isAudienceOf, mayRequestAudience } from "#apiserver/rbac/nodes/token-audience.ts";
 
 /** A node writes only about itself and the pods that are bound to it. */
-export function nodeRestriction(call: Call, attempt: Attempt): void {
+export function nodeRestriction(call: Call, attempt: Attempt): void | Promise<void> {
   const node = nodeNameOf(call.user);
-  if (node === undefined) return;
+  if (node === undefined) return undefined;
   const { group, resource } = call.kind;
-  checks[group === "" ? resource : `${resource}.${group}`]?.({ call, node }, attempt);
+  return checks[group === "" ? resource : `${resource}.${group}`]?.({ call, node }, attempt);
 }
 
 interface Writing {
@@ -28,7 +31,9 @@ interface Writing {
   readonly node: string;
 }
 
-const checks: Readonly<Record<string, (writing: Writing, attempt: Attempt) => void>> = {
+const checks: Readonly<
+  Record<string, (writing: Writing, attempt: Attempt) => void | Promise<void>>
+> = {
   pods: checkPod,
   nodes: checkNode,
   persistentvolumeclaims: checkClaim,
@@ -46,6 +51,7 @@ const checks: Readonly<Record<string, (writing: Writing, attempt: Attempt) => vo
       "can only access CSINode with the same name as the requesting node",
     ),
   "resourceslices.resource.k8s.io": checkSlice,
+  "certificatesigningrequests.certificates.k8s.io": checkCertificateRequest,
 };
 
 function refuse({ call }: Writing, attempt: Attempt, why: string): never {
@@ -240,7 +246,7 @@ function fixedPart(claim: JsonObject): JsonObject {
 const reported = ["capacity", "conditions", "allocatedResourceStatuses", "allocatedResources"];
 
 /** A token that a node asks for is bound to a pod of its own. */
-function checkToken(writing: Writing, attempt: Attempt): void {
+async function checkToken(writing: Writing, attempt: Attempt): Promise<void> {
   const { call, node } = writing;
   if (call.info.subresource !== "token" || attempt.operation !== "CREATE") return;
   const reference = objectAt(specOf(attempt.object), "boundObjectRef");
@@ -257,26 +263,44 @@ function checkToken(writing: Writing, attempt: Attempt): void {
   if (specOf(pod).nodeName !== node) {
     refuse(writing, attempt, "node requested token bound to a pod scheduled on a different node");
   }
-  checkAudience(writing, attempt, pod);
+  return checkAudience(writing, attempt, pod);
 }
 
-function checkAudience(writing: Writing, attempt: Attempt, pod: JsonObject): void {
-  const [audience = "", ...more] = listAt(specOf(attempt.object), "audiences");
+async function checkAudience(writing: Writing, attempt: Attempt, pod: JsonObject): Promise<void> {
+  const { call } = writing;
+  const [audience = "", ...more] = stringsAt(specOf(attempt.object), "audiences");
   if (more.length > 0) refuse(writing, attempt, "node may only request 0 or 1 audiences");
-  const sources = objectsAt(specOf(pod), "volumes").flatMap((volume) =>
-    objectsAt(objectAt(volume, "projected"), "sources"),
-  );
-  const mounted = sources.some((source) => {
-    const token = objectAt(source, "serviceAccountToken");
-    return source.serviceAccountToken !== undefined && stringAt(token, "audience") === audience;
-  });
-  if (mounted) return;
-  const user = writing.call.user.name;
+  if (isAudienceOf(call, pod, audience) || (await mayRequestAudience(call, audience))) return;
   refuse(
     writing,
     attempt,
-    `audience ${JSON.stringify(audience)} not found in pod spec volume, ${user} is not authorized to request tokens for this audience`,
+    `audience ${JSON.stringify(audience)} not found in pod spec volume, ${call.user.name} is not authorized to request tokens for this audience`,
   );
+}
+
+/** A node asks for certificates in its own name. */
+function checkCertificateRequest(writing: Writing, attempt: Attempt): void {
+  if (attempt.operation !== "CREATE" || writing.call.info.subresource !== "") return;
+  const spec = specOf(attempt.object);
+  if (!nodeSigners.has(stringAt(spec, "signerName"))) return;
+  const name = `system:node:${writing.node}`;
+  if (commonNameOf(stringAt(spec, "request")) === name) return;
+  refuse(writing, attempt, `can only create a node CSR with CN=${name}`);
+}
+
+const nodeSigners: ReadonlySet<string> = new Set([
+  "kubernetes.io/kubelet-serving",
+  "kubernetes.io/kube-apiserver-client-kubelet",
+]);
+
+/** Undefined when it cannot be read. */
+function commonNameOf(request: string): string | undefined {
+  try {
+    return parseCertificateRequest(atob(request)).commonName;
+  } catch {
+    // Whatever is wrong with it: it names nobody.
+    return undefined;
+  }
 }
 
 function checkOwnName(writing: Writing, attempt: Attempt, why: string): void {
