@@ -45,6 +45,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const containers = settings.runtime === "containerd" ? beginContainerd(options) : undefined;
   progress.step(`Starting the API server on port ${settings.port}`);
   const pki = openPkiDirectory(directory.pki, Date.now());
+  // Servers that share a store get a copy of the keys: all are there from the first start.
+  pki.servingAuthority();
   const plane = await openControlPlane(options, pki, starting);
   progress.step(settings.nodes === 1 ? "Starting a node" : `Starting ${settings.nodes} nodes`);
   const [address = "127.0.0.1"] = machineAddresses();

@@ -54,8 +54,8 @@ export function createNodeIpamController(kit: ControllerKit, ranges: IpamRanges)
           `Cannot give node "${key}" a range for pods: all of ${ranges.clusterCidr} are taken`,
         );
       }
-      const { resourceVersion } = node.metadata;
-      const value = { metadata: { resourceVersion }, spec: { podCIDR: cidr, podCIDRs: [cidr] } };
+      // Whoever was first has set it for good: the API refuses another range.
+      const value = { spec: { podCIDR: cidr, podCIDRs: [cidr] } };
       try {
         await client.patch(nodes, { name: key }, { kind: "merge", value }, { signal });
       } catch (error) {
