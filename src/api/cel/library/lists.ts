@@ -155,7 +155,7 @@ function flatten(list: List, depth: number): List {
 }
 
 /** Longer than any cost allows, so that it is not made before it is counted. */
-const rangeMax = 10_000_000;
+const rangeMax = 1_000_000;
 
 function range(count: number): Value {
   if (count > rangeMax) throw new CostExceededError();

@@ -4,7 +4,7 @@ import { attempt } from "#api/cel/run/build-fold.ts";
 import type { Builder } from "#api/cel/run/build.ts";
 import { type Built, constant, isAttribute } from "#api/cel/run/built.ts";
 import type { Frame, Step } from "#api/cel/run/frame.ts";
-import { takes } from "#api/cel/run/guards.ts";
+import { guardOf, takes } from "#api/cel/run/guards.ts";
 import { equalsByType, joinKeyed } from "#api/cel/run/keyed-lists.ts";
 import { type Reader, readerOf } from "#api/cel/run/readers.ts";
 import { itemAt, optionalField } from "#api/cel/run/select.ts";
@@ -104,6 +104,8 @@ function call(args: readonly Step[], { name, overloads, keyed }: Called): Step {
     return equality(args, { isNegated: name === "_!=_", overload: overloads[0], keyed });
   }
   if (name === "_+_" && keyed?.keyedBy !== undefined) return keyedSum(args, keyed.keyedBy);
+  const [only, ...others] = overloads;
+  if (only !== undefined && others.length === 0 && args.length <= 2) return simpleCall(args, only);
   return (frame) => {
     const values: Value[] = [];
     for (const arg of args) values.push(arg(frame));
@@ -115,6 +117,40 @@ function call(args: readonly Step[], { name, overloads, keyed }: Called): Step {
     }
     throw new EvaluationError("no such overload");
   };
+}
+
+/** Most calls: one form, one or two arguments. */
+function simpleCall(args: readonly Step[], { run, args: types, cost }: Overload): Step {
+  const [first, second] = args;
+  const [isFirst = isAnything, isSecond = isAnything] = types.map(guardOf);
+  if (first === undefined) {
+    return (frame) => {
+      const result = run();
+      frame.spend(cost?.actual([], result) ?? 1);
+      return result;
+    };
+  }
+  if (second === undefined) {
+    return (frame) => {
+      const value = first(frame);
+      if (!isFirst(value)) throw new EvaluationError("no such overload");
+      const result = run(value);
+      frame.spend(cost === undefined ? 1 : cost.actual([value], result));
+      return result;
+    };
+  }
+  return (frame) => {
+    const a = first(frame);
+    const b = second(frame);
+    if (!isFirst(a) || !isSecond(b)) throw new EvaluationError("no such overload");
+    const result = run(a, b);
+    frame.spend(cost === undefined ? 1 : cost.actual([a, b], result));
+    return result;
+  };
+}
+
+function isAnything(): boolean {
+  return true;
 }
 
 function keyedSum(args: readonly Step[], keyedBy: NonNullable<Type["keyedBy"]>): Step {

@@ -30,18 +30,20 @@ export function buildFold(builder: Builder, fold: FoldExpression): Step {
   return (frame) => {
     const entries = range(frame);
     frame.slots[accumulator] = fresh(initial(frame));
-    body.run(frame, eachOf(entries, { frame, first, second }));
+    body.run(frame, (act) => forEach(entries, { frame, first, second }, act));
     if (result !== undefined) return result(frame);
     frame.spend(1);
     return frame.slots[accumulator] ?? null;
   };
 }
 
-/** What the loop does: it takes an iterator that puts each entry into its variables. */
+/** Puts each entry into the loop's variables and acts, until an act answers false. */
+type Each = (act: () => boolean) => void;
+
 interface Body {
   /** The accumulator is the result as it is. */
   readonly isResult: boolean;
-  run(frame: Frame, entries: Iterable<unknown>): void;
+  run(frame: Frame, each: Each): void;
 }
 
 function bodyOf(builder: Builder, fold: FoldExpression, accumulator: number): Body {
@@ -64,9 +66,11 @@ function bodyOf(builder: Builder, fold: FoldExpression, accumulator: number): Bo
   const next = builder.build(step).run;
   return {
     isResult: false,
-    run: (frame, entries) => {
-      for (const _entry of entries) frame.slots[accumulator] = next(frame);
-    },
+    run: (frame, each) =>
+      each(() => {
+        frame.slots[accumulator] = next(frame);
+        return true;
+      }),
   };
 }
 
@@ -80,18 +84,20 @@ interface Quantifier {
 /** An entry that decides makes up for others that went wrong. */
 function quantify({ decisive, test, accumulator }: Quantifier) {
   const conditionCost = decisive ? 3 : 2;
-  return (frame: Frame, entries: Iterable<unknown>): void => {
+  return (frame: Frame, each: Each): void => {
     let problem: EvaluationError | undefined;
     let isDecided = false;
-    for (const _entry of entries) {
+    each(() => {
       frame.spend(conditionCost);
-      if (isDecided) break;
+      if (isDecided) return false;
       frame.spend(1);
       const outcome = attempt(test, frame);
       if (outcome === decisive) isDecided = true;
       else if (outcome instanceof EvaluationError) problem ??= outcome;
-    }
-    if (!isDecided && problem !== undefined) throw problem;
+      return true;
+    });
+    const failure = problem as EvaluationError | undefined;
+    if (!isDecided && failure !== undefined) throw failure;
     frame.slots[accumulator] = isDecided === decisive;
   };
 }
@@ -108,16 +114,13 @@ export function attempt(test: Step, frame: Frame): boolean | EvaluationError {
 }
 
 function collect(test: Step | undefined, take: (frame: Frame) => void) {
-  return (frame: Frame, entries: Iterable<unknown>): void => {
-    for (const _entry of entries) {
-      if (test === undefined) take(frame);
-      else {
-        const outcome = test(frame);
-        if (typeof outcome !== "boolean") throw new EvaluationError("no such overload");
-        if (outcome) take(frame);
-      }
-    }
-  };
+  return (frame: Frame, each: Each): void =>
+    each(() => {
+      const outcome = test === undefined ? true : test(frame);
+      if (typeof outcome !== "boolean") throw new EvaluationError("no such overload");
+      if (outcome) take(frame);
+      return true;
+    });
 }
 
 /** What each addition to a list costs beside its value: the accumulator, a list of one, adding it. */
@@ -202,21 +205,21 @@ interface Iteration {
   readonly second: number | undefined;
 }
 
-/** Puts each entry into the variables' slots before it yields. */
-function* eachOf(range: Value, { frame, first, second }: Iteration): Generator<undefined> {
+function forEach(range: Value, { frame, first, second }: Iteration, act: () => boolean): void {
   const { slots } = frame;
   if (isList(range)) {
-    for (const [index, item] of range.entries()) {
+    for (let index = 0; index < range.length; index += 1) {
+      const item = range[index] ?? null;
       slots[first] = second === undefined ? item : index;
       if (second !== undefined) slots[second] = item;
-      yield;
+      if (!act()) return;
     }
     return;
   }
   for (const [key, value] of pairsOf(range)) {
     slots[first] = key;
     if (second !== undefined) slots[second] = value;
-    yield;
+    if (!act()) return;
   }
 }
 

@@ -25,6 +25,12 @@ export function takes(types: readonly Type[], values: readonly Value[]): boolean
   return true;
 }
 
+/** The check of one argument, for calls that are made often. */
+export function guardOf(type: Type): (value: Value) => boolean {
+  const check = checks[type.kind];
+  return (value) => check(value, type);
+}
+
 function isOfKind(type: Type, value: Value): boolean {
   return checks[type.kind](value, type);
 }
