@@ -66,7 +66,7 @@ test(
     await kubectl("delete node node-2");
     await kubectl("delete namespace going --timeout=30s");
     await kubectl("delete statefulset set --timeout=30s");
-    await kubectl("delete pod scratch --timeout=30s");
+    await kubectl("delete pod scratch --ignore-not-found --timeout=30s");
     await kubectl("delete pvc --all --timeout=30s");
     await kubectl("delete deployment web --cascade=foreground --timeout=30s");
     await kubectl("delete rc old --cascade=orphan");
