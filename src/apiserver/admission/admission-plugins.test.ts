@@ -94,7 +94,7 @@ test("a namespace's annotations place its pods", async () => {
     ],
     [
       'pods "p" is forbidden: pod node label selector conflicts with its namespace node label selector',
-      "Internal error occurred: pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist",
+      "pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist",
     ],
   );
   const spec = await madePod(api, podOf());

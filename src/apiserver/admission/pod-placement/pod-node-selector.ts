@@ -4,7 +4,7 @@ import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 import { namespaceAnnotation } from "#apiserver/admission/pod-placement/namespace-annotation.ts";
 import type { Call } from "#apiserver/call.ts";
 import { ensureObject, objectAt, stringAt } from "#apiserver/objects/json.ts";
-import { forbidden, internalError } from "#api/status.ts";
+import { forbidden, StatusError } from "#api/status.ts";
 
 /** Pods of a namespace go to the nodes that its annotation selects: `env=production,disk=ssd`. */
 export const podNodeSelector: AdmissionPlugin = {
@@ -31,9 +31,12 @@ function selectorOf(call: Call): Readonly<Record<string, string>> {
   const parts = text.split(",").filter((part) => part !== "");
   return Object.fromEntries(
     parts.map((part) => {
-      const [key = "", value, ...more] = part.split("=");
-      if (value === undefined || more.length > 0) {
-        throw internalError(`invalid selector: ${text}`);
+      const pieces = part.split("=");
+      const [key = "", value = ""] = pieces;
+      if (pieces.length !== 2) {
+        // Upstream answers this with a 500 without a reason.
+        const message = `invalid selector: [${pieces.join(" ")}]`;
+        throw new StatusError({ code: 500, reason: "", message });
       }
       return [key.trim(), value.trim()];
     }),

@@ -1,6 +1,6 @@
 import type { Pod } from "#api/generated/types.ts";
 import type { JsonObject } from "#api/kind.ts";
-import { internalError } from "#api/status.ts";
+import { StatusError } from "#api/status.ts";
 import { qualityOfService } from "#api/strategies/core/pod/quality-of-service.ts";
 import { isFor, type Attempt } from "#apiserver/admission/admission.ts";
 import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
@@ -41,7 +41,7 @@ function isConcerned(call: Call, { operation }: Attempt): boolean {
 function assertAllowed(call: Call, { object }: Attempt): void {
   const own = objectsAt(objectAt(object, "spec"), "tolerations");
   if (areAllowed(own, tolerationsIn(call, "tolerationsWhitelist"))) return;
-  throw internalError(
+  throw refusal(
     "pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist",
   );
 }
@@ -53,6 +53,11 @@ function tolerationsIn(call: Call, name: string): readonly JsonObject[] {
     const parsed: unknown = JSON.parse(text);
     return Array.isArray(parsed) ? parsed.filter(isObject) : [];
   } catch (error) {
-    throw internalError(error instanceof Error ? error.message : String(error));
+    throw refusal(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Upstream answers these with a 500 without a reason. */
+function refusal(message: string): StatusError {
+  return new StatusError({ code: 500, reason: "", message });
 }
