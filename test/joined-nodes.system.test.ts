@@ -4,6 +4,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createCertificateRequest } from "#apiserver/node/pki/certificate-request.ts";
+import { openPkiDirectory } from "#apiserver/node/pki/pki-directory.ts";
+import { openAgentFiles } from "#main/agent-process/agent-files.ts";
+import { dataDirectory } from "#main/data-directory.ts";
 import { createCluster } from "#main/testing.ts";
 import { kubectlFor } from "#test/clients.ts";
 import { eventually, startKogge } from "#test/joined-node.ts";
@@ -117,6 +120,50 @@ test(
     await late.said(/knows no token/);
   },
 );
+
+test("a node renews both its certificates before they end", { skip }, async () => {
+  using folder = temporaryFolder("rotation");
+  const at = (name: string): string => join(folder.path, name);
+  const port = String(await freePort());
+  const url = `https://127.0.0.1:${port}`;
+  await using server = startKogge(["server", "--data-dir", at("server"), "--port", port]);
+  await server.said(/Serving at/);
+  const kubectl = kubectlFor(at("server/kubeconfig"));
+  const token = (await koggeFor(at("server"))("token create")).trim();
+  const words = ["agent", "--server", url, "--runtime", "simulated"];
+  words.push("--node-name", "a", "--data-dir", at("a"));
+  await using joining = startKogge([...words, "--token", token]);
+  await joining.said(/runs for/);
+  const serving = "get csr -o jsonpath={.items[*].spec.signerName}";
+  await eventually(
+    async () => (await kubectl(serving)).includes("kubelet-serving"),
+    "the first certificates",
+  );
+  equal(await joining.end("SIGINT"), 0);
+
+  // What the node holds is exchanged for certificates of which a few seconds are left.
+  const pki = openPkiDirectory(at("server/pki"), Date.now());
+  const files = openAgentFiles(dataDirectory(at("a")));
+  const subject = { commonName: "system:node:a", organizations: ["system:nodes"] };
+  const validityMs = 8_000;
+  files.writePair("client", pki.authority.issue({ subject, use: "client", validityMs }));
+  const ipAddresses = [await kubectl("get node a -o jsonpath={.status.addresses[0].address}")];
+  const short = pki.servingAuthority().issue({ subject, use: "server", ipAddresses, validityMs });
+  files.writePair("serving", short);
+  const endMs = Date.now() + validityMs;
+  await using again = startKogge(words);
+  await again.said(/runs for/);
+  await kubectl("run p --image=p");
+  await kubectl("wait --for=condition=Ready pod/p --timeout=30s");
+  await eventually(async () => Date.now() > endMs + 1000, "the end of the old certificates");
+  equal(await kubectl(["exec", "p", "--", "echo", "hello"]), "hello\n");
+  await kubectl("run q --image=q");
+  await kubectl("wait --for=condition=Ready pod/q --timeout=30s");
+  const requesters = await kubectl(
+    "get csr -o jsonpath={.items[?(@.spec.signerName=='kubernetes.io/kube-apiserver-client-kubelet')].spec.username}",
+  );
+  match(requesters, /system:node:a/);
+});
 
 test("kubectl certificate approves and denies what users ask for", { skip }, async () => {
   using folder = temporaryFolder("certificate");
