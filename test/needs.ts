@@ -13,6 +13,7 @@ export type Need =
   | "mmdebstrap"
   | "busybox"
   | "etcd"
+  | "slapd"
   | "docker-registry"
   | "npm-registry"
   | "clients";

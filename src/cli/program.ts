@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { addLoginCommand, type LoginActions } from "#cli/login-command.ts";
 import { addAccessCommands, type AccessActions } from "#cli/access-commands.ts";
 import {
   collect,
@@ -11,7 +12,7 @@ import {
 import { addServerFlags, type ServerFlags } from "#cli/server-options.ts";
 
 /** What each command does, handed in by `main`. Every function throws an Error whose message the user reads. */
-export interface Actions extends AccessActions {
+export interface Actions extends AccessActions, LoginActions {
   readonly up: (options: UpOptions) => Promise<void>;
   readonly down: (options: DataDirOption) => Promise<void>;
   readonly status: (options: DataDirOption & JsonOption) => Promise<void>;
@@ -95,6 +96,7 @@ Examples:
   addSecretsCommands(program, actions);
   addImageCommands(program, actions);
   addAccessCommands(program, actions);
+  addLoginCommand(program, actions);
   return program;
 }
 

@@ -28,6 +28,7 @@ const actions: Actions = {
   imageList: async (options) => (await import("#main/images/image-commands.ts")).imageList(options),
   imageRemove: async (name, options) =>
     (await import("#main/images/image-commands.ts")).imageRemove(name, options),
+  login: async (options) => (await import("#main/login-command.ts")).login(options),
   whoCan: async (verb, target, options) =>
     (await import("#main/access/who-can-command.ts")).whoCanCommand(verb, target, options),
   can: async (user, options) =>

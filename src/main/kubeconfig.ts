@@ -8,10 +8,10 @@ import type { KeyAndCertificate } from "#apiserver/node/pki/certificate.ts";
 /** How one user reaches one cluster. */
 export interface Access {
   readonly server: string;
-  /** The cluster's authority, in PEM. */
-  readonly authority: string;
+  /** The cluster's authority, in PEM; absent: one that the machine trusts. */
+  readonly authority?: string;
   readonly user: string;
-  readonly credentials: KeyAndCertificate;
+  readonly credentials: KeyAndCertificate | { readonly token: string };
   /** The names of cluster and context; default `kogge`. */
   readonly cluster?: string;
 }
@@ -37,9 +37,8 @@ export function writeKubeconfig(file: string, access: Access): void {
   replaceFile(file, kubeconfigOf(access));
 }
 
-/** Adds the access to the user's own kubeconfig, in place of an entry of the same name; returns the file's name. */
-export function mergeKubeconfig(access: Access): string {
-  const file = ownKubeconfig();
+/** Adds the access to a kubeconfig, in place of an entry of the same name; returns the file's name. */
+export function mergeKubeconfig(access: Access, file = ownKubeconfig()): string {
   const added = configOf(access);
   const kept = readKubeconfig(file);
   const merged = {
@@ -65,17 +64,22 @@ function configOf(access: Access): Kubeconfig {
     clusters: [
       entry(cluster, "cluster", {
         server: access.server,
-        "certificate-authority-data": base64(access.authority),
+        ...(access.authority !== undefined && {
+          "certificate-authority-data": base64(access.authority),
+        }),
       }),
     ],
-    users: [
-      entry(user, "user", {
-        "client-certificate-data": base64(access.credentials.certificate),
-        "client-key-data": base64(access.credentials.key),
-      }),
-    ],
+    users: [entry(user, "user", secretsOf(access.credentials))],
     contexts: [entry(cluster, "context", { cluster, user })],
     "current-context": cluster,
+  };
+}
+
+function secretsOf(credentials: Access["credentials"]): Readonly<Record<string, string>> {
+  if ("token" in credentials) return { token: credentials.token };
+  return {
+    "client-certificate-data": base64(credentials.certificate),
+    "client-key-data": base64(credentials.key),
   };
 }
 
@@ -101,7 +105,7 @@ function readKubeconfig(file: string): Partial<Kubeconfig> {
 }
 
 /** The first file that `KUBECONFIG` names, else kubectl's default. */
-function ownKubeconfig(): string {
+export function ownKubeconfig(): string {
   const [first] = (process.env["KUBECONFIG"] ?? "").split(process.platform === "win32" ? ";" : ":");
   return first !== undefined && first !== "" ? first : join(homedir(), ".kube/config");
 }

@@ -3,6 +3,7 @@ import type { Log } from "#base/log.ts";
 import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { TokenReviewer } from "#apiserver/parts.ts";
+import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import type { AuthorizerOrder } from "#apiserver/rbac/access-control.ts";
 import type { ServerFlags } from "#cli/server-options.ts";
 
@@ -14,6 +15,8 @@ export interface Authentication {
 
 export interface LoginParts {
   readonly flags: ServerFlags;
+  /** Signs what `kogge login` gets: PKCS #8 in PEM. */
+  readonly key: string;
   readonly outgoing: Outgoing;
   /** The issuer of service accounts' tokens, whose audience tokens for the API have. */
   readonly ownIssuer: string;
@@ -22,9 +25,16 @@ export interface LoginParts {
 }
 
 export interface Logins {
+  /** Answers at the login's path; absent: nobody logs in with a password. */
+  readonly passwords: PasswordLogin | undefined;
   readonly authentication: Authentication;
   /** Absent: nodes and roles decide. */
   readonly authorizers: AuthorizerOrder | undefined;
+}
+
+export interface PasswordLogin {
+  readonly path: string;
+  readonly answer: (request: ApiRequest) => Promise<ApiResponse>;
 }
 
 const flagNames: readonly (keyof ServerFlags)[] = [
@@ -33,6 +43,7 @@ const flagNames: readonly (keyof ServerFlags)[] = [
   "anonymousAuth",
   "authenticationTokenWebhookConfigFile",
   "authorizationConfig",
+  "loginConfig",
 ];
 
 /**
@@ -45,14 +56,28 @@ export async function openLogins(parts: LoginParts): Promise<Logins> {
     return {
       authentication: { tokens: [], allowsAnonymous: () => true },
       authorizers: undefined,
+      passwords: undefined,
     };
   }
   const { openAuthentication } = await import("#main/authentication.ts");
   const { openAuthorization } = await import("#main/authorization.ts");
+  const { tokens, allowsAnonymous } = await openAuthentication(parts);
+  const passwords = await openPasswords(parts);
   return {
-    authentication: await openAuthentication(parts),
+    authentication: {
+      tokens: [...tokens, ...(passwords ? [passwords.authenticate] : [])],
+      allowsAnonymous: (path) => allowsAnonymous(path) || path === passwords?.path,
+    },
     authorizers: await openAuthorization({ ...parts, file: flags.authorizationConfig }),
+    passwords,
   };
+}
+
+async function openPasswords(parts: LoginParts) {
+  const { loginConfig: file } = parts.flags;
+  if (file === undefined) return undefined;
+  const { openPasswordLogin } = await import("#main/password-login.ts");
+  return openPasswordLogin(file, parts);
 }
 
 /** Reviews tokens of service accounts by what they say, and all others by asking who their bearer would be. */

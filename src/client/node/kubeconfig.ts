@@ -32,6 +32,20 @@ export async function loadKubeconfig(file: string): Promise<KubeconfigAccess> {
   };
 }
 
+/** The current context's server alone: whoever logs in has no credentials yet, or old ones. */
+export async function loadCluster(
+  file: string,
+): Promise<{ readonly server: string; readonly ca?: string; readonly name: string }> {
+  const config = parse(await readFile(file, "utf8")) as Kubeconfig | null;
+  const context = named(config?.contexts, config?.["current-context"], "context").context;
+  const { name = "", cluster = {} } = named(config?.clusters, context?.cluster, "cluster");
+  if (cluster["server"] === undefined)
+    throw new Error(`Cannot use "${file}": its cluster has no server`);
+  const [data, path] = [cluster["certificate-authority-data"], cluster["certificate-authority"]];
+  const ca = await pemOf({ file, data, path });
+  return { name, server: cluster["server"], ...(ca && { ca }) };
+}
+
 /** Certificates and keys are PEM texts here. */
 export type KubeconfigAccess = HttpsTransportOptions & {
   readonly ca?: string;
