@@ -18,6 +18,8 @@ export interface AdmissionParts extends WebhookParts {
 export interface Admission extends AdmissionChain, Disposable {
   /** From then on webhooks are asked as well. */
   start(): void;
+  /** Whether somebody outside may be asked, who may write meanwhile. */
+  asksOthers(): boolean;
 }
 
 /** What every write passes: the plugins that act, and the checks that nobody turns off. */
@@ -38,6 +40,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
     mutating: [certificateRequester, ...chosen.flatMap(({ mutate }) => mutate ?? [])],
     validating: [grantAdmission, ...chosen.flatMap(({ validate }) => validate ?? [])],
     start: () => webhooks.start(),
+    asksOthers: webhooks.asks,
     [Symbol.dispose]: () => {
       webhooks[Symbol.dispose]();
       policies[Symbol.dispose]();

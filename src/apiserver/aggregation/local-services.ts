@@ -9,6 +9,7 @@ import {
 import type { FirstObject } from "#apiserver/bootstrap/first-objects.ts";
 import { createFirst, filled, internalCall } from "#apiserver/bootstrap/internal-call.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
+import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import { deleteObject } from "#apiserver/objects/delete.ts";
 import { objectAt, sameJson, stringAt } from "#apiserver/objects/json.ts";
 import { updateObject } from "#apiserver/objects/update.ts";
@@ -47,75 +48,94 @@ function find({ cache }: ServerState, name: string): JsonObject | undefined {
 
 class LocalServices implements Disposable {
   readonly #state: ServerState;
-  readonly #watching: Disposable[];
-  #wanted: ReadonlySet<string> = new Set();
-  #again = false;
+  readonly #watching: readonly Disposable[];
+  /** The names that each definition brings. */
+  readonly #wanted = new Map<string, readonly string[]>();
+  /** Names that are to be looked at. */
+  readonly #waiting = new Set<string>();
   #working = false;
 
   constructor(state: ServerState) {
     this.#state = state;
-    const onChange = (): void => this.#begin();
-    this.#watching = [definitionsPrefix, prefix].map((watched) =>
-      state.cache.resource(watched).watch({ prefix: watched, onChange }),
-    );
-    this.#begin();
+    const definitions = state.cache.resource(definitionsPrefix);
+    const services = state.cache.resource(prefix);
+    this.#watching = [
+      definitions.watch({
+        prefix: definitionsPrefix,
+        onChange: ({ current, previous }) => {
+          const { key = "" } = current ?? previous ?? {};
+          this.#want(key, current);
+        },
+      }),
+      services.watch({
+        prefix,
+        onChange: ({ current, previous }) => {
+          const { key = "" } = current ?? previous ?? {};
+          this.#enqueue([key.slice(prefix.length)]);
+        },
+      }),
+    ];
+    for (const stored of definitions.list(definitionsPrefix)) this.#want(stored.key, stored);
+    this.#enqueue(services.list(prefix).map(({ key }) => key.slice(prefix.length)));
   }
 
   [Symbol.dispose](): void {
     for (const watching of this.#watching) watching[Symbol.dispose]();
+    this.#waiting.clear();
   }
 
-  /** What changes while it works is looked at afterwards. */
-  #begin(): void {
-    this.#again = true;
-    if (!this.#working) void this.#work();
+  #want(key: string, definition: StoredObject | undefined): void {
+    const before = this.#wanted.get(key) ?? [];
+    const names =
+      definition === undefined
+        ? []
+        : namesOf(definition.object as unknown as CustomResourceDefinition);
+    if (names.length === 0) this.#wanted.delete(key);
+    else this.#wanted.set(key, names);
+    this.#enqueue([...before, ...names]);
+  }
+
+  #enqueue(names: readonly string[]): void {
+    for (const name of names) this.#waiting.add(name);
+    if (!this.#working && this.#waiting.size > 0) void this.#work();
   }
 
   async #work(): Promise<void> {
     this.#working = true;
-    while (this.#again && !this.#state.stopped.aborted) {
-      this.#again = false;
+    await Promise.resolve();
+    for (const name of this.#waiting) {
+      this.#waiting.delete(name);
+      if (this.#state.stopped.aborted) break;
       try {
-        await this.#reconcile();
+        await this.#settle(name);
       } catch (error) {
-        this.#report(error);
+        this.#report(name, error);
       }
     }
     this.#working = false;
   }
 
-  async #reconcile(): Promise<void> {
-    await Promise.resolve();
-    this.#wanted = new Set(this.#definitions().flatMap(namesOf));
-    for (const name of this.#wanted) await this.#ensure(name);
-    for (const stored of this.#state.cache.resource(prefix).list(prefix)) {
-      const name = stored.key.slice(prefix.length);
-      if (managed(stored.object) !== "true" || this.#wanted.has(name)) continue;
-      const gone = serviceOf(name, customPriority, "true");
-      await deleteObject(internalCall(this.#state, gone, "DELETE"), {});
+  /** Makes the object be what it is to be, or not be. */
+  async #settle(name: string): Promise<void> {
+    const wanted = serviceOf(name, customPriority, "true");
+    const found = find(this.#state, name);
+    const isWanted = [...this.#wanted.values()].some((names) => names.includes(name));
+    if (found === undefined) {
+      if (isWanted) await createFirst(this.#state, wanted);
+      return;
+    }
+    if (managed(found) !== "true") return;
+    if (!isWanted) {
+      await deleteObject(internalCall(this.#state, wanted, "DELETE"), {});
+    } else if (!sameJson(found.spec, wanted.object.spec)) {
+      const change = () => filled(this.#state, wanted);
+      await updateObject(internalCall(this.#state, wanted, "PUT"), { change });
     }
   }
 
-  #definitions(): CustomResourceDefinition[] {
-    return this.#state.cache
-      .resource(definitionsPrefix)
-      .list(definitionsPrefix)
-      .map((stored) => stored.object as unknown as CustomResourceDefinition);
-  }
-
-  async #ensure(name: string): Promise<void> {
-    const wanted = serviceOf(name, customPriority, "true");
-    const found = find(this.#state, name);
-    if (found === undefined) return createFirst(this.#state, wanted);
-    if (managed(found) !== "true" || sameJson(found.spec, wanted.object.spec)) return;
-    await updateObject(internalCall(this.#state, wanted, "PUT"), {
-      change: () => filled(this.#state, wanted),
-    });
-  }
-
-  #report(error: unknown): void {
+  #report(name: string, error: unknown): void {
     if (this.#state.stopped.aborted) return;
-    this.#state.log.error("local API services were not registered", { error });
+    this.#state.log.error("local API service was not registered", { name, error });
   }
 }
 

@@ -39,7 +39,8 @@ export class Borrowing {
     const { seats } = allocateSeats(this.#seats, claims);
     for (const [index, level] of levels.entries()) {
       level.target = claims[index]?.target ?? 0;
-      level.current = Math.max(1, Math.round(seats[index] ?? 0));
+      const own = Math.round(seats[index] ?? 0);
+      level.current = level.nominal > 0 ? Math.max(1, own) : own;
       level.dispatch(nowMs);
     }
     const isBusy = levels.some(

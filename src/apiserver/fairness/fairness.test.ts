@@ -307,3 +307,57 @@ test("default objects are there, are kept, and say that their level is", async (
     "x-kubernetes-pf-prioritylevel-uid": stringAt(objectAt(own.body, "metadata"), "uid"),
   });
 });
+
+test("a level without seats is a jail: its requests get 429 and are told when to come back", async () => {
+  await using api = await createTestServer();
+  const limited = {
+    nominalConcurrencyShares: 0,
+    borrowingLimitPercent: 0,
+    limitResponse: { type: "Reject" },
+  };
+  const level = await api.send("POST", `${flowControl}/prioritylevelconfigurations`, {
+    body: { metadata: { name: "jail" }, spec: { type: "Limited", limited } },
+  });
+  const schema = await api.send("POST", `${flowControl}/flowschemas`, {
+    body: {
+      metadata: { name: "jail" },
+      spec: {
+        matchingPrecedence: 10,
+        priorityLevelConfiguration: { name: "jail" },
+        rules: [
+          {
+            subjects: [{ kind: "User", user: { name: "noisy" } }],
+            resourceRules: [
+              {
+                verbs: ["*"],
+                apiGroups: ["*"],
+                resources: ["*"],
+                clusterScope: true,
+                namespaces: ["*"],
+              },
+            ],
+          },
+        ],
+      },
+    },
+  });
+  assert.deepEqual([level.status, schema.status], [201, 201]);
+  const list = (user: UserInfo) => api.send("GET", "/api/v1/namespaces", { user });
+  const refused = await list(userOf("noisy"));
+  const headers = new Map(refused.headers);
+  assert.deepEqual(
+    [
+      refused.status,
+      refused.text,
+      headers.get("retry-after"),
+      headers.get("x-kubernetes-pf-flowschema-uid"),
+    ],
+    [
+      429,
+      "Too many requests, please try again later.\n",
+      "1",
+      stringAt(objectAt(schema.body, "metadata"), "uid"),
+    ],
+  );
+  assert.equal((await list(userOf("admin", "system:masters"))).status, 200);
+});

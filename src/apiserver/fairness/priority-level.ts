@@ -86,7 +86,9 @@ export class PriorityLevel {
   /** Whether a request may begin at once: nobody waits, and there is room. */
   fits(seats: number): boolean {
     if (this.settings.exempt) return true;
-    return this.waiting === 0 && this.seatsInUse + Math.min(seats, this.current) <= this.current;
+    if (this.waiting > 0) return false;
+    // One that is wider than all there is goes alone.
+    return this.seatsInUse === 0 ? this.current > 0 : this.seatsInUse + seats <= this.current;
   }
 
   begin(seats: number, nowMs: number): void {
@@ -124,8 +126,8 @@ export class PriorityLevel {
   dispatch(nowMs: number): void {
     for (;;) {
       const free = this.current - this.seatsInUse;
-      // One that is wider than all there is goes alone.
-      const room = this.seatsInUse === 0 ? Number.MAX_SAFE_INTEGER : free;
+      const goesAlone = this.seatsInUse === 0 && this.current > 0;
+      const room = goesAlone ? Number.MAX_SAFE_INTEGER : free;
       if (room <= 0) return;
       const request = this.#queues?.next(room, nowMs, this.current);
       if (request === undefined) return;

@@ -48,7 +48,11 @@ export interface UpdatePlan {
 
 export async function updateObject(call: Call, plan: UpdatePlan): Promise<Written> {
   const key = objectKey(call.kind, call.info.namespace, call.info.name);
-  return call.server.writers.run(key, () => updateInTurn(call, plan));
+  const { server, kind } = call;
+  // A webhook that writes the very object it is asked about must not wait for its own answer.
+  const waitsForOthers = server.admission.asksOthers() || kind.stored.webhook !== undefined;
+  if (waitsForOthers) return updateInTurn(call, plan);
+  return server.writers.run(key, () => updateInTurn(call, plan));
 }
 
 async function updateInTurn(call: Call, plan: UpdatePlan): Promise<Written> {

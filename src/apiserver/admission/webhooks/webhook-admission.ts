@@ -20,6 +20,8 @@ import type { StoreCache } from "#apiserver/cache/store-cache.ts";
 export interface WebhookAdmission extends Disposable {
   readonly mutating: AdmissionFunction;
   readonly validating: AdmissionFunction;
+  /** Whether there are any that could be asked. */
+  readonly asks: () => boolean;
   /** Until then nothing is asked: what a cluster needs to start must not wait for webhooks that run in it. */
   start(): void;
 }
@@ -49,6 +51,10 @@ export function createWebhookAdmission({ cache, log, metrics }: WebhookParts): W
   };
   return {
     start,
+    asks: () => {
+      const { mutating, validating } = indexes ?? {};
+      return (mutating?.hooks.length ?? 0) + (validating?.hooks.length ?? 0) > 0;
+    },
     mutating: asking(() => indexes?.mutating, observed, mutate),
     validating: asking(() => indexes?.validating, observed, validate),
     [Symbol.dispose]: () => {

@@ -521,3 +521,25 @@ test("custom resources are mutated in their own version, and pruned", async () =
     ["example.com/v2", { added: "yes" }, "v1", "example.com/v1"],
   );
 });
+
+test("a webhook may write the object that it is asked about", async () => {
+  await using setup = await setUp(() => ({}));
+  const { api } = setup;
+  await api.send("POST", maps, { body: configMap("x") });
+  const headers = { "content-type": "application/merge-patch+json" };
+  const label = (text: string) =>
+    api.send("PATCH", `${maps}/x`, { body: { metadata: { labels: { text } } }, headers });
+  await using stack = new AsyncDisposableStack();
+  const hook = stack.use(
+    await startWebhookServer(async ({ body }) => {
+      const request = objectAt(body, "request");
+      const labels = objectAt(objectAt(objectAt(request, "object"), "metadata"), "labels");
+      if (labels.text === "outer") await label("inner");
+      const response = { uid: request.uid ?? "", allowed: true };
+      return { body: { kind: "AdmissionReview", apiVersion: "admission.k8s.io/v1", response } };
+    }),
+  );
+  await register({ ...setup, hook }, "Validating", [{ timeoutSeconds: 5 }]);
+  const outer = await label("outer");
+  assert.equal(outer.status, 200, outer.text);
+});
