@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import process from "node:process";
 import { createAgent } from "#agent/agent.ts";
 import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
@@ -9,8 +10,13 @@ import { createHttpsTransport } from "#client/node/https-transport.ts";
 import { loadKubeconfig } from "#client/node/kubeconfig.ts";
 import { agentOptions } from "#test/real-node.ts";
 
-/** A node agent in a process of its own, to be killed: `node test/agent-process.ts KUBECONFIG SOCKET DIR CGROUP`. */
+/**
+ * A node agent in a process of its own, to be killed: `node test/agent-process.ts KUBECONFIG SOCKET DIR CGROUP`. It says
+ * that it is there and begins when it is told to, by anything on its standard input.
+ */
 const [, , kubeconfig = "", socket = "", dataDir = "", cgroupRoot = ""] = process.argv;
+process.stdout.write("loaded\n");
+await once(process.stdin, "data");
 const client = createClient(createHttpsTransport(await loadKubeconfig(kubeconfig)));
 const runtime = await connectContainerd({
   socket,
@@ -19,5 +25,4 @@ const runtime = await connectContainerd({
   streamClient,
 });
 await createAgent(agentOptions({ client, runtime, dataDir, cgroupRoot }));
-process.stdout.write("ready\n");
 setInterval(() => {}, 0x7fff_ffff);

@@ -230,6 +230,11 @@ export function emptied(folder: string): Promise<void> {
   return changedTo(folder, (names) => names.length === 0);
 }
 
+/** The same for a number of entries. */
+export function holds(folder: string, count: number): Promise<void> {
+  return changedTo(folder, (names) => names.length === count);
+}
+
 export function goneFrom(folder: string, name: string): Promise<void> {
   return changedTo(folder, (names) => !names.includes(name));
 }

@@ -8,7 +8,13 @@ import type { Client } from "#client/client.ts";
 import { createInformer } from "#client/create-informer.ts";
 import type { MachineFacts } from "#agent/node/machine-facts.ts";
 import { readMachineUsage } from "#agent/node/machine-usage.ts";
-import { configurationOf, type NodeSettings, usualSettings } from "#agent/node/node-settings.ts";
+import { PodCgroups } from "#agent/node/pod-cgroups.ts";
+import {
+  configurationOf,
+  type NodeSettings,
+  quantityBytes,
+  usualSettings,
+} from "#agent/node/node-settings.ts";
 import type { Pressure } from "#agent/eviction/thresholds.ts";
 import { admitPod, answerResize } from "#agent/pods/admit-pod.ts";
 import { createHousekeeping } from "#agent/housekeeping.ts";
@@ -84,8 +90,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const ending = new AbortController();
   const { signal } = ending;
   const settings = { ...usualSettings, ...options.settings };
+  const { settings: _given, ...machineParts } = options;
   const nodeParts = {
-    ...options,
+    ...machineParts,
+    ...(options.dataDir && { settings }),
     name: nodeName,
     runtimeVersion: runtime.version,
     labels: options.labels ?? {},
@@ -113,6 +121,19 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     component: "kubelet",
     host: nodeName,
   });
+  const security = {
+    ...runtime.features,
+    hasAppArmor: options.machine.hasAppArmor,
+    allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
+  };
+  const cgroups = options.cgroupRoot
+    ? new PodCgroups({
+        ...settings,
+        ...podMemory(settings, options.machine.memoryBytes),
+        root: options.cgroupRoot,
+      })
+    : undefined;
+  await cgroups?.prepare();
   let pressures: ReadonlySet<Pressure> = new Set();
   let refusal: PodEnd | undefined;
   const keeper = new NodeKeeper({ ...nodeParts, recorder });
@@ -126,9 +147,11 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ...options,
       recorder,
       mirrors,
+      ...(cgroups && { cgroups }),
+      others: (pod) => manager.taken(pod),
       admit: (pod) => {
         const others = manager.taken(pod);
-        return admitPod(pod, { refusal, pressures, others, allocatable });
+        return admitPod(pod, { refusal, pressures, security, others, allocatable });
       },
       answerResize: (pod) => answerResize(pod, { others: manager.taken(pod), allocatable }),
       view,
@@ -238,4 +261,16 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       release();
     },
   };
+}
+
+/** Only where something is reserved are pods kept from it: the kernel would count every page for nothing. */
+function podMemory(
+  { systemReserved, kubeReserved }: NodeSettings,
+  totalBytes: number,
+): { readonly memoryBytes?: number } {
+  const reserved = [systemReserved["memory"], kubeReserved["memory"]].filter(
+    (one) => one !== undefined,
+  );
+  if (reserved.length === 0) return {};
+  return { memoryBytes: reserved.reduce((left, one) => left - quantityBytes(one), totalBytes) };
 }

@@ -1,9 +1,10 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import type { Readable, Writable } from "node:stream";
 import { test } from "node:test";
 import { cgroupMount } from "#agent/node/cgroup-files.ts";
 import { configMaps, pods } from "#api/resources.ts";
@@ -11,6 +12,7 @@ import { seededRandom } from "#base/random.ts";
 import { createCluster } from "#main/testing.ts";
 import {
   emptied,
+  holds,
   isReady,
   needsContainers,
   openRealNode,
@@ -20,8 +22,8 @@ import {
 } from "#test/real-node.ts";
 
 const crashes = 100;
-/** How long an agent lives at most. */
-const lifeMs = 500;
+/** How long an agent works at most. */
+const lifeMs = 1000;
 
 test(
   "an agent that is killed a hundred times leaks nothing",
@@ -42,6 +44,8 @@ test(
       data: { a: "1" },
     });
     const names: string[] = [];
+    const words = [kubeconfig, node.containerd.socket, dataDir, cgroupRoot];
+    let next = load(words);
     for (let round = 0; round < crashes; round += 1) {
       const name = `p${round}`;
       names.push(name);
@@ -50,13 +54,14 @@ test(
         const [oldest = ""] = names.splice(Math.floor(random() * 3), 1);
         await client.delete(pods, { namespace: "default", name: oldest });
       }
-      await liveAndDie(
-        [kubeconfig, node.containerd.socket, dataDir, cgroupRoot],
-        random() * lifeMs,
-      );
+      const child = await next;
+      if (round < crashes - 1) next = load(words);
+      await liveAndDie(child, random() * lifeMs);
     }
     const agent = await node.startAgent();
     for (const name of names) await until(client, name, isReady);
+    await holds(join(dataDir, "pods"), names.length);
+    // Its sandbox is gone when a pod's folder is.
     const running = (await node.runtime.listSandboxes()).filter(({ state }) => state === "ready");
     deepEqual(running.map(({ name }) => name).toSorted(), names.toSorted());
     for (const name of names) {
@@ -75,16 +80,24 @@ test(
   },
 );
 
-/** Runs an agent until it says that it is ready, lets it work for a while, and kills it as it stands. */
-async function liveAndDie(words: readonly string[], restMs: number): Promise<void> {
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+/** A process that has loaded the agent and waits for the word to start it. */
+async function load(words: readonly string[]): Promise<Child> {
   const script = join(import.meta.dirname, "../../test/agent-process.ts");
-  const child = spawn(process.execPath, [script, ...words], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const stdio = ["pipe", "pipe", "inherit"] as const;
+  const child = spawn(process.execPath, [script, ...words], { stdio: [...stdio] });
   await once(child.stdout, "data");
-  await new Promise((resolve) => setTimeout(resolve, restMs));
+  return child;
+}
+
+/** Lets an agent start and work for a while, and kills it as it stands. */
+async function liveAndDie(child: Child, workMs: number): Promise<void> {
+  child.stdin.write("go\n");
+  await new Promise((resolve) => setTimeout(resolve, workMs));
+  const exited = once(child, "exit");
   child.kill("SIGKILL");
-  await once(child, "exit");
+  await exited;
 }
 
 function shortPod(name: string) {

@@ -33,6 +33,7 @@ import type {
   ContainerStats,
   ImageInfo,
   RuntimeEvent,
+  RuntimeFeatures,
   Sandbox,
   SandboxConfig,
 } from "#agent/runtime/container-runtime.ts";
@@ -74,12 +75,22 @@ export async function connectContainerd(options: ConnectOptions): Promise<Contai
     runtimeVersion: string;
   }>("runtime.v1.RuntimeService/Version", {});
   const version = `${runtimeName}://${runtimeVersion.replace(/^v|~.*$/g, "")}`;
-  return new ContainerdRuntime(version, channel, options);
+  const { features } = await channel.call<{ features: Partial<RuntimeFeatures> | null }>(
+    "runtime.v1.RuntimeService/Status",
+    {},
+  );
+  const supplementalGroupsPolicy = features?.supplementalGroupsPolicy ?? false;
+  return new ContainerdRuntime(
+    { version, features: { supplementalGroupsPolicy } },
+    channel,
+    options,
+  );
 }
 
 /** The configurations of sandboxes are kept because each container of one must repeat them. */
 class ContainerdRuntime implements ContainerRuntime {
   readonly version: string;
+  readonly features: RuntimeFeatures;
   readonly #channel: GrpcChannel;
   readonly #streamClient: StreamClient;
   readonly #events: RuntimeEvents;
@@ -87,8 +98,13 @@ class ContainerdRuntime implements ContainerRuntime {
   readonly #execs: ExecTracker;
   readonly #sandboxConfigs = new Map<string, SandboxConfig>();
 
-  constructor(version: string, channel: GrpcChannel, options: ConnectOptions) {
-    this.version = version;
+  constructor(
+    facts: Pick<ContainerRuntime, "version" | "features">,
+    channel: GrpcChannel,
+    options: ConnectOptions,
+  ) {
+    this.version = facts.version;
+    this.features = facts.features;
     this.#channel = channel;
     this.#streamClient = options.streamClient;
     this.#clock = options.clock;
@@ -110,7 +126,7 @@ class ContainerdRuntime implements ContainerRuntime {
   runSandbox = async (config: SandboxConfig, signal: AbortSignal): Promise<Sandbox> => {
     const { podSandboxId } = await this.#runtime<{ podSandboxId: string }>(
       "RunPodSandbox",
-      { config: criSandboxConfig(config) },
+      { config: criSandboxConfig(config), runtimeHandler: config.runtimeHandler ?? "" },
       { signal, timeoutMs: 4 * 60_000 },
     );
     this.#sandboxConfigs.set(podSandboxId, config);

@@ -83,6 +83,11 @@ export function criResources(resources: Resources): object {
     cpuShares: resources.cpuShares ?? 0,
     memoryLimitInBytes: resources.memoryLimitBytes ?? 0,
     oomScoreAdj: resources.oomScoreAdj ?? 0,
+    hugepageLimits: Object.entries(resources.hugePageLimits ?? {}).map(([pageSize, limit]) => ({
+      pageSize,
+      limit,
+    })),
+    cpusetCpus: resources.cpus ?? "",
   };
 }
 
@@ -99,11 +104,18 @@ function criSecurity(security: ContainerSecurity): object {
     ...(security.runAsUserName !== undefined && { runAsUsername: security.runAsUserName }),
     readonlyRootfs: security.readOnlyRootFilesystem,
     supplementalGroups: security.supplementalGroups,
+    ...(security.strictGroups && { supplementalGroupsPolicy: "Strict" }),
     noNewPrivs: security.noNewPrivileges,
-    maskedPaths: security.privileged ? [] : maskedPaths,
-    readonlyPaths: security.privileged ? [] : readonlyPaths,
+    maskedPaths: security.privileged || security.unmasked ? [] : maskedPaths,
+    readonlyPaths: security.privileged || security.unmasked ? [] : readonlyPaths,
     seccomp: criSeccomp(security),
+    ...(security.appArmorProfile !== undefined && { apparmor: criAppArmor(security) }),
   };
+}
+
+function criAppArmor({ appArmorProfile }: ContainerSecurity): object {
+  if (appArmorProfile === "") return { profileType: "Unconfined" };
+  return { profileType: "Localhost", localhostRef: appArmorProfile };
 }
 
 function criSeccomp({ seccomp }: ContainerSecurity): object {

@@ -1,4 +1,4 @@
-import { readFileSync, statfsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
 import process from "node:process";
 
@@ -11,6 +11,9 @@ export interface MachineFacts {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
+  /** Bytes of huge pages by size, as resources are named: `2Mi`. */
+  readonly hugePages: Readonly<Record<string, number>>;
+  readonly hasAppArmor: boolean;
   readonly kernelVersion: string;
   readonly osImage: string;
   readonly machineId: string;
@@ -29,6 +32,8 @@ export function readMachineFacts(dir: string): MachineFacts {
     cpus: cpus().length,
     memoryBytes: totalmem(),
     diskBytes: disk.blocks * disk.bsize,
+    hugePages: readHugePages(),
+    hasAppArmor: readLine("/sys/module/apparmor/parameters/enabled") === "Y",
     kernelVersion: release(),
     osImage: /^PRETTY_NAME="?([^"\n]*)/m.exec(readText("/etc/os-release"))?.[1] ?? process.platform,
     machineId,
@@ -46,12 +51,27 @@ export function simulatedMachine(name: string): MachineFacts {
     cpus: 8,
     memoryBytes: 32 * 1024 ** 3,
     diskBytes: 100 * 1024 ** 3,
+    hugePages: {},
+    hasAppArmor: true,
     kernelVersion: "0.0.0-simulated",
     osImage: "Kogge simulated node",
     machineId: name,
     systemUuid: name,
     bootId: name,
   };
+}
+
+function readHugePages(): Record<string, number> {
+  const root = "/sys/kernel/mm/hugepages";
+  const folders = existsSync(root) ? readdirSync(root) : [];
+  return Object.fromEntries(
+    folders.map((folder) => {
+      const kibibytes = Number(/^hugepages-(\d+)kB$/.exec(folder)?.[1] ?? 0);
+      const pages = Number(readLine(`${root}/${folder}/nr_hugepages`));
+      const size = kibibytes >= 1024 ** 2 ? `${kibibytes / 1024 ** 2}Gi` : `${kibibytes / 1024}Mi`;
+      return [size, pages * kibibytes * 1024];
+    }),
+  );
 }
 
 function readLine(path: string): string {

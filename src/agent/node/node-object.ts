@@ -1,6 +1,8 @@
 import type { Node, NodeCondition, NodeStatus } from "#api/generated/types.ts";
 import { rfc3339 } from "#base/clock.ts";
 import type { Pressure } from "#agent/eviction/thresholds.ts";
+import { allocatableOf } from "#agent/node/allocatable.ts";
+import type { NodeSettings } from "#agent/node/node-settings.ts";
 import type { MachineFacts } from "#agent/node/machine-facts.ts";
 import type { ImageInfo } from "#agent/runtime/container-runtime.ts";
 
@@ -13,12 +15,24 @@ export interface NodeParts {
   readonly podCidr?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly podsMax: number;
+  /** What reserves resources and ends pods; absent where nothing does, as on a simulated node. */
+  readonly settings?: NodeSettings;
 }
 
 /** The version that the node says it has: the API's. */
 export const kubeletVersion = "v1.36.0";
 
 const imagesMax = 50;
+
+function hugePages({ hugePages: found }: MachineFacts): Record<string, string> {
+  const sizes = { "1Gi": 0, "2Mi": 0, ...found };
+  return Object.fromEntries(
+    Object.entries(sizes).map(([size, bytes]) => [
+      `hugepages-${size}`,
+      bytes === 0 ? "0" : `${bytes / 1024 ** 2}Mi`,
+    ]),
+  );
+}
 
 /** What events about a node point to; its uid is its name, as upstream's node agent has it. */
 export function nodeReference(name: string): Node {
@@ -62,8 +76,7 @@ export function nodeStatus(
   const capacity = {
     cpu: String(machine.cpus),
     "ephemeral-storage": `${Math.floor(machine.diskBytes / 1024)}Ki`,
-    "hugepages-1Gi": "0",
-    "hugepages-2Mi": "0",
+    ...hugePages(machine),
     memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
     pods: String(parts.podsMax),
   };
@@ -72,7 +85,7 @@ export function nodeStatus(
       ...parts.addresses.map((address) => ({ type: "InternalIP", address })),
       { type: "Hostname", address: parts.name },
     ],
-    allocatable: capacity,
+    allocatable: parts.settings ? allocatableOf(capacity, parts.settings) : capacity,
     capacity,
     conditions: conditions(observed),
     daemonEndpoints: { kubeletEndpoint: { Port: parts.streamPort } },

@@ -4,12 +4,14 @@ import { isCritical } from "#agent/eviction/rank-pods.ts";
 import type { PodEnd } from "#agent/pods/pod-observation.ts";
 import type { ResizeAnswer } from "#agent/pods/resize-keeper.ts";
 import { shortageOf, shortageText } from "#agent/pods/room.ts";
+import { securityProblem, type SecurityFacts } from "#agent/pods/security-admission.ts";
 import { qosClassOf } from "#agent/pods/qos-class.ts";
 
 export interface AdmissionFacts {
   /** Why no pod is taken any more. */
   readonly refusal?: PodEnd | undefined;
   readonly pressures: ReadonlySet<Pressure>;
+  readonly security: SecurityFacts;
   /** The pods that the node has taken already. */
   readonly others: readonly Pod[];
   readonly allocatable: Readonly<Record<string, string>>;
@@ -18,9 +20,10 @@ export interface AdmissionFacts {
 /** Why the node does not take a pod that is new to it, in upstream's words; undefined when it does. */
 export function admitPod(
   pod: Pod,
-  { refusal, pressures, others, allocatable }: AdmissionFacts,
+  { refusal, pressures, security, others, allocatable }: AdmissionFacts,
 ): PodEnd | undefined {
-  if (refusal) return refusal;
+  const refused = refusal ?? securityProblem(pod, security);
+  if (refused) return refused;
   if (pressures.size > 0 && !isCritical(pod) && !bearsMemoryPressure(pod, pressures)) {
     return {
       reason: "Evicted",

@@ -27,8 +27,20 @@ export function containerResources(pod: Pod, container: Container, memoryBytes: 
     ...(memoryLimit !== undefined && {
       memoryLimitBytes: Number(quantityValue(parseQuantity(memoryLimit))),
     }),
+    ...hugePages(limits),
     oomScoreAdj: oomScore(pod, container, memoryBytes),
   };
+}
+
+/** A container that asks for none of a size may use none. */
+function hugePages(limits: Readonly<Record<string, string>>): Pick<Resources, "hugePageLimits"> {
+  const asked = Object.entries(limits).filter(([name]) => name.startsWith("hugepages-"));
+  if (asked.length === 0) return {};
+  const sizes = asked.map(([name, amount]) => [
+    `${name.slice("hugepages-".length).replace("i", "")}B`,
+    Number(quantityValue(parseQuantity(amount))),
+  ]);
+  return { hugePageLimits: Object.fromEntries(sizes) as Record<string, number> };
 }
 
 function oomScore(pod: Pod, container: Container, memoryBytes: number): number {

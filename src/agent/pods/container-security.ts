@@ -1,4 +1,4 @@
-import type { Container, Pod } from "#api/generated/types.ts";
+import type { AppArmorProfile, Container, Pod } from "#api/generated/types.ts";
 import type { ContainerSecurity } from "#agent/runtime/container-runtime.ts";
 
 /** The pod's and the container's security contexts as one, the container's winning. */
@@ -22,8 +22,18 @@ export function containerSecurity(
     supplementalGroups: groups,
     addCapabilities: own.capabilities?.add ?? [],
     dropCapabilities: own.capabilities?.drop ?? [],
+    ...(shared.supplementalGroupsPolicy === "Strict" && { strictGroups: true }),
+    ...(own.procMount === "Unmasked" && { unmasked: true }),
+    ...appArmorOf(own.appArmorProfile ?? shared.appArmorProfile),
     seccomp: seccompOf(own.seccompProfile ?? shared.seccompProfile, own.privileged, seccompDir),
   };
+}
+
+function appArmorOf(
+  profile: AppArmorProfile | undefined,
+): Pick<ContainerSecurity, "appArmorProfile"> {
+  if (profile?.type === "Unconfined") return { appArmorProfile: "" };
+  return profile?.type === "Localhost" ? { appArmorProfile: profile.localhostProfile ?? "" } : {};
 }
 
 function seccompOf(

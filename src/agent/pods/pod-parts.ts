@@ -4,6 +4,7 @@ import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
 import type { EventRecorder } from "#reconcile/event-recorder.ts";
+import type { PodCgroups } from "#agent/node/pod-cgroups.ts";
 import type { DownwardNode } from "#agent/pods/downward-values.ts";
 import type { ReferencedObjects } from "#agent/pods/environment.ts";
 import type { ImagePuller } from "#agent/pods/image-puller.ts";
@@ -40,6 +41,10 @@ export interface PodParts {
   readonly memoryBytes: number;
   readonly dns: DnsSettings;
   readonly cgroupRoot?: string;
+  /** Absent where pods have no control groups, as simulated ones. */
+  readonly cgroups?: PodCgroups;
+  /** The node's pods without this one. */
+  readonly others: (pod: Pod) => readonly Pod[];
   /** The name in container ids: `containerd`. */
   readonly runtimeName: string;
 }

@@ -3,6 +3,7 @@ import { nameOf, namespaceOf } from "#api/meta.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import { BackOff } from "#agent/pods/back-off.ts";
 import { clearUpPod } from "#agent/pods/clear-up-pod.ts";
+import { createSandbox } from "#agent/pods/create-sandbox.ts";
 import { CrashTeller } from "#agent/pods/crash-teller.ts";
 import { LastWords } from "#agent/pods/last-words.ts";
 import { letObjectGo } from "#agent/pods/let-object-go.ts";
@@ -19,7 +20,6 @@ import { graceOf, type PodParts } from "#agent/pods/pod-parts.ts";
 import { podStatus } from "#agent/pods/pod-status.ts";
 import { ResizeKeeper } from "#agent/pods/resize-keeper.ts";
 import { askForResize, resizeRunning } from "#agent/pods/resize-pod.ts";
-import { sandboxConfig } from "#agent/pods/sandbox-config.ts";
 import { startContainer } from "#agent/pods/start-container.ts";
 import { simulate } from "#agent/pods/simulation.ts";
 import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
@@ -309,13 +309,9 @@ export class PodWorker {
   }
 
   async #createSandbox(observed: PodObservation, attempt: number): Promise<void> {
-    const { runtime, view, files, dns, cgroupRoot } = this.#parts;
     if (!(await this.#volumesReadyFor(observed))) return;
     try {
-      const logDirectory = await files.logDirectory(this.#pod);
-      const parts = { attempt, logDirectory, dns, ...(cgroupRoot && { cgroupRoot }) };
-      const config = sandboxConfig(this.#pod, parts);
-      view.addSandbox(await runtime.runSandbox(config, this.#ending.signal));
+      await createSandbox(this.#parts, { pod: this.#pod, attempt, signal: this.#ending.signal });
       this.#failures.delete("");
     } catch (error) {
       this.#ending.signal.throwIfAborted();

@@ -5,7 +5,10 @@ import type { ContainerState } from "#agent/runtime/container-runtime.ts";
 import type { PodParts } from "#agent/pods/pod-parts.ts";
 import type { PendingChange, ResizeKeeper } from "#agent/pods/resize-keeper.ts";
 
-type Parts = Pick<PodParts, "runtime" | "recorder" | "memoryBytes" | "answerResize">;
+type Parts = Pick<
+  PodParts,
+  "runtime" | "recorder" | "memoryBytes" | "answerResize" | "cgroups" | "others"
+>;
 
 /** Asks the node for the resources that the object wants, and tells what it says. True when they were granted. */
 export function askForResize(parts: Parts, pod: Pod, keeper: ResizeKeeper): boolean {
@@ -63,11 +66,13 @@ async function carryOutResize(
   const { pod, changes, keeper } = resize;
   try {
     await checkMemory(parts, pod, changes);
+    await parts.cgroups?.grow(pod);
     for (const { container, state } of changes) {
       const resources = containerResources(pod, container, parts.memoryBytes);
       await parts.runtime.updateContainer(state.id, resources);
       keeper.done(state.id, container.resources ?? {});
     }
+    await parts.cgroups?.prepareFor(pod, parts.others(pod));
     const text = "Pod resize completed";
     tell(parts, pod, { type: "Normal", reason: "ResizeCompleted", text });
     return true;

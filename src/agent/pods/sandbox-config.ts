@@ -3,6 +3,7 @@ import { podContainers } from "#agent/pods/pod-containers.ts";
 import { type DnsSettings, podDns } from "#agent/pods/pod-dns.ts";
 import { podHostname } from "#agent/pods/pod-hosts.ts";
 import { qosClassOf } from "#agent/pods/qos-class.ts";
+import { sysctlName } from "#agent/pods/security-admission.ts";
 import type { SandboxConfig } from "#agent/runtime/container-runtime.ts";
 
 /** The labels by which a pod's sandboxes and containers are found again, upstream's. */
@@ -21,6 +22,7 @@ export function sandboxConfig(
     readonly dns: DnsSettings;
     /** `/kogge-…`: each pod's containers get a group below it. Absent: the runtime's own place. */
     readonly cgroupRoot?: string;
+    readonly runtimeHandler?: string;
   },
 ): SandboxConfig {
   const { name = "", namespace = "", uid = "", labels = {}, annotations = {} } = pod.metadata;
@@ -42,8 +44,12 @@ export function sandboxConfig(
     annotations,
     portMappings: spec?.hostNetwork ? [] : portMappings(pod),
     sysctls: Object.fromEntries(
-      (spec?.securityContext?.sysctls ?? []).map(({ name: key, value }) => [key, value]),
+      (spec?.securityContext?.sysctls ?? []).map(({ name: key, value }) => [
+        sysctlName(key),
+        value,
+      ]),
     ),
+    ...(parts.runtimeHandler && { runtimeHandler: parts.runtimeHandler }),
     ...(parts.cgroupRoot && { cgroupParent: podCgroup(parts.cgroupRoot, pod) }),
   };
 }

@@ -8,6 +8,7 @@ import type { AttachOptions, ExecOptions, ProcessStreams } from "#agent/streams/
 export interface ContainerRuntime extends AsyncDisposable {
   /** As shown in `node.status.nodeInfo.containerRuntimeVersion`: `containerd://1.6.20`. */
   readonly version: string;
+  readonly features: RuntimeFeatures;
 
   runSandbox(config: SandboxConfig, signal: AbortSignal): Promise<Sandbox>;
   /** Ends every container in it and frees its network. Harmless when already stopped. */
@@ -66,6 +67,11 @@ export interface ContainerRuntime extends AsyncDisposable {
   removeImage(image: string): Promise<void>;
 }
 
+export interface RuntimeFeatures {
+  /** Groups that an image names can be kept from a container (`supplementalGroupsPolicy: Strict`). */
+  readonly supplementalGroupsPolicy: boolean;
+}
+
 export interface SandboxConfig {
   readonly name: string;
   readonly namespace: string;
@@ -93,6 +99,8 @@ export interface SandboxConfig {
   }[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly cgroupParent?: string;
+  /** Which of the runtime's handlers runs it; "" or absent: the usual one. */
+  readonly runtimeHandler?: string;
 }
 
 export interface Sandbox {
@@ -146,6 +154,10 @@ export interface Resources {
   readonly cpuPeriodUs?: number;
   readonly memoryLimitBytes?: number;
   readonly oomScoreAdj?: number;
+  /** Bytes by page size as control groups name it: `2MB`. */
+  readonly hugePageLimits?: Readonly<Record<string, number>>;
+  /** Processors that it may run on: `0,2-3`. */
+  readonly cpus?: string;
 }
 
 export interface ContainerSecurity {
@@ -156,6 +168,12 @@ export interface ContainerSecurity {
   readonly runAsGroup?: number;
   readonly runAsUserName?: string;
   readonly supplementalGroups: readonly number[];
+  /** Groups that the image names for its user do not count. */
+  readonly strictGroups?: boolean;
+  /** Nothing of `/proc` is hidden or read-only. */
+  readonly unmasked?: boolean;
+  /** Absent: as the runtime does; "": none. */
+  readonly appArmorProfile?: string;
   readonly addCapabilities: readonly string[];
   readonly dropCapabilities: readonly string[];
   readonly seccomp:

@@ -64,6 +64,7 @@ interface SimulatedContainer {
 
 class SimulatedRuntime implements ContainerRuntime {
   readonly version = "simulated://1.0.0";
+  readonly features = { supplementalGroupsPolicy: true };
   readonly #options: SimulatedOptions;
   readonly #pool: AddressPool;
   readonly #sandboxes = new Map<string, { sandbox: Sandbox; config: SandboxConfig }>();
