@@ -32,9 +32,14 @@ import { createPersistentVolumeController } from "#controllers/persistent-volume
 import { createPodGcController } from "#controllers/pod-gc/pod-gc-controller.ts";
 import { createReplicaSetController } from "#controllers/replica-set/replica-set-controller.ts";
 import { createReplicationController } from "#controllers/replication-controller/replication-controller.ts";
+import { createResourceClaimController } from "#controllers/resource-claim/resource-claim-controller.ts";
 import { createResourceQuotaController } from "#controllers/resource-quota/resource-quota-controller.ts";
 import { createRootCaController } from "#controllers/root-ca/root-ca-controller.ts";
 import { createServiceAccountController } from "#controllers/service-account/service-account-controller.ts";
+import {
+  createIpAddressController,
+  createServiceCidrController,
+} from "#controllers/service-cidr/service-cidr-controllers.ts";
 import { createStatefulSetController } from "#controllers/stateful-set/stateful-set-controller.ts";
 import { createClaimProtectionController } from "#controllers/storage-protection/claim-protection-controller.ts";
 import { createVolumeProtectionController } from "#controllers/storage-protection/volume-protection-controller.ts";
@@ -94,6 +99,9 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createNodeTtlController(as("ttl-controller")),
     createTaintEvictionController(as("node-controller")),
     createPodGcController(as("pod-garbage-collector")),
+    createResourceClaimController(as("resource-claim-controller")),
+    createServiceCidrController(as("service-cidrs-controller")),
+    createIpAddressController(kitOf(parts)),
     createResourceQuotaController(as("resourcequota-controller")),
     createClaimProtectionController(as("pvc-protection-controller")),
     createVolumeProtectionController(as("pv-protection-controller")),

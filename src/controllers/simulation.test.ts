@@ -128,12 +128,13 @@ for (const seed of [1, 2, 3, 4]) {
 }
 
 /** What somebody might do at any time. */
-async function act({ client, informers, random, restart }: World, round: number): Promise<void> {
+async function act(world: World, round: number): Promise<void> {
+  const { client, informers, random } = world;
   const dice = random();
   const image = `v${Math.floor(random() * 3)}`;
   const value = { spec: { template: { spec: { containers: [{ name: "c", image }] } } } };
   const patch = { kind: "strategic" as const, value };
-  if (dice < 0.08) await restart();
+  if (dice < 0.08) await world.restart();
   else if (dice < 0.16) await client.patch(deployments, { name: "steady", namespace }, patch);
   else if (dice < 0.22) await client.patch(deployments, { name: "fragile", namespace }, patch);
   else if (dice < 0.28) await client.patch(statefulSets, { name: "db", namespace }, patch);

@@ -76,7 +76,7 @@ export async function createWorld({ seed, nodeCount, faults }: WorldOptions): Pr
   const step = async (maxMs = 2_000): Promise<void> => {
     clock.advance(random() * maxMs);
     for (const name of names) await beat(client, name, clock.now());
-    for (const pod of [...podInformer.list()]) {
+    for (const pod of Array.from(podInformer.list())) {
       if (pod.spec?.nodeName && (isCalm || random() < 0.5)) {
         await movePod(client, pod, { nowMs: clock.now(), dice: isCalm ? 1 : random() });
       }

@@ -24,13 +24,14 @@ export class NumberPool {
     return true;
   }
 
-  /** Takes any free number; undefined when there is none. */
-  reserveAny(random: Random): number | undefined {
-    const count = this.#last - this.#first + 1;
+  /** Takes any free number, of the pool or of a range of its own; undefined when there is none. */
+  reserveAny(random: Random, within: Partial<NumberRange> = {}): number | undefined {
+    const { first = this.#first, last = this.#last, isFree } = within;
+    const count = last - first + 1;
     const start = Math.floor(random() * count);
     for (let step = 0; step < count; step += 1) {
-      const value = this.#first + ((start + step) % count);
-      if (this.reserve(value)) return value;
+      const value = first + ((start + step) % count);
+      if (isFree?.(value) !== false && this.reserve(value)) return value;
     }
     return undefined;
   }
@@ -51,4 +52,11 @@ export class NumberPool {
     if (holders > 0) this.#held.set(value, holders);
     else this.#held.delete(value);
   }
+}
+
+export interface NumberRange {
+  readonly first: number;
+  readonly last: number;
+  /** Whether a number is to be had at all. */
+  readonly isFree: (value: number) => boolean;
 }

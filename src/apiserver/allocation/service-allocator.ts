@@ -4,13 +4,13 @@ import { internalError, invalid } from "#api/status.ts";
 import type { Random } from "#base/random.ts";
 import {
   contains,
-  covers,
   formatIpv4,
   parseIpv4,
   parseIpv4Range,
   type Ipv4Range,
 } from "#apiserver/allocation/ipv4-range.ts";
 import { settleFamilies } from "#apiserver/allocation/service-families.ts";
+import { ServiceRanges } from "#apiserver/allocation/service-ranges.ts";
 import { NumberPool } from "#apiserver/allocation/number-pool.ts";
 import { resourcePrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
 import type { ServiceNetwork } from "#apiserver/parts.ts";
@@ -30,6 +30,7 @@ import {
  */
 export class ServiceAllocator {
   readonly #range: Ipv4Range;
+  readonly #ranges: ServiceRanges;
   readonly #ports: { readonly from: number; readonly to: number };
   readonly #addressPool: NumberPool;
   readonly #portPool: NumberPool;
@@ -37,6 +38,7 @@ export class ServiceAllocator {
 
   constructor(network: ServiceNetwork, random: Random) {
     this.#range = parseIpv4Range(network.serviceCidr);
+    this.#ranges = new ServiceRanges(this.#range);
     this.#ports = network.nodePorts ?? { from: 30_000, to: 32_767 };
     const { base, size } = this.#range;
     this.#addressPool = new NumberPool(base + 1, base + size - 2);
@@ -47,6 +49,7 @@ export class ServiceAllocator {
 
   /** Counts the services that are there, and follows every change. */
   follow(cache: StoreCache): void {
+    this.#ranges.follow(cache);
     const prefix = resourcePrefix({ group: "", resource: "services" });
     const resource = cache.resource(prefix);
     for (const stored of resource.list(prefix)) this.#hold(stored.object);
@@ -87,8 +90,14 @@ export class ServiceAllocator {
   }
 
   #anyAddress(service: JsonObject): number {
-    const address = this.#addressPool.reserveAny(this.#random);
-    if (address !== undefined) return address;
+    for (const { base, size } of this.#ranges.all()) {
+      const within = { first: base + 1, last: base + size - 2 };
+      const address = this.#addressPool.reserveAny(this.#random, {
+        ...within,
+        isFree: (value) => !this.#ranges.isReserved(value),
+      });
+      if (address !== undefined) return address;
+    }
     const name = JSON.stringify(nameOf(service));
     throw internalError(`failed to allocate a serviceIP for Service ${name}: range is full`);
   }
@@ -100,17 +109,18 @@ export class ServiceAllocator {
         field: "spec.clusterIPs",
         message: `Invalid value: ${JSON.stringify([asked])}: failed to allocate IP ${asked}: ${why}`,
       });
-    if (address === undefined || !covers(this.#range, address)) {
+    const range = address === undefined ? undefined : this.#ranges.rangeOf(address);
+    if (address === undefined || range === undefined) {
       throw refuse("the provided network does not match the current range");
     }
-    if (!contains(this.#range, address)) {
+    if (!contains(range, address)) {
       throw refuse(
-        `the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${this.#range.text}`,
+        `the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${range.text}`,
       );
     }
     const own = address === this.#range.base + 1 && isApiServerService(service);
-    if (!own && !this.#addressPool.reserve(address))
-      throw refuse("provided IP is already allocated");
+    const isTaken = this.#ranges.isReserved(address) || !this.#addressPool.reserve(address);
+    if (!own && isTaken) throw refuse("provided IP is already allocated");
     return address;
   }
 

@@ -24,8 +24,24 @@ export function firstObjects(parts: ApiServerParts): readonly FirstObject[] {
       2_000_000_000,
       "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
     ),
+    serviceCidr(parts),
     apiServerService(parts),
   ];
+}
+
+/** The range that services' addresses come from as long as there is no other. */
+function serviceCidr({ serviceNetwork }: ApiServerParts): FirstObject {
+  return {
+    group: "networking.k8s.io",
+    version: "v1",
+    resource: "servicecidrs",
+    object: {
+      apiVersion: "networking.k8s.io/v1",
+      kind: "ServiceCIDR",
+      metadata: { name: "kubernetes" },
+      spec: { cidrs: [serviceNetwork.serviceCidr] },
+    },
+  };
 }
 
 function namespace(name: string): FirstObject {
