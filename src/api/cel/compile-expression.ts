@@ -94,22 +94,3 @@ export function evaluate(
     throw error;
   }
 }
-
-/** Programs by environment and source, so that the same expression is compiled once. */
-export class ProgramCache {
-  readonly #programs = new WeakMap<Environment, Map<string, Compiled>>();
-
-  compile(source: string, environment: Environment): Compiled {
-    const known = this.#programs.get(environment) ?? new Map<string, Compiled>();
-    this.#programs.set(environment, known);
-    let compiled = known.get(source);
-    if (compiled === undefined) {
-      compiled = compileExpression(source, environment);
-      if (known.size >= programsMax) known.clear();
-      known.set(source, compiled);
-    }
-    return compiled;
-  }
-}
-
-const programsMax = 1_024;

@@ -108,10 +108,6 @@ function exactOf(value: Value): number | bigint | undefined {
   return undefined;
 }
 
-export function isNumber(value: Value): boolean {
-  return exactOf(value) !== undefined;
-}
-
 /** `int(x)` of a double: cut off, where it fits. */
 export function intOfDouble(value: number): Value {
   if (Number.isNaN(value) || value <= -(2 ** 63) || value >= 2 ** 63) {

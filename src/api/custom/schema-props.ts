@@ -66,20 +66,3 @@ export function propertyOf(props: SchemaProps, field: string): SchemaProps | und
     ? properties[field]
     : undefined;
 }
-
-/** The schemas directly inside one, with their places. */
-export function* innerProps(props: SchemaProps): Generator<readonly [string, SchemaProps]> {
-  for (const [name, inner] of Object.entries(props.properties ?? {})) {
-    yield [`properties[${name}]`, inner];
-  }
-  const values = valuesOfProps(props);
-  if (values !== undefined) yield ["additionalProperties", values];
-  const items = itemsOfProps(props);
-  if (items !== undefined) yield ["items", items];
-  for (const junctor of ["allOf", "anyOf", "oneOf"] as const) {
-    for (const [index, inner] of (props[junctor] ?? []).entries()) {
-      yield [`${junctor}[${index}]`, inner];
-    }
-  }
-  if (props.not !== undefined) yield ["not", props.not];
-}

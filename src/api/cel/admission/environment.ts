@@ -6,12 +6,10 @@ import { kubernetesEnvironment, mutationEnvironment } from "#api/cel/library/kub
 import { authorizerType, resourceCheckType } from "#api/cel/library/opaque.ts";
 import { dynType, formatType, isSameType, structType, type Type } from "#api/cel/type.ts";
 
-/** What the expressions of webhooks and policies may name beside `object`, `oldObject` and `request`. */
+/** What the expressions of webhooks and policies may name beside the request, its objects and namespace. */
 export interface AdmissionNames {
   readonly hasParams?: boolean;
   readonly hasAuthorizer?: boolean;
-  /** `namespaceObject`: policies have it, webhooks do not. */
-  readonly hasNamespace?: boolean;
   /** The variables that a policy defines, by name, so far. Absent: there is no `variables`. */
   readonly variables?: ReadonlyMap<string, Type>;
   /** Objects and patches may be made: `Object{spec: …}`, `JSONPatch{…}`. */
@@ -28,8 +26,8 @@ export function admissionEnvironment(names: AdmissionNames): Environment {
     ["object", object],
     ["oldObject", object],
     ["request", requestType],
+    ["namespaceObject", namespaceType],
   ]);
-  if (names.hasNamespace) variables.set("namespaceObject", namespaceType);
   if (names.hasParams) variables.set("params", names.params ?? dynType);
   if (names.hasAuthorizer) {
     variables.set("authorizer", authorizerType);

@@ -3,9 +3,17 @@ import type {
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
 } from "#api/generated/types.ts";
-import { checkRule } from "#api/strategies/registration/admission-rules.ts";
+import { checkMatchConditions, checkRule } from "#api/strategies/registration/admission-rules.ts";
+import {
+  checkAuditAnnotations,
+  checkParamKind,
+  checkParamRef,
+  checkPolicyName,
+  checkValidation,
+  PolicyNames,
+} from "#api/strategies/registration/policy-expressions.ts";
 import { strategyFor } from "#api/strategies/strategy-for.ts";
-import { checkOneOf, checkRequired } from "#api/validation/checks.ts";
+import { checkOneOf } from "#api/validation/checks.ts";
 import type { Field } from "#api/validation/field.ts";
 import { type Filling, type Given, itemsOf, setWhereUnset } from "#api/validation/given.ts";
 import { checkLabelSelector } from "#api/validation/labels.ts";
@@ -22,15 +30,25 @@ export const validatingAdmissionPolicyStrategy = strategyFor<ValidatingAdmission
     const field = root.child("spec");
     const spec = policy.spec ?? {};
     checkOneOf(field.child("failurePolicy"), spec.failurePolicy, ["Fail", "Ignore"]);
+    const names = new PolicyNames(spec.paramKind);
+    checkParamKind(field.child("paramKind"), spec.paramKind);
+    checkMatchConditions(
+      field.child("matchConditions"),
+      itemsOf(spec.matchConditions),
+      names.checkCondition,
+    );
+    names.checkVariables(field.child("variables"), itemsOf(spec.variables));
     if (itemsOf(spec.validations).length === 0 && itemsOf(spec.auditAnnotations).length === 0) {
       const rule = "validations or auditAnnotations must contain at least one item";
       field.child("validations").required(rule);
       field.child("auditAnnotations").required(rule);
     }
     for (const [index, validation] of itemsOf(spec.validations).entries()) {
-      const at = field.child("validations").index(index).child("expression");
-      if (!validation.expression?.trim()) at.required("expression is not specified");
+      checkValidation(field.child("validations").index(index), validation, names);
     }
+    const policyName = policy.metadata?.name ?? "";
+    const own = { policy: policyName, names };
+    checkAuditAnnotations(field.child("auditAnnotations"), itemsOf(spec.auditAnnotations), own);
     const match = field.child("matchConstraints");
     if (!spec.matchConstraints) match.required();
     else if (itemsOf(spec.matchConstraints.resourceRules).length === 0) {
@@ -47,7 +65,8 @@ export const validatingAdmissionPolicyBindingStrategy =
     validate(root, binding) {
       const field = root.child("spec");
       const spec = binding.spec ?? {};
-      checkRequired(field.child("policyName"), spec.policyName);
+      checkPolicyName(field.child("policyName"), spec.policyName);
+      checkParamRef(field.child("paramRef"), spec.paramRef);
       const actions = itemsOf(spec.validationActions);
       if (actions.length === 0) field.child("validationActions").required();
       for (const [index, action] of actions.entries()) {

@@ -70,7 +70,7 @@ export function validatingPolicyOf({
 }: ValidatingAdmissionPolicy): ValidatingPolicy {
   const hasParams = spec?.paramKind !== undefined;
   const { variables, types } = compileVariables(spec?.variables ?? [], { hasParams });
-  const names = { hasParams, hasNamespace: true, variables: types };
+  const names = { hasParams, variables: types };
   const asking = admissionEnvironment({ ...names, hasAuthorizer: true });
   const telling = admissionEnvironment(names);
   return {
@@ -103,7 +103,6 @@ export function mutatingPolicyOf({ metadata, spec }: MutatingAdmissionPolicy): M
   const environment = admissionEnvironment({
     hasParams,
     hasAuthorizer: true,
-    hasNamespace: true,
     mutates: true,
     variables: types,
   });
@@ -150,7 +149,6 @@ function compileVariables(
   const environment = admissionEnvironment({
     ...names,
     hasAuthorizer: true,
-    hasNamespace: true,
     variables: types,
   });
   const compiled = variables.map(({ name, expression }) => {

@@ -205,3 +205,37 @@ test("what a mutation may not do refuses the request", async () => {
     "policy 'wrong' with binding 'b0' denied request: type mismatch: unexpected type name \"Object.wrong\", expected \"Object.metadata.labels\", which matches field name path from root Object type",
   );
 });
+
+test("expressions are checked when their policy is written", async () => {
+  await using server = await createTestServer();
+  const spec: JsonObject = {
+    matchConstraints: configMapRules,
+    paramKind: { apiVersion: "v1", kind: "ConfigMap" },
+    matchConditions: [{ name: "c", expression: "variables.a" }],
+    variables: [
+      { name: "a", expression: "object.x +" },
+      { name: "in", expression: "1" },
+    ],
+    validations: [
+      { expression: "params.data.size() + 1", messageExpression: "authorizer" },
+      { expression: "variables.in == 1 && variables.b", reason: "Teapot" },
+    ],
+  };
+  const body = { metadata: { name: "p" }, spec };
+  const refused = await server.send("POST", `${registration}/validatingadmissionpolicies`, {
+    body,
+  });
+  const { causes } = refused.body.details as { causes: { field: string; message: string }[] };
+  deepEqual(
+    causes.map(({ field, message }) => `${field}: ${message.split("\n")[0]}`),
+    [
+      "spec.matchConditions[0].expression: Invalid value: \"variables.a\": compilation failed: ERROR: <input>:1:1: undeclared reference to 'variables' (in container '')",
+      "spec.variables[0].expression: Invalid value: \"object.x +\": compilation failed: ERROR: <input>:1:11: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
+      'spec.variables[1].name: Invalid value: "in": must be a valid CEL identifier',
+      'spec.validations[0].expression: Invalid value: "params.data.size() + 1": must evaluate to bool but got int',
+      "spec.validations[0].messageExpression: Invalid value: \"authorizer\": compilation failed: ERROR: <input>:1:1: undeclared reference to 'authorizer' (in container '')",
+      "spec.validations[1].expression: Invalid value: \"variables.in == 1 && variables.b\": compilation failed: ERROR: <input>:1:11: Syntax error: no viable alternative at input '.in'",
+      'spec.validations[1].reason: Unsupported value: "Teapot": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"',
+    ],
+  );
+});
