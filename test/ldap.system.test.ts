@@ -60,10 +60,9 @@ test(
       const admin = kubectlFor(at("admin"), "36");
       await admin("create clusterrolebinding devs --clusterrole=view --group=ldap:dev");
       writeFileSync(at("ca.crt"), accessOf(cluster.kubeconfig).ca);
-      const words = [
-        ...["login", "--server", cluster.server, "--certificate-authority", at("ca.crt")],
-        ...["--user", "jane", "--password-stdin", "--kubeconfig", at("jane")],
-      ];
+      const server = ["--server", cluster.server, "--certificate-authority", at("ca.crt")];
+      const who = ["--user", "jane", "--password-stdin", "--kubeconfig", at("jane")];
+      const words = ["login", ...server, ...who];
       const wrong = await run(koggeBinary, words, { input: "guess\n" });
       deepEqual(
         [wrong.code, wrong.stderr.trim(), existsSync(at("jane"))],
