@@ -1,6 +1,9 @@
 import type { FlowSchema, PriorityLevelConfiguration } from "#api/generated/types.ts";
 import { resourcePrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
-import { defaultFlowControl, flowControlGroup } from "#apiserver/fairness/default-objects.ts";
+import {
+  defaultFlowControl,
+  flowControlGroup,
+} from "#api/strategies/flowcontrol/default-objects.ts";
 import { matchesFlow } from "#apiserver/fairness/match-flow.ts";
 import { levelSettings, PriorityLevel } from "#apiserver/fairness/priority-level.ts";
 import type { Headers, UserInfo } from "#apiserver/request.ts";

@@ -7,7 +7,7 @@ import {
   defaultFlowControl,
   flowControlGroup,
   type DefaultObject,
-} from "#apiserver/fairness/default-objects.ts";
+} from "#api/strategies/flowcontrol/default-objects.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import {
   cloneJson,
@@ -69,6 +69,9 @@ async function ensure(state: ServerState, wanted: DefaultObject): Promise<void> 
   if (found === undefined) return createFirst(state, wanted);
   if (!wanted.mandatory && !isAutomatic(found)) return;
   const whole = filled(state, wanted);
+  // What the exempt level lends and is meant to use is the administrator's.
+  const exempt = objectAt(found, "spec").exempt;
+  if (exempt !== undefined) ensureObject(whole, "spec").exempt = cloneJson(exempt);
   const metadata = objectAt(found, "metadata");
   const annotated = objectAt(metadata, "annotations")[autoUpdateAnnotation] === "true";
   if (sameJson(whole.spec, found.spec) && annotated) return;

@@ -1,36 +1,46 @@
 import type {
   FlowSchema,
   LimitedPriorityLevelConfiguration,
-  PolicyRulesWithSubjects,
   PriorityLevelConfiguration,
+  QueuingConfiguration,
 } from "#api/generated/types.ts";
+import { dns1123SubdomainProblems } from "#api/names.ts";
+import { mandatorySpec } from "#api/strategies/flowcontrol/default-objects.ts";
+import { checkFlowRule } from "#api/strategies/flowcontrol/flow-schema-rules.ts";
 import { strategyFor } from "#api/strategies/strategy-for.ts";
-import { checkNonNegative, checkOneOf, checkRequired } from "#api/validation/checks.ts";
+import { checkOneOf } from "#api/validation/checks.ts";
+import { sameMeaning } from "#api/validation/equality.ts";
 import type { Field } from "#api/validation/field.ts";
-import { rangeProblems } from "#api/validation/formats.ts";
 import { type Given, itemsOf, objectIn, setWhereZero } from "#api/validation/given.ts";
 
 const precedenceMax = 10_000;
 const queuesMax = 10_000_000;
+/** Of the hash that deals a flow its queues. */
+const hashBitsMax = 60;
 
 export const flowSchemaStrategy = strategyFor<FlowSchema>({
   fillDefaults: (schema) => setWhereZero(objectIn(schema, "spec"), { matchingPrecedence: 1000 }),
-  validate(root, schema) {
+  validate(root, { spec: given, metadata }) {
     const field = root.child("spec");
-    const spec = schema.spec ?? {};
-    const precedence = spec.matchingPrecedence ?? 0;
-    const problems = rangeProblems(precedence, 1, precedenceMax);
-    field.child("matchingPrecedence").invalidAll(precedence, problems);
-    const level = spec.priorityLevelConfiguration?.name;
-    checkRequired(field.child("priorityLevelConfiguration", "name"), level);
+    const spec = given ?? {};
+    const name = metadata?.name ?? "";
+    checkPrecedence(field.child("matchingPrecedence"), spec.matchingPrecedence ?? 0, name);
     if (spec.distinguisherMethod) {
       checkOneOf(field.child("distinguisherMethod", "type"), spec.distinguisherMethod.type, [
         "ByNamespace",
         "ByUser",
       ]);
     }
+    const level = spec.priorityLevelConfiguration?.name;
+    const at = field.child("priorityLevelConfiguration", "name");
+    if (level) at.invalidAll(level, dns1123SubdomainProblems(level));
+    else at.required("must reference a priority level");
     for (const [index, rule] of itemsOf(spec.rules).entries()) {
-      checkRule(field.child("rules").index(index), rule);
+      checkFlowRule(field.child("rules").index(index), rule);
+    }
+    const mandatory = mandatorySpec("FlowSchema", name);
+    if (mandatory !== undefined && !sameMeaning(spec, mandatory)) {
+      field.invalid(spec, `spec of '${name}' must equal the fixed value`);
     }
   },
 });
@@ -54,75 +64,109 @@ export const priorityLevelStrategy = strategyFor<PriorityLevelConfiguration>({
   validate(root, level) {
     const field = root.child("spec");
     const spec = level.spec ?? {};
-    checkOneOf(field.child("type"), spec.type, ["Exempt", "Limited"]);
-    if (spec.type === "Exempt" && spec.limited) {
-      field.child("limited").forbidden("must be nil if the type is not Limited");
+    const name = level.metadata?.name ?? "";
+    const type = spec.type ?? "";
+    if ((name === "exempt") !== (type === "Exempt")) {
+      field.child("type").invalid(type, "must be 'Exempt' if and only if `name` is 'exempt'");
     }
-    if (spec.type !== "Limited") return;
-    if (spec.exempt) field.child("exempt").forbidden("must be nil if the type is Limited");
-    if (spec.limited) checkLimited(field.child("limited"), spec.limited);
-    else field.child("limited").required("must not be empty when type is Limited");
+    if (type === "Exempt") {
+      if (spec.limited) {
+        field.child("limited").forbidden("must be nil if the type is not Limited");
+      }
+      if (spec.exempt) checkShares(field.child("exempt"), spec.exempt);
+    } else if (type === "Limited") {
+      if (spec.exempt) field.child("exempt").forbidden("must be nil if the type is Limited");
+      if (spec.limited) checkLimited(field.child("limited"), spec.limited);
+      else field.child("limited").required("must not be empty when type is Limited");
+    } else field.child("type").notSupported(type, ["Exempt", "Limited"]);
+    checkMandatory(field, level);
   },
 });
 
-function checkRule(field: Field, rule: Given<PolicyRulesWithSubjects>): void {
-  const subjects = itemsOf(rule.subjects);
-  if (subjects.length === 0)
-    field.child("subjects").required("subjects must contain at least one value");
-  for (const [index, subject] of subjects.entries()) {
-    const at = field.child("subjects").index(index);
-    checkOneOf(at.child("kind"), subject.kind, ["Group", "ServiceAccount", "User"]);
-    const named = subject.user?.name ?? subject.group?.name ?? subject.serviceAccount?.name;
-    if (!named) at.required("the subject of this kind must be specified");
+function checkPrecedence(field: Field, precedence: number, name: string): void {
+  if (precedence <= 0) field.invalid(precedence, "must be a positive value");
+  if (precedence > precedenceMax) {
+    field.invalid(precedence, `must not be greater than ${precedenceMax}`);
   }
-  const resources = itemsOf(rule.resourceRules);
-  const urls = itemsOf(rule.nonResourceRules);
-  if (resources.length === 0 && urls.length === 0) {
-    field.required("at least one of resourceRules and nonResourceRules has to be non-empty");
+  if (precedence === 1 && name !== "exempt") {
+    field.invalid(precedence, "only the schema named 'exempt' may have matchingPrecedence 1");
   }
-  for (const [index, resource] of resources.entries()) {
-    const at = field.child("resourceRules").index(index);
-    for (const name of ["verbs", "apiGroups", "resources"] as const) {
-      if (itemsOf(resource[name]).length === 0) at.child(name).required();
-    }
-    if (itemsOf(resource.namespaces).length === 0 && !resource.clusterScope) {
-      at.child("namespaces").required(
-        "resource rules that are not cluster scoped must supply at least one namespace",
-      );
-    }
+}
+
+/** The exempt level's own part may be changed; all else of the mandatory ones is fixed. */
+function checkMandatory(field: Field, level: Given<PriorityLevelConfiguration>): void {
+  const name = level.metadata?.name ?? "";
+  const mandatory = mandatorySpec("PriorityLevelConfiguration", name);
+  if (mandatory === undefined) return;
+  const spec = level.spec ?? {};
+  if (name === "exempt") {
+    if (sameMeaning({ ...spec, exempt: mandatory.exempt }, mandatory)) return;
+    const rule = `spec of '${name}' except the 'spec.exempt' field must equal the fixed value`;
+    field.invalid(spec, rule);
+  } else if (!sameMeaning(spec, mandatory)) {
+    field.invalid(spec, `spec of '${name}' must equal the fixed value`);
   }
-  for (const [index, url] of urls.entries()) {
-    const at = field.child("nonResourceRules").index(index);
-    if (itemsOf(url.verbs).length === 0)
-      at.child("verbs").required("verbs must contain at least one value");
-    if (itemsOf(url.nonResourceURLs).length === 0) {
-      at.child("nonResourceURLs").required("nonResourceURLs must contain at least one value");
-    }
+}
+
+interface Shares {
+  readonly nominalConcurrencyShares?: number | null;
+  readonly lendablePercent?: number | null;
+}
+
+function checkShares(field: Field, { nominalConcurrencyShares, lendablePercent }: Shares): void {
+  const shares = nominalConcurrencyShares ?? 0;
+  if (shares < 0) {
+    field.child("nominalConcurrencyShares").invalid(shares, "must be a non-negative integer");
+  }
+  const percent = lendablePercent ?? 0;
+  if (percent < 0 || percent > 100) {
+    field.child("lendablePercent").invalid(percent, "must be between 0 and 100, inclusive");
   }
 }
 
 function checkLimited(field: Field, limited: Given<LimitedPriorityLevelConfiguration>): void {
-  checkNonNegative(field.child("nominalConcurrencyShares"), limited.nominalConcurrencyShares);
-  const lendable = limited.lendablePercent ?? 0;
-  field.child("lendablePercent").invalidAll(lendable, rangeProblems(lendable, 0, 100));
-  checkNonNegative(field.child("borrowingLimitPercent"), limited.borrowingLimitPercent);
-  const response = limited.limitResponse ?? {};
+  checkShares(field, limited);
+  const borrowing = limited.borrowingLimitPercent ?? 0;
+  if (borrowing < 0) {
+    const rule = "if specified, must be a non-negative integer";
+    field.child("borrowingLimitPercent").invalid(borrowing, rule);
+  }
+  const { type, queuing } = limited.limitResponse ?? {};
   const at = field.child("limitResponse");
-  checkOneOf(at.child("type"), response.type, ["Queue", "Reject"]);
-  const { queuing } = response;
-  if (response.type === "Reject" && queuing) {
-    at.child("queuing").forbidden("must be nil if limited.limitResponse.type is not Limited");
+  if (type === "Reject") {
+    const rule = "must be nil if limited.limitResponse.type is not Limited";
+    if (queuing) at.child("queuing").forbidden(rule);
+  } else if (type === "Queue") {
+    const rule = "must not be empty if limited.limitResponse.type is Limited";
+    if (queuing) checkQueuing(at.child("queuing"), queuing);
+    else at.child("queuing").required(rule);
+  } else at.child("type").notSupported(type ?? "", ["Queue", "Reject"]);
+}
+
+function checkQueuing(field: Field, queuing: Given<QueuingConfiguration>): void {
+  const { queueLengthLimit, queues: given, handSize: hand } = queuing;
+  const [queues, handSize] = [given ?? 0, hand ?? 0];
+  if ((queueLengthLimit ?? 0) <= 0) {
+    field.child("queueLengthLimit").invalid(queueLengthLimit ?? 0, "must be positive");
   }
-  if (response.type !== "Queue") return;
-  if (!queuing)
-    return at.child("queuing").required("must not be empty if limitResponse.type is Queue");
-  const { queues = 0, handSize = 0 } = queuing;
-  if ((queues ?? 0) <= 0) at.child("queuing", "queues").invalid(queues, "must be positive");
-  if ((queues ?? 0) > queuesMax) {
-    at.child("queuing", "queues").invalid(queues, `must not be greater than ${queuesMax}`);
+  if (queues <= 0) field.child("queues").invalid(queues, "must be positive");
+  else if (queues > queuesMax) {
+    field.child("queues").invalid(queues, `must not be greater than ${queuesMax}`);
   }
-  if ((handSize ?? 0) > (queues ?? 0)) {
-    const rule = `should not be greater than queues (${queues ?? 0})`;
-    at.child("queuing", "handSize").invalid(handSize, rule);
+  const at = field.child("handSize");
+  const bits = entropyBits(queues, handSize);
+  if (handSize <= 0) at.invalid(handSize, "must be positive");
+  else if (handSize > queues) {
+    at.invalid(handSize, `should not be greater than queues (${queues})`);
+  } else if (bits > hashBitsMax) {
+    const rule = `required entropy bits of deckSize ${queues} and handSize ${handSize} should not be greater than ${hashBitsMax}`;
+    at.invalid(handSize, rule);
   }
+}
+
+/** How many bits it takes to name one of the hands that can be dealt. */
+function entropyBits(deck: number, hand: number): number {
+  let bits = 0;
+  for (let card = 0; card < Math.min(hand, deck); card += 1) bits += Math.log2(deck - card);
+  return Math.ceil(bits);
 }

@@ -1,9 +1,12 @@
 import type { JsonObject } from "#api/kind.ts";
-import type { FirstObject } from "#apiserver/bootstrap/first-objects.ts";
 
 // Upstream's flow schemas and priority levels, as data: those that must be as they are, and those that are a start.
 
-export interface DefaultObject extends FirstObject {
+export interface DefaultObject {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly object: JsonObject;
   readonly name: string;
   /** Is always as it stands here, whatever is written. */
   readonly mandatory: boolean;
@@ -15,6 +18,13 @@ export const autoUpdateAnnotation = "apf.kubernetes.io/autoupdate-spec";
 /** Levels come before the schemas that name them. */
 export function defaultFlowControl(): readonly DefaultObject[] {
   return [...levels.map(levelObject), ...schemas.map(schemaObject)];
+}
+
+/** The spec that an object of this name must have; undefined for all but the mandatory ones. */
+export function mandatorySpec(kind: string, name: string): JsonObject | undefined {
+  if (!mandatory.has(name)) return undefined;
+  const found = defaultFlowControl().find((one) => one.name === name && one.object.kind === kind);
+  return found?.object.spec as JsonObject | undefined;
 }
 
 interface Level {
