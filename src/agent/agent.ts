@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
+import { uidOf } from "#api/meta.ts";
 import { pods } from "#api/resources.ts";
 import type { Clock } from "#base/clock.ts";
-import type { Log } from "#base/log.ts";
+import { type Log, messageOf } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
 import { createInformer } from "#client/create-informer.ts";
@@ -15,6 +16,9 @@ import {
   quantityBytes,
   usualSettings,
 } from "#agent/node/node-settings.ts";
+import { CpuManager } from "#agent/cpus/cpu-manager.ts";
+import { readCores } from "#agent/cpus/read-cores.ts";
+import { shareCpus } from "#agent/cpus/share-cpus.ts";
 import type { Pressure } from "#agent/eviction/thresholds.ts";
 import { admitPod, answerResize } from "#agent/pods/admit-pod.ts";
 import { createHousekeeping } from "#agent/housekeeping.ts";
@@ -134,6 +138,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       })
     : undefined;
   await cgroups?.prepare();
+  const cpus =
+    dataDir && settings.cpuManagerPolicy === "static"
+      ? new CpuManager({
+          cores: readCores(),
+          settings,
+          stateFile: join(dataDir, "cpu_manager_state"),
+        })
+      : undefined;
+  const moveShared = (): void => {
+    if (cpus) void shareCpus({ cpus, runtime, view, log });
+  };
   let pressures: ReadonlySet<Pressure> = new Set();
   let refusal: PodEnd | undefined;
   const keeper = new NodeKeeper({ ...nodeParts, recorder });
@@ -148,10 +163,15 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       recorder,
       mirrors,
       ...(cgroups && { cgroups }),
+      ...(cpus && { cpus }),
+      onGone: (pod) => {
+        if (cpus?.release(uidOf(pod))) moveShared();
+      },
       others: (pod) => manager.taken(pod),
       admit: (pod) => {
         const others = manager.taken(pod);
-        return admitPod(pod, { refusal, pressures, security, others, allocatable });
+        const refused = admitPod(pod, { refusal, pressures, security, others, allocatable });
+        return refused ?? (cpus && takeCpus(cpus, pod, moveShared));
       },
       answerResize: (pod) => answerResize(pod, { others: manager.taken(pod), allocatable }),
       view,
@@ -210,6 +230,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       })
     : undefined;
   await manager.start(informer);
+  cpus?.keepOnly(new Set(manager.pods().map(uidOf)));
   await housekeeping?.start();
   const groups = shutdownGroups(settings);
   const shutDown = async (): Promise<void> => {
@@ -273,4 +294,16 @@ function podMemory(
   );
   if (reserved.length === 0) return {};
   return { memoryBytes: reserved.reduce((left, one) => left - quantityBytes(one), totalBytes) };
+}
+
+/** Why a pod cannot have the processors that it asks for itself; who shares them runs on fewer then. */
+function takeCpus(cpus: CpuManager, pod: Pod, moveShared: () => void): PodEnd | undefined {
+  try {
+    cpus.allocate(pod);
+    moveShared();
+    return undefined;
+  } catch (error) {
+    const message = `Allocate failed due to ${messageOf(error)}, which is unexpected`;
+    return { reason: "UnexpectedAdmissionError", message };
+  }
 }

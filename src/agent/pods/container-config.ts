@@ -5,7 +5,8 @@ import { expand } from "#agent/pods/expansion.ts";
 import type { PodContainer } from "#agent/pods/pod-containers.ts";
 import { simulationOf } from "#agent/pods/simulation.ts";
 import { identityLabels, podLabels } from "#agent/pods/sandbox-config.ts";
-import type { ContainerConfig, Mount } from "#agent/runtime/container-runtime.ts";
+import type { CpuShare } from "#agent/cpus/cpu-manager.ts";
+import type { ContainerConfig, Mount, Resources } from "#agent/runtime/container-runtime.ts";
 
 export interface ContainerParts {
   readonly pod: Pod;
@@ -17,6 +18,7 @@ export interface ContainerParts {
   readonly mounts: readonly Mount[];
   readonly seccompDir: string;
   readonly memoryBytes: number;
+  readonly cpus?: CpuShare;
   /** The id of the container whose processes it sees. */
   readonly processesOf?: string;
 }
@@ -44,11 +46,17 @@ export function containerConfig(parts: ContainerParts): ContainerConfig {
     stdin: spec.stdin ?? false,
     stdinOnce: spec.stdinOnce ?? false,
     tty: spec.tty ?? false,
-    resources: containerResources(pod, spec, parts.memoryBytes),
+    resources: { ...containerResources(pod, spec, parts.memoryBytes), ...cpusOf(parts.cpus) },
     security: containerSecurity(pod, spec, parts.seccompDir),
     ...(parts.processesOf && { processesOf: parts.processesOf }),
     simulation: simulationOf(pod, parts.container),
   };
+}
+
+/** A container alone on its processors needs no limit of its time there. */
+function cpusOf(share: CpuShare | undefined): Resources {
+  if (share === undefined) return {};
+  return { cpus: share.cpus, ...(share.isExclusive && { cpuQuotaUs: -1 }) };
 }
 
 export function messagePathOf(spec: { readonly terminationMessagePath?: string }): string {

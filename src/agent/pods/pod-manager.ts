@@ -116,6 +116,7 @@ export class PodManager implements Disposable {
     worker?.remove(() => {
       this.#workers.delete(uidOf(pod));
       this.#parts.probeResults.forget(pod);
+      this.#parts.onGone?.(pod);
       for (const other of this.#workers.values()) other.askAgain();
       this.#watchSources();
     });

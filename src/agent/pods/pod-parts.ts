@@ -5,6 +5,7 @@ import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
 import type { EventRecorder } from "#reconcile/event-recorder.ts";
 import type { PodCgroups } from "#agent/node/pod-cgroups.ts";
+import type { CpuManager } from "#agent/cpus/cpu-manager.ts";
 import type { DownwardNode } from "#agent/pods/downward-values.ts";
 import type { ReferencedObjects } from "#agent/pods/environment.ts";
 import type { ImagePuller } from "#agent/pods/image-puller.ts";
@@ -41,8 +42,12 @@ export interface PodParts {
   readonly memoryBytes: number;
   readonly dns: DnsSettings;
   readonly cgroupRoot?: string;
+  /** Absent where containers run on any processor. */
+  readonly cpus?: CpuManager;
   /** Absent where pods have no control groups, as simulated ones. */
   readonly cgroups?: PodCgroups;
+  /** Called when a pod will not run any more, or is gone. */
+  readonly onGone?: (pod: Pod) => void;
   /** The node's pods without this one. */
   readonly others: (pod: Pod) => readonly Pod[];
   /** The name in container ids: `containerd`. */

@@ -205,6 +205,7 @@ export class PodWorker {
     if (this.#isReleased || this.#deleted || !isTerminal(this.#withOwnStatus())) return;
     this.#isReleased = true;
     await this.#parts.files.release(this.#pod);
+    this.#parts.onGone?.(this.#pod);
   }
 
   async #observe(): Promise<PodObservation> {

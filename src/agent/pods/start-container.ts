@@ -1,4 +1,5 @@
 import type { EphemeralContainer, Pod } from "#api/generated/types.ts";
+import { uidOf } from "#api/meta.ts";
 import { messageOf } from "#base/log.ts";
 import { containerConfig } from "#agent/pods/container-config.ts";
 import { nonRootProblem } from "#agent/pods/container-security.ts";
@@ -70,6 +71,7 @@ function configure(parts: PodParts, request: StartRequest, image: Image): Promis
       seccompDir: files.seccompDir,
       memoryBytes: parts.memoryBytes,
       ...(processesOf && { processesOf }),
+      ...(parts.cpus && { cpus: parts.cpus.shareOf(uidOf(pod), spec.name) }),
     });
   });
 }
