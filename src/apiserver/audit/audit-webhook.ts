@@ -42,6 +42,8 @@ export function createAuditWebhook(options: AuditWebhookOptions): AuditBackend &
 class AuditWebhook implements AuditBackend, AsyncDisposable {
   readonly #options: AuditWebhookOptions;
   readonly #stop = new AbortController();
+  /** Aborted when the end takes too long: a batch on its way is not cut off before, or it would be sent twice. */
+  readonly #cut = new AbortController();
   #waiting: AuditEvent[] = [];
   #sending: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -68,8 +70,13 @@ class AuditWebhook implements AuditBackend, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("the server stops"));
     this.#cancelTimer?.();
+    const cancel = this.#options.clock.after(farewellMs, () => this.#cut.abort());
     await this.#sending;
-    while (this.#waiting.length > 0) await this.#sendOnce(this.#nextBatch(), farewell());
+    while (this.#waiting.length > 0 && !this.#cut.signal.aborted) {
+      const events = this.#nextBatch();
+      this.#settle(events, await this.#sendOnce(events));
+    }
+    cancel();
   }
 
   #start(): void {
@@ -105,7 +112,7 @@ class AuditWebhook implements AuditBackend, AsyncDisposable {
     const { signal } = this.#stop;
     let delayMs = initialBackoffMs;
     for (let attempt = 1; ; attempt += 1) {
-      const outcome = await this.#sendOnce(events, attempt < attemptsMax ? signal : farewell());
+      const outcome = await this.#sendOnce(events);
       if (outcome !== "again" || attempt === attemptsMax) return this.#settle(events, outcome);
       await sleep(clock, delayMs, signal).catch(() => {});
       if (signal.aborted) {
@@ -116,13 +123,13 @@ class AuditWebhook implements AuditBackend, AsyncDisposable {
     }
   }
 
-  async #sendOnce(
-    events: readonly AuditEvent[],
-    signal: AbortSignal,
-  ): Promise<"taken" | "again" | "refused"> {
+  async #sendOnce(events: readonly AuditEvent[]): Promise<"taken" | "again" | "refused"> {
     const list = { kind: "EventList", apiVersion: "audit.k8s.io/v1", metadata: {}, items: events };
     try {
-      const status = await this.#options.post(encoder.encode(JSON.stringify(list)), signal);
+      const status = await this.#options.post(
+        encoder.encode(JSON.stringify(list)),
+        this.#cut.signal,
+      );
       if (status >= 200 && status < 300) return "taken";
       this.#complain(new Error(`the webhook answers ${status}`));
       return status === 429 || status >= 500 ? "again" : "refused";
@@ -161,7 +168,3 @@ const encoder = new TextEncoder();
 const attemptsMax = 5;
 const backoffFactor = 1.5;
 const farewellMs = 5_000;
-
-function farewell(): AbortSignal {
-  return AbortSignal.timeout(farewellMs);
-}

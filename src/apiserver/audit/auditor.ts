@@ -154,10 +154,7 @@ class Trail implements AuditTrail {
     const { config, record, clock } = this.#parts;
     if (config.omitStages.has(stage)) return;
     const { request, info, auditId, receivedMs } = this.#asked;
-    const sourceIPs = sourceIpsOf(request);
-    const userAgent = userAgentOf(request);
-    const objectRef = objectRefOf(info, metadataOf(this.#requestBody, info));
-    const annotations = this.#annotations();
+    const hasBodies = this.#level !== "Metadata";
     record({
       kind: "Event",
       apiVersion: "audit.k8s.io/v1",
@@ -167,26 +164,17 @@ class Trail implements AuditTrail {
       requestURI: requestUriOf(request),
       verb: info.verb,
       user: auditUser(request.user),
-      ...(this.#as && { impersonatedUser: auditUser(this.#as) }),
-      ...(sourceIPs.length > 0 && { sourceIPs }),
-      ...(userAgent !== "" && { userAgent }),
-      ...(objectRef && { objectRef }),
-      ...(this.#status && { responseStatus: this.#status }),
-      ...this.#bodies(),
+      impersonatedUser: this.#as && auditUser(this.#as),
+      sourceIPs: sourceIpsOf(request),
+      userAgent: userAgentOf(request) || undefined,
+      objectRef: objectRefOf(info, metadataOf(this.#requestBody, info)),
+      responseStatus: this.#status,
+      requestObject: hasBodies ? this.#shown(this.#requestBody) : undefined,
+      responseObject: hasBodies ? this.#shown(this.#responseBody) : undefined,
       requestReceivedTimestamp: timestamp(receivedMs),
       stageTimestamp: timestamp(clock.now()),
-      ...(annotations && { annotations }),
+      annotations: this.#annotations(),
     });
-  }
-
-  #bodies(): Pick<AuditEvent, "requestObject" | "responseObject"> {
-    if (this.#level === "Metadata") return {};
-    const requestObject = this.#shown(this.#requestBody);
-    const responseObject = this.#shown(this.#responseBody);
-    return {
-      ...(requestObject !== undefined && { requestObject }),
-      ...(responseObject !== undefined && { responseObject }),
-    };
   }
 
   #shown(body: unknown): unknown {

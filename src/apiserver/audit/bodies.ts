@@ -52,8 +52,8 @@ const responseBytesMax = 3 * 1024 * 1024;
 function decoded(bytes: Uint8Array, type: string): unknown {
   try {
     if (type.includes("protobuf")) return decodeProtobufBody(bytes, "");
-    const isYaml = type.includes("yaml");
-    return decodeBody(bytes, isYaml ? "application/yaml" : "application/json").value;
+    if (type.includes("yaml")) return decodeBody(bytes, "application/yaml").value;
+    return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
   } catch {
     return undefined;
   }

@@ -4,7 +4,10 @@ import type { AuditLevel, AuditStage } from "#apiserver/audit/policy.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { ApiRequest, UserInfo } from "#apiserver/request.ts";
 
-/** `Event` of `audit.k8s.io/v1`; fields stand in the order in which upstream writes them. */
+/**
+ * `Event` of `audit.k8s.io/v1`; fields stand in the order in which upstream writes them. One that is undefined is not
+ * written: to leave it out of the object costs more.
+ */
 export interface AuditEvent {
   readonly kind: "Event";
   readonly apiVersion: "audit.k8s.io/v1";
@@ -14,34 +17,34 @@ export interface AuditEvent {
   readonly requestURI: string;
   readonly verb: string;
   readonly user: AuditUser;
-  readonly impersonatedUser?: AuditUser;
-  readonly sourceIPs?: readonly string[];
-  readonly userAgent?: string;
-  readonly objectRef?: AuditObjectRef;
-  readonly responseStatus?: AuditStatus;
+  readonly impersonatedUser?: AuditUser | undefined;
+  readonly sourceIPs?: readonly string[] | undefined;
+  readonly userAgent?: string | undefined;
+  readonly objectRef?: AuditObjectRef | undefined;
+  readonly responseStatus?: AuditStatus | undefined;
   readonly requestObject?: unknown;
   readonly responseObject?: unknown;
   readonly requestReceivedTimestamp: string;
   readonly stageTimestamp: string;
-  readonly annotations?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface AuditUser {
-  readonly username?: string;
-  readonly uid?: string;
-  readonly groups?: readonly string[];
-  readonly extra?: Readonly<Record<string, readonly string[]>>;
+  readonly username?: string | undefined;
+  readonly uid?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly extra?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 export interface AuditObjectRef {
-  readonly resource?: string;
-  readonly namespace?: string;
-  readonly name?: string;
-  readonly uid?: string;
-  readonly apiGroup?: string;
-  readonly apiVersion?: string;
-  readonly resourceVersion?: string;
-  readonly subresource?: string;
+  readonly resource?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
+  readonly uid?: string | undefined;
+  readonly apiGroup?: string | undefined;
+  readonly apiVersion?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+  readonly subresource?: string | undefined;
 }
 
 /** What of a `Status` is recorded of every answer. */
@@ -56,14 +59,22 @@ export interface AuditBackend {
 }
 
 export function auditUser(user: UserInfo): AuditUser {
-  const { name, uid = "", groups, extra = {} } = user;
-  return {
-    ...(name !== "" && { username: name }),
-    ...(uid !== "" && { uid }),
-    ...(groups.length > 0 && { groups }),
-    ...(Object.keys(extra).length > 0 && { extra }),
-  };
+  let known = auditUsers.get(user);
+  if (known === undefined) {
+    const { name, uid = "", groups, extra = {} } = user;
+    known = {
+      username: name || undefined,
+      uid: uid || undefined,
+      groups: groups.length > 0 ? groups : undefined,
+      extra: Object.keys(extra).length > 0 ? extra : undefined,
+    };
+    auditUsers.set(user, known);
+  }
+  return known;
 }
+
+/** Users are the same objects for as long as a connection lasts. */
+const auditUsers = new WeakMap<UserInfo, AuditUser>();
 
 /** What a body says of its object beyond what the path says. */
 export interface BodyMetadata {
@@ -78,32 +89,34 @@ export function objectRefOf(
   body: BodyMetadata = {},
 ): AuditObjectRef | undefined {
   if (!info.isResource) return undefined;
-  const namespace = info.namespace || body.namespace;
-  const name = info.name || body.name;
-  const { resource, group, version, subresource } = info;
   return {
-    ...(resource !== "" && { resource }),
-    ...(namespace && { namespace }),
-    ...(name && { name }),
-    ...(body.uid && { uid: body.uid }),
-    ...(group !== "" && { apiGroup: group }),
-    ...(version !== "" && { apiVersion: version }),
-    ...(body.resourceVersion && { resourceVersion: body.resourceVersion }),
-    ...(subresource !== "" && { subresource }),
+    resource: info.resource || undefined,
+    namespace: info.namespace || body.namespace || undefined,
+    name: info.name || body.name || undefined,
+    uid: body.uid || undefined,
+    apiGroup: info.group || undefined,
+    apiVersion: info.version || undefined,
+    resourceVersion: body.resourceVersion || undefined,
+    subresource: info.subresource || undefined,
   };
 }
 
 /** The path and query as they were sent, without what could be a token. */
 export function requestUriOf({ path, query }: ApiRequest): string {
   if (query.size === 0) return path;
-  if (!query.has("access_token")) return `${path}?${query}`;
+  if (!query.has("access_token")) return `${path}?${query.toString()}`;
   const shown = new URLSearchParams(query);
   shown.set("access_token", "REDACTED");
-  return `${path}?${shown}`;
+  return `${path}?${shown.toString()}`;
 }
 
 /** As upstream: what proxies say came before, then who the connection is from. All but the last can be made up. */
-export function sourceIpsOf(request: ApiRequest): readonly string[] {
+export function sourceIpsOf(request: ApiRequest): readonly string[] | undefined {
+  const addresses = addressesOf(request);
+  return addresses.length > 0 ? addresses : undefined;
+}
+
+function addressesOf(request: ApiRequest): readonly string[] {
   const { remoteAddress } = request;
   const forwarded = request.header("x-forwarded-for");
   const real = request.header("x-real-ip");
@@ -141,9 +154,13 @@ export function statusOfRefusal(refusal: Status): AuditStatus {
   };
 }
 
+/** Many requests come within the same millisecond. */
 export function timestamp(timeMs: number): string {
-  return rfc3339Micro(timeMs);
+  if (timeMs !== lastTimestamp.timeMs) lastTimestamp = { timeMs, text: rfc3339Micro(timeMs) };
+  return lastTimestamp.text;
 }
+
+let lastTimestamp = { timeMs: Number.NaN, text: "" };
 
 /** IPv4 as IPv6 sockets show it. */
 function plainAddress(address: string): string {

@@ -92,7 +92,7 @@ function checkName(name: string, field: string, report: Report): void {
     );
   if (/^[^*]+\.\*$/.test(name))
     invalid("encrypting the same resource across groups is not supported");
-  if (/\.extensions$/.test(name))
+  if (name.endsWith(".extensions"))
     invalid("'extensions' group has been removed and cannot be used for encryption");
 }
 

@@ -129,7 +129,7 @@ class AuditLog implements AuditBackend, AsyncDisposable {
   }
 }
 
-const gatherMs = 10;
+const gatherMs = 25;
 const waitingBytesMax = 64 * 1024 * 1024;
 
 /** `audit-2026-01-31T10-15-00.000.log` beside `audit.log`, as upstream's rotation names them. */
