@@ -1,6 +1,7 @@
 import { StatusError, badRequest, internalError, unauthorized } from "#api/status.ts";
 import type { Kind } from "#api/kind.ts";
 import { createAdmission } from "#apiserver/admission/admission-chain.ts";
+import { startPolicyStatus } from "#apiserver/admission/policies/policy-status.ts";
 import { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
 import { attributesOf, authorize } from "#apiserver/authorize.ts";
 import { bootstrap } from "#apiserver/bootstrap/bootstrap.ts";
@@ -62,6 +63,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const stopCompaction = startCompaction(state);
   const stopExpiry = startEventExpiry(state);
   const customResources = startCustomResources(state);
+  const policyStatus = startPolicyStatus(state);
   const aggregation = startAggregation(state);
   const inFlight = new InFlight(state.metrics);
   return {
@@ -79,6 +81,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
       stopCompaction();
       stopExpiry();
       customResources[Symbol.dispose]();
+      policyStatus[Symbol.dispose]();
       aggregation[Symbol.dispose]();
       await state.cache[Symbol.asyncDispose]();
     },
@@ -90,7 +93,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
   const cache = await createStoreCache({ store, log, clock });
   const services = new ServiceAllocator(parts.serviceNetwork, random);
   services.follow(cache);
-  const access = createAccessControl(cache, parts.authorizers);
+  const access = createAccessControl(cache, clock, parts.authorizers);
   const metrics = createServerMetrics(cache, parts.metrics);
   const { nodeSummary } = parts;
   const computed = nodeSummary ? metricsApi(cache, { read: nodeSummary, clock, log }) : [];

@@ -239,3 +239,38 @@ test("expressions are checked when their policy is written", async () => {
     ],
   );
 });
+
+test("what expressions get wrong about the kinds they are for stands in the policy's status", async () => {
+  await using server = await createTestServer();
+  const rules = {
+    apiGroups: ["apps"],
+    apiVersions: ["v1"],
+    operations: ["CREATE"],
+    resources: ["deployments"],
+  };
+  const spec: JsonObject = {
+    matchConstraints: { resourceRules: [rules] },
+    variables: [{ name: "r", expression: "object.spec.replicas" }],
+    validations: [
+      { expression: "object.spec.replicas > '1'" },
+      { expression: "variables.r > 1 && object.metadata.labels['a'] == 'b'" },
+    ],
+  };
+  const body = { metadata: { name: "p" }, spec };
+  const path = `${registration}/validatingadmissionpolicies`;
+  equal((await server.send("POST", path, { body })).status, 201);
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  const { status } = (await server.send("GET", `${path}/p`)).body;
+  deepEqual(status, {
+    observedGeneration: 1,
+    typeChecking: {
+      expressionWarnings: [
+        {
+          fieldRef: "spec.validations[0].expression",
+          warning:
+            "apps/v1, Kind=Deployment: compilation failed: ERROR: <input>:1:22: found no matching overload for '_>_' applied to '(int, string)'\n | object.spec.replicas > '1'\n | .....................^\n",
+        },
+      ],
+    },
+  });
+});
