@@ -1,7 +1,11 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import type { Agent } from "#agent/agent.ts";
+import { formatCpus } from "#agent/cpus/cpu-set.ts";
 import { cgroupMount, isUnified, readControlGroup } from "#agent/node/cgroup-files.ts";
 import type { Pod } from "#api/generated/types.ts";
 import { nodes, pods } from "#api/resources.ts";
@@ -181,3 +185,46 @@ test("a container's own seccomp profile is put in force", { skip }, async () => 
     /can't create directory '\/tmp\/a': Operation not permitted/,
   );
 });
+
+test("a guaranteed pod gets whole processors of its own", { skip }, async (context) => {
+  if (cpus().length < 2) return context.skip("needs two processors");
+  await using node = await openRealNode();
+  const { client } = node;
+  const agent = await node.startAgent({
+    settings: { cpuManagerPolicy: "static", kubeReserved: { cpu: "500m" } },
+  });
+  const tell = "sleep 0.3; grep Cpus_allowed_list /proc/self/status; sleep 1000";
+  const usual = podOnNode("usual", { containers: [shellContainer("main", tell)] });
+  await client.create(pods, usual);
+  await until(client, "usual", isReady);
+  const resources = { limits: { cpu: "1", memory: "32Mi" } };
+  await client.create(
+    pods,
+    podOnNode("alone", { containers: [{ ...shellContainer("main", tell), resources }] }),
+  );
+  const alone = await until(client, "alone", isReady);
+  equal(alone?.status?.qosClass, "Guaranteed");
+  const name = { namespace: "default", pod: "usual", container: "main" };
+  const command = ["grep", "Cpus_allowed_list", "/proc/1/status"];
+  const options = { command, tty: false, stdin: false, stdout: true, stderr: false };
+  const shared = async (): Promise<string> =>
+    text((await agent.targets.exec(name, options)).stdout!);
+  const all = formatCpus(cpus().keys());
+  const rest = formatCpus(
+    cpus()
+      .keys()
+      .filter((cpu) => cpu !== 1),
+  );
+  let seen = await shared();
+  while (!seen.endsWith(`\t${rest}\n`)) seen = await shared();
+  match(await untilLog(agent), /Cpus_allowed_list:\t1\n/);
+  await client.delete(pods, { namespace: "default", name: "alone" });
+  while (!(await shared()).endsWith(`\t${all}\n`));
+});
+
+async function untilLog(agent: Agent): Promise<string> {
+  for (;;) {
+    const log = await logsOf(agent, "alone", "main");
+    if (log !== "") return log;
+  }
+}
