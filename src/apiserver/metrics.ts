@@ -1,4 +1,4 @@
-import { MetricsRegistry, type Sample } from "#base/metrics.ts";
+import { MetricsRegistry, type Histogram, type Sample } from "#base/metrics.ts";
 import { registryPrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
 import { RequestMetrics } from "#apiserver/request-metrics.ts";
 import { WatchMetrics } from "#apiserver/watch-metrics.ts";
@@ -8,6 +8,8 @@ export interface ServerMetrics {
   readonly registry: MetricsRegistry;
   readonly requests: RequestMetrics;
   readonly watches: WatchMetrics;
+  /** How long the two phases of admission take. */
+  readonly admission: Histogram;
 }
 
 export function createServerMetrics(
@@ -40,6 +42,11 @@ export function createServerMetrics(
     registry,
     requests: new RequestMetrics(registry),
     watches: new WatchMetrics(registry),
+    admission: registry.histogram(
+      "apiserver_admission_step_admission_duration_seconds",
+      "How long the steps of admission took, by type and operation.",
+      [0.005, 0.025, 0.1, 0.5, 1, 2.5],
+    ),
   };
 }
 

@@ -115,7 +115,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
       choice: parts.admission,
     }),
     conversions: new ConversionMetrics(metrics.registry),
-    extensions: new Extensions(cache),
+    extensions: new Extensions(cache, metrics.registry),
     fairness: new Fairness({ cache, clock, metrics: metrics.registry }),
     hooks: new Map([
       ...builtinHooks(services),

@@ -31,16 +31,16 @@ export interface AdmissionChain {
 /** The first phase. Runs a second time when a step has asked for that. */
 export async function admit(call: Call, attempt: Attempt): Promise<void> {
   const { mutating } = call.server.admission;
-  await pass(mutating, call, attempt);
+  await pass(mutating, call, attempt, "admit");
   const rounds = roundsOf.get(attempt);
   if (rounds === undefined || !rounds.again) return;
   rounds.isSecond = true;
-  await pass(mutating, call, attempt);
+  await pass(mutating, call, attempt, "admit");
 }
 
 /** The second phase. The object is valid and complete; it is handed to the store next. */
 export async function assertAdmitted(call: Call, attempt: Attempt): Promise<void> {
-  await pass(call.server.admission.validating, call, attempt);
+  await pass(call.server.admission.validating, call, attempt, "validate");
 }
 
 /** Both phases for what is not validated in between. */
@@ -53,10 +53,20 @@ async function pass(
   steps: readonly AdmissionFunction[],
   call: Call,
   attempt: Attempt,
+  type: "admit" | "validate",
 ): Promise<void> {
-  for (const step of steps) {
-    const passing = step(call, attempt);
-    if (passing !== undefined) await passing;
+  const { clock, metrics } = call.server;
+  const startMs = clock.now();
+  let rejected = "true";
+  try {
+    for (const step of steps) {
+      const passing = step(call, attempt);
+      if (passing !== undefined) await passing;
+    }
+    rejected = "false";
+  } finally {
+    const labels = { type, operation: attempt.operation, rejected };
+    metrics.admission.observe(labels, (clock.now() - startMs) / 1_000);
   }
 }
 

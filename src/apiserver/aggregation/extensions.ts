@@ -1,5 +1,6 @@
 import type { JsonObject } from "#api/kind.ts";
 import type { Discoverable } from "#api/kinds/discovery.ts";
+import type { Counter, MetricsRegistry } from "#base/metrics.ts";
 import { lookAt, note } from "#apiserver/aggregation/availability-checks.ts";
 import { ExtensionIndex, type Extension } from "#apiserver/aggregation/extension-index.ts";
 import { discoverablesOf } from "#apiserver/aggregation/remote-discovery.ts";
@@ -15,12 +16,23 @@ export class Extensions implements Disposable {
   readonly #looking = new Set<string>();
   readonly #again = new Set<string>();
   readonly #watching: Disposable[] = [];
+  readonly #failures: Counter;
   #state: ServerState | undefined;
   #cancelTimer: (() => void) | undefined;
   #generation = 0;
 
-  constructor(cache: StoreCache) {
+  constructor(cache: StoreCache, metrics: MetricsRegistry) {
     this.#index = new ExtensionIndex(cache, () => this.#lookAtAll());
+    this.#failures = metrics.counter(
+      "aggregator_unavailable_apiservice_total",
+      "How often API services became unavailable, by name and reason.",
+    );
+    metrics.observedGauge(
+      "aggregator_unavailable_apiservice",
+      "Whether the API services of other servers are unavailable.",
+      () =>
+        this.all().map(({ name, available }) => ({ labels: { name }, value: available ? 0 : 1 })),
+    );
   }
 
   /** Begins to look whether they answer. */
@@ -113,7 +125,11 @@ export class Extensions implements Disposable {
     const { finding, resources } = await lookAt(state, extension);
     if (state.stopped.aborted) return;
     if (resources !== undefined) this.#keep(extension, resources);
-    await note(state, extension.name, finding);
+    const { name, available } = extension;
+    if (available && finding.status !== "True") {
+      this.#failures.add({ name, reason: finding.reason ?? "" });
+    }
+    await note(state, name, finding);
   }
 
   #keep(extension: Extension, list: JsonObject): void {

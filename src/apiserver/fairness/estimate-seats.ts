@@ -4,7 +4,7 @@ import type { ServerState } from "#apiserver/server-state.ts";
 
 /**
  * How many seats a request takes: one, but for lists and for watches that begin with a list, which take one for each
- * hundred objects. Writes take no more for their watchers, who get the event within the write.
+ * hundred kilobytes of objects. Writes take no more for their watchers, who get the event within the write.
  */
 export function estimateSeats(
   state: Pick<ServerState, "kinds" | "cache">,
@@ -16,11 +16,11 @@ export function estimateSeats(
   if (info.verb === "watch" && !beginsWithList(query)) return 1;
   const kind = state.kinds.find(info.group, info.version, info.resource);
   if (kind === undefined) return 1;
-  const stored = state.cache.resource(resourcePrefix(kind.stored)).size;
-  const limit = Number(query.get("limit") ?? 0) || stored;
-  const isSelected = query.has("labelSelector") || query.has("fieldSelector");
-  const looked = isSelected || info.verb === "watch" ? stored : Math.min(stored, limit);
-  return Math.min(seatsMax, Math.max(1, Math.ceil(looked / objectsPerSeat)));
+  const { size, bytes } = state.cache.resource(resourcePrefix(kind.stored));
+  const limit = Number(query.get("limit") ?? 0);
+  const part = limit > 0 && limit < size ? limit / size : 1;
+  const atOnceBytes = Math.min(bytes * part, atOnceBytesMax);
+  return Math.max(1, Math.ceil(atOnceBytes / bytesPerSeat));
 }
 
 function beginsWithList(query: URLSearchParams): boolean {
@@ -29,5 +29,6 @@ function beginsWithList(query: URLSearchParams): boolean {
   return version === "" || version === "0";
 }
 
-const objectsPerSeat = 100;
-const seatsMax = 10;
+const bytesPerSeat = 100_000;
+/** Lists go out piece by piece. */
+const atOnceBytesMax = 1_000_000;
