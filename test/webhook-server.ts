@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:https";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { TLSSocket } from "node:tls";
 import { createAuthority } from "#apiserver/node/pki/authority.ts";
@@ -42,7 +43,7 @@ export interface WebhookServerOptions {
   readonly clientAuthority?: string;
 }
 
-/** An HTTPS server that answers what `answer` says. For tests only. */
+/** An HTTPS server that answers what `answer` says, and echoes where an upgrade is asked for. For tests only. */
 export async function startWebhookServer(
   answer: (asked: Asked) => Said | Promise<Said>,
   { dnsNames = [], clientAuthority }: WebhookServerOptions = {},
@@ -79,6 +80,14 @@ export async function startWebhookServer(
     for await (const piece of body as AsyncIterable<string>) response.write(piece);
     response.end();
   };
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex) => {
+    const user = request.headers["x-remote-user"] ?? "";
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: echo\r\nx-seen: ${String(user)}\r\n\r\n`,
+    );
+    socket.on("error", () => socket.destroy());
+    socket.pipe(socket);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

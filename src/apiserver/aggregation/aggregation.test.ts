@@ -12,7 +12,7 @@ import { createCluster, type TestCluster } from "#main/testing.ts";
 import { isUserHeader, remoteUserHeaders } from "#apiserver/aggregation/remote-user.ts";
 import { objectAt, objectsAt, stringAt } from "#apiserver/objects/json.ts";
 import { createTestServer } from "#test/api-server.ts";
-import { accessOf, send, tlsOf, type Access } from "#test/raw-client.ts";
+import { accessOf, openConnection, send, tlsOf, type Access } from "#test/raw-client.ts";
 import {
   startWebhookServer,
   type Asked,
@@ -208,6 +208,30 @@ test("requests, watches and discovery reach a server that extends the API, in th
     if (event.type === "ADDED") names.push(event.object.metadata.name);
   }
   assert.deepEqual([read.metadata.name, names], ["z", ["a", "b"]]);
+});
+
+test("connections are upgraded through to a server that extends the API", async () => {
+  await using setup = await setUp();
+  const { access } = setup;
+  await register(setup);
+  await condition(setup, (reason) => reason === "Passed");
+  const socket = await openConnection(access);
+  const lines = [
+    `GET ${flunders}/x/stream HTTP/1.1`,
+    "host: localhost",
+    "connection: Upgrade",
+    "upgrade: echo",
+    "x-remote-user: evil",
+  ];
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  let text = "";
+  socket.on("data", (chunk: Buffer) => {
+    if (text === "") socket.write("hello");
+    text += chunk.toString();
+    if (text.endsWith("hello")) socket.destroy();
+  });
+  await once(socket, "close");
+  assert.match(text, /^HTTP\/1\.1 101 [^]*x-seen: kubernetes-admin\r\n\r\nhello$/);
 });
 
 test("a server that fails discovery is unavailable, and said to be so", async () => {
