@@ -1,3 +1,4 @@
+import type { Clock } from "#base/clock.ts";
 import type { FlowSchema, PriorityLevelConfiguration } from "#api/generated/types.ts";
 import { resourcePrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
 import {
@@ -29,31 +30,43 @@ export const levelsPrefix = resourcePrefix({
 /** The stored flow schemas and levels, in place of those that are not stored yet the default ones. */
 export class Configuration {
   readonly #cache: StoreCache;
+  readonly #clock: Clock;
   readonly #seats: number;
   readonly #levels = new Map<string, PriorityLevel>();
   #flows: readonly Flow[] = [];
+  #isStale = true;
 
-  constructor(cache: StoreCache, seats: number) {
-    this.#cache = cache;
-    this.#seats = seats;
+  constructor(parts: { cache: StoreCache; clock: Clock; seats: number }) {
+    this.#cache = parts.cache;
+    this.#clock = parts.clock;
+    this.#seats = parts.seats;
+  }
+
+  /** Some of the objects have changed; they are read again when somebody asks. */
+  changed(): void {
+    this.#isStale = true;
   }
 
   get flows(): readonly Flow[] {
+    if (this.#isStale) this.#load();
     return this.#flows;
   }
 
   levels(): readonly PriorityLevel[] {
+    if (this.#isStale) this.#load();
     return [...this.#levels.values()];
   }
 
   /** The last schema takes everybody. */
   flowOf(user: UserInfo, info: RequestInfo): Flow | undefined {
-    for (const flow of this.#flows) if (matchesFlow(flow.schema, user, info)) return flow;
-    return this.#flows.at(-1);
+    const { flows } = this;
+    for (const flow of flows) if (matchesFlow(flow.schema, user, info)) return flow;
+    return flows.at(-1);
   }
 
-  load(nowMs: number): void {
-    this.#loadLevels(nowMs);
+  #load(): void {
+    this.#isStale = false;
+    this.#loadLevels(this.#clock.now());
     const before = new Map(this.#flows.map((flow) => [flow.name, flow]));
     const flows = this.#stored<FlowSchema>(schemasPrefix, "FlowSchema").flatMap((schema) => {
       const level = this.#levels.get(schema.spec?.priorityLevelConfiguration.name ?? "");
@@ -88,7 +101,7 @@ export class Configuration {
 
   /** Each level its part of all seats, as its shares say. */
   #divide(): void {
-    const levels = this.levels();
+    const levels = [...this.#levels.values()];
     const shares = levels.reduce((sum, { settings }) => sum + settings.shares, 0);
     for (const level of levels) {
       const { settings } = level;

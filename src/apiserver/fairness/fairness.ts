@@ -70,14 +70,11 @@ export class Fairness implements Disposable {
 
   constructor({ cache, clock, metrics, seats = serverSeats }: FairnessParts) {
     this.#clock = clock;
-    this.configuration = new Configuration(cache, seats);
-    this.configuration.load(clock.now());
+    this.configuration = new Configuration({ cache, clock, seats });
     this.#metrics = createFairnessMetrics(metrics, this.configuration);
     this.#borrowing = new Borrowing({ configuration: this.configuration, clock, seats });
     this.#watching = [schemasPrefix, levelsPrefix].map((prefix) =>
-      cache
-        .resource(prefix)
-        .watch({ prefix, onChange: () => this.configuration.load(clock.now()) }),
+      cache.resource(prefix).watch({ prefix, onChange: () => this.configuration.changed() }),
     );
   }
 
