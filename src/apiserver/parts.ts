@@ -17,6 +17,8 @@ import type { UserInfo } from "#apiserver/request.ts";
 /** What a server is made of. */
 export interface ApiServerParts {
   readonly store: Store;
+  /** Whether other servers use the store too. */
+  readonly isShared?: boolean;
   readonly kinds: readonly Kind[];
   readonly clock: Clock;
   readonly random: Random;

@@ -5,6 +5,7 @@ import { startPolicyStatus } from "#apiserver/admission/policies/policy-status.t
 import { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
 import { attributesOf, authorize } from "#apiserver/authorize.ts";
 import { bootstrap } from "#apiserver/bootstrap/bootstrap.ts";
+import { startServerAddresses } from "#apiserver/bootstrap/server-addresses.ts";
 import { startCustomResources } from "#apiserver/custom/custom-resources.ts";
 import { Extensions } from "#apiserver/aggregation/extensions.ts";
 import { startLocalServices } from "#apiserver/aggregation/local-services.ts";
@@ -56,6 +57,9 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const stop = new AbortController();
   const state = await createState(parts, stop.signal);
   await bootstrap(state, parts);
+  const address = parts.serviceNetwork.apiServerAddress;
+  const addresses =
+    parts.isShared && address ? await startServerAddresses(state, address) : undefined;
   const flowControl = await maintainFlowControl(state);
   const localServices = await startLocalServices(state);
   state.admission.start();
@@ -72,6 +76,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
     addKind: (kind) => state.kinds.add(kind),
     removeKind: (kind) => state.kinds.remove(kind),
     [Symbol.asyncDispose]: async () => {
+      await addresses?.[Symbol.asyncDispose]();
       stop.abort();
       state.admission[Symbol.dispose]();
       state.extensions[Symbol.dispose]();

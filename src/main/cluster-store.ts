@@ -24,25 +24,20 @@ export async function openClusterStore(options: ClusterStoreOptions, pki: Pki): 
   const onWaiting = (why: string): void => progress.step(`Waiting for etcd: ${why}`);
   const store = await openStore({ store: name, flags, directory: directory.store, log, onWaiting });
   try {
+    const chosen = flags.encryptionProviderConfig;
+    const needsOwn = name !== "memory" && chosen === undefined;
+    const own = needsOwn ? ensureEncryptionFile(directory.pki) : undefined;
     const isFirst = isShared(name) ? await claimSharedStore(store, pki, settings) : true;
-    const file = flags.encryptionProviderConfig ?? ownFile(options, isFirst);
+    const file = chosen ?? own?.file;
     if (file === undefined) return store;
+    if (own?.isNew && !isFirst) {
+      rmSync(file);
+      throw refusal(`${file} with the key of its Secrets is missing here`);
+    }
     const noteFile = directory.encryption;
     return await openEncryption(store, { file, noteFile, clock: systemClock, log });
   } catch (error) {
     await store[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** What lives in memory alone needs no keys. */
-function ownFile(
-  { directory, settings }: ClusterStoreOptions,
-  isFirst: boolean,
-): string | undefined {
-  if (settings.store === "memory") return undefined;
-  const { file, isNew } = ensureEncryptionFile(directory.pki);
-  if (!isNew || isFirst) return file;
-  rmSync(file);
-  throw refusal(`${file} with the keys of its Secrets is missing here`);
 }

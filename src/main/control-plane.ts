@@ -148,6 +148,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   started.use(https);
   const server = await createApiServer({
     store,
+    ...(options.isShared && { isShared: true }),
     kinds: builtinKinds(),
     ...(options.admission && { admission: options.admission }),
     clock,
