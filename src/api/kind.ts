@@ -23,6 +23,8 @@ export interface Kind extends Resource {
   readonly deprecationWarning?: string;
   /** The schema of a custom kind as its definition has it, for OpenAPI. */
   readonly openApiSchema?: JsonObject;
+  /** Of a custom kind: another one when its definition or its names change, which ends its watches. */
+  readonly edition?: string;
   /** Where the scale subresource finds its values. Default: the places that built-in workloads have. */
   readonly scale?: ScalePaths;
   /**

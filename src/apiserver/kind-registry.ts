@@ -5,6 +5,7 @@ export class KindRegistry {
   readonly #kinds = new Map<string, Kind>();
   /** Requests look a kind up more than once: by the resource's name there are few to compare. */
   readonly #byResource = new Map<string, readonly Kind[]>();
+  readonly #whenReplaced = new Map<Kind, Set<() => void>>();
   #generation = 0;
 
   constructor(kinds: readonly Kind[]) {
@@ -33,16 +34,43 @@ export class KindRegistry {
     );
   }
 
+  /** Calls back once when the kind is served no longer, or another definition of it takes its place. */
+  whenReplaced(kind: Kind, act: () => void): Disposable {
+    const acts = this.#whenReplaced.get(kind) ?? new Set();
+    this.#whenReplaced.set(kind, acts);
+    acts.add(act);
+    return { [Symbol.dispose]: () => void acts.delete(act) };
+  }
+
   add(kind: Kind): void {
     this.#generation += 1;
+    const before = this.find(kind.group, kind.version, kind.resource);
     this.#kinds.set(keyOf(kind.group, kind.version, kind.resource), kind);
     this.#index(kind.resource);
+    if (before === undefined || before === kind) return;
+    if (before.edition === undefined || before.edition !== kind.edition) this.#replaced(before);
+    else this.#carryOver(before, kind);
   }
 
   remove(kind: Kind): void {
     this.#generation += 1;
+    const before = this.find(kind.group, kind.version, kind.resource);
     this.#kinds.delete(keyOf(kind.group, kind.version, kind.resource));
     this.#index(kind.resource);
+    if (before !== undefined) this.#replaced(before);
+  }
+
+  /** The same definition still, in another state. */
+  #carryOver(before: Kind, kind: Kind): void {
+    const acts = this.#whenReplaced.get(before);
+    this.#whenReplaced.delete(before);
+    if (acts !== undefined) this.#whenReplaced.set(kind, acts);
+  }
+
+  #replaced(kind: Kind): void {
+    const acts = this.#whenReplaced.get(kind) ?? [];
+    this.#whenReplaced.delete(kind);
+    for (const act of acts) act();
   }
 
   #index(resource: string): void {

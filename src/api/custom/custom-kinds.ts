@@ -77,6 +77,7 @@ function kindOf(
     ...(warning !== undefined && { deprecationWarning: warning }),
     ...(scale && { scale }),
     openApiSchema: props as unknown as JsonObject,
+    edition: editionOf(definition),
     verbs: isTrue(definition, "Terminating") ? verbsWhileTerminating : everyVerb,
     schema,
     subresources: subresourcesOf({ group, version: version.name, kind, schema }, version),
@@ -94,6 +95,13 @@ function kindOf(
       ...(webhook && { webhook }),
     },
   };
+}
+
+/** Changes with the spec and the accepted names. That a definition is being deleted counts a generation as well. */
+function editionOf(definition: CustomResourceDefinition): string {
+  const { uid, generation = 0, deletionTimestamp } = definition.metadata;
+  const written = deletionTimestamp === undefined ? generation : generation - 1;
+  return JSON.stringify([uid, written, acceptedNamesOf(definition)]);
 }
 
 const verbsWhileTerminating: readonly Verb[] = [

@@ -353,6 +353,28 @@ function detailsOf(field: string, message: string): unknown {
   return { name, group, kind, causes: [{ reason: "FieldValueInvalid", message, field }] };
 }
 
+test("watches of a kind end with it, and when another definition takes its place", async () => {
+  await using server = await createTestServer();
+  await define(server, cronTabDefinition());
+  const before = await server.watch(`${cronTabs}?watch=1`);
+  const patch = (spec: JsonObject) =>
+    server.send("PATCH", `${definitions}/${name}`, {
+      body: { spec },
+      headers: { "content-type": "application/merge-patch+json" },
+    });
+  equal((await patch({ names: { categories: ["all"] } })).status, 200);
+  equal(await before.next(), undefined);
+  await turns();
+  await server.send("POST", cronTabs, { body: cronTab({}) });
+  const watch = await server.watch(`${cronTabs}?watch=1&resourceVersion=0`);
+  equal((await server.send("DELETE", `${definitions}/${name}`)).status, 200);
+  const types: unknown[] = [];
+  for (let event = await watch.next(); event !== undefined; event = await watch.next()) {
+    types.push(event.type);
+  }
+  deepEqual(types, ["ADDED", "DELETED"]);
+});
+
 test("schemas that are not structural are refused", async () => {
   await using server = await createTestServer();
   const definition = cronTabDefinition();

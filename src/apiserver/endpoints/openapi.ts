@@ -15,7 +15,7 @@ export async function answerOpenApi(
   path: string,
 ): Promise<ApiResponse | undefined> {
   if (state.openApi === undefined) return undefined;
-  const files = withExtensions(withCustomKinds(state.openApi, state.kinds.all()), state);
+  const files = withExtensions(withCustomKinds(state.openApi, state.kinds), state);
   if (path === "/openapi/v2") {
     return answerV2(request, files);
   }

@@ -156,7 +156,7 @@ function listen(
     if (wish.bookmarks) bookmark();
     changes.afterwards(end);
   });
-  opened.push({ [Symbol.dispose]: cancelTimeout });
+  opened.push({ [Symbol.dispose]: cancelTimeout }, server.kinds.whenReplaced(kind, end));
   for (const signal of [request.signal, server.stopped]) {
     if (signal.aborted) end();
     else signal.addEventListener("abort", end, { once: true });
