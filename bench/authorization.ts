@@ -75,7 +75,7 @@ async function openAccess(count: number) {
   }
   const cache = await createStoreCache({ store, log: silentLog, clock: systemClock });
   const before = cpuMs();
-  const { authorizer } = createAccessControl(cache);
+  const { authorizer } = createAccessControl(cache, systemClock);
   return { authorizer, loadMs: cpuMs() - before };
 
   async function put(key: string, object: JsonObject): Promise<void> {

@@ -49,7 +49,13 @@ test("questions about access are answered", { skip: missing("clients") }, async 
       };
       deepEqual(
         [...new Set(allowed.map(({ namespace, binding }) => `${namespace}/${binding.name}`))],
-        ["/system:basic-user", "/system:discovery", "/system:public-info-viewer", "dev/infra"],
+        [
+          "/kogge:visible-namespaces",
+          "/system:basic-user",
+          "/system:discovery",
+          "/system:public-info-viewer",
+          "dev/infra",
+        ],
       );
       deepEqual(
         missingRoles.map(({ binding }) => binding.name),
@@ -83,6 +89,29 @@ test("questions about access are answered", { skip: missing("clients") }, async 
       equal((await kubectl(["get", "deployments", "-n", "prod", ...dave])).trim(), "");
     },
   );
+
+  await context.test("grant gives a role that ends, and the binding goes", async () => {
+    const granted = await ask("grant", "edit", "--user", "ann", "--for", "2s", "-n", "dev");
+    match(
+      granted.stdout,
+      /^User ann has edit in "dev" until \d{4}-.*Z \(RoleBinding ann-edit-\w{5}\)\n$/,
+    );
+    const name = /RoleBinding (ann-edit-\w{5})/.exec(granted.stdout)?.[1] ?? "";
+    match(
+      (await ask("can", "ann", "-n", "dev")).stdout,
+      /ann-edit-\w{5} → ClusterRole edit until \d/,
+    );
+    equal(
+      (await kubectl("get myns --as=ann")).replaceAll(/ +/g, " "),
+      "NAME STATUS ROLES\ndev Active edit\n",
+    );
+    await kubectl(`wait --for=delete rolebinding/${name} -n dev --timeout=30s`);
+    equal((await kubectl.try("get pods -n dev --as=ann".split(" "))).code, 1);
+    const nothing = await ask("grant", "edit", "--for", "2h", "-n", "dev");
+    match(nothing.stderr, /^kogge: Cannot tell whom to grant the role: give one of --user/);
+    const unknown = await ask("grant", "editor", "--for", "2h", "--user", "ann");
+    match(unknown.stderr, /^kogge: Cannot grant "editor": there is no such role/);
+  });
 
   await context.test("rbac from-audit makes a role that suffices", async () => {
     const event = (verb: string, resource: string, name?: string): string =>

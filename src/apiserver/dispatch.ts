@@ -2,7 +2,7 @@ import type { Kind, Subresource, Verb } from "#api/kind.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import { callOf, type Call } from "#apiserver/call.ts";
 import { encodeAnswer, formOfCall } from "#apiserver/content/encode.ts";
-import { computedVerb } from "#apiserver/metrics-api/computed-kind.ts";
+import { computedVerb } from "#apiserver/computed-kind.ts";
 import { methodNotAllowed, unknownResource } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";

@@ -12,7 +12,7 @@ import type { ConversionMetrics } from "#apiserver/custom/conversion/conversion-
 import type { ServerMetrics } from "#apiserver/metrics.ts";
 import type { ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 import type { Kind } from "#api/kind.ts";
-import type { ComputedKind } from "#apiserver/metrics-api/computed-kind.ts";
+import type { ComputedKind } from "#apiserver/computed-kind.ts";
 import type { KindRegistry } from "#apiserver/kind-registry.ts";
 import type { OpenApiFiles, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";

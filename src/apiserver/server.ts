@@ -38,6 +38,7 @@ import { storeRefusal } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import { nonResource, requestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
+import { visibleNamespaces } from "#apiserver/visible-namespaces/visible-namespaces.ts";
 import { BookmarkTicker } from "#apiserver/verbs/bookmark-ticker.ts";
 import { WatchItems } from "#apiserver/verbs/watch-items.ts";
 
@@ -101,7 +102,11 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
   const access = createAccessControl(cache, clock, parts.authorizers);
   const metrics = createServerMetrics(cache, parts.metrics);
   const { nodeSummary } = parts;
-  const computed = nodeSummary ? metricsApi(cache, { read: nodeSummary, clock, log }) : [];
+  const authorizer = parts.authorizer ?? access.authorizer;
+  const computed = [
+    visibleNamespaces({ cache, authorizer, grants: access.grants }),
+    ...(nodeSummary ? metricsApi(cache, { read: nodeSummary, clock, log }) : []),
+  ];
   return {
     store,
     cache,
@@ -111,7 +116,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     stopped,
     kinds: new KindRegistry([...parts.kinds, ...computed.map(({ kind }) => kind)]),
     computed: new Map(computed.map((source) => [source.kind, source])),
-    authorizer: parts.authorizer ?? access.authorizer,
+    authorizer,
     admission: createAdmission({
       access,
       cache,

@@ -17,6 +17,7 @@ export interface AccessActions {
     target: string | undefined,
     options: ExplainAccessOptions,
   ) => Promise<void>;
+  readonly grant: (role: string, options: GrantOptions) => Promise<void>;
   readonly rbacFromAudit: (options: FromAuditOptions) => Promise<void>;
 }
 
@@ -41,6 +42,14 @@ export interface ExplainAccessOptions extends WhoCanOptions {
   readonly error?: string;
 }
 
+export interface GrantOptions extends AccessOptions {
+  readonly for: string;
+  readonly user?: string;
+  readonly group?: string;
+  readonly serviceaccount?: string;
+  readonly namespace?: string;
+}
+
 export interface FromAuditOptions extends AccessOptions {
   readonly user: string;
   readonly file?: readonly string[];
@@ -59,6 +68,7 @@ const subresource = (): Option =>
 
 export function addAccessCommands(program: Command, actions: AccessActions): void {
   addQuestions(program, actions);
+  addGrant(program, actions);
   const rbac = program.command("rbac").description("roles made from what happened");
   rbac
     .command("from-audit")
@@ -87,6 +97,29 @@ export function addAccessCommands(program: Command, actions: AccessActions): voi
       ),
     )
     .action(actions.rbacFromAudit);
+}
+
+function addGrant(program: Command, actions: AccessActions): void {
+  program
+    .command("grant")
+    .argument("<role>", "a Role of the namespace, or a ClusterRole: view, edit, admin, …")
+    .description("give a role for a time; the binding ends by itself")
+    .requiredOption("--for <duration>", "how long: 30m, 2h, 7d")
+    .option("--user <name>", "to this user")
+    .option("--group <name>", "to this group")
+    .option("--serviceaccount <namespace:name>", "to this service account")
+    .addOption(namespace())
+    .addOption(dataDir())
+    .addOption(kubeconfig())
+    .addOption(json())
+    .addHelpText(
+      "after",
+      examples(
+        "kogge grant edit --user jane --for 2h -n prod",
+        "kogge grant cluster-admin --group oncall --for 8h",
+      ),
+    )
+    .action(actions.grant);
 }
 
 function addQuestions(program: Command, actions: AccessActions): void {

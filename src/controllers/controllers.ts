@@ -4,6 +4,7 @@ import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
 import type { Informers } from "#client/informers.ts";
 import { createBootstrapSignerController } from "#controllers/bootstrap/signer-controller.ts";
+import { createBindingExpiryController } from "#controllers/binding-expiry/binding-expiry-controller.ts";
 import { createTokenCleanerController } from "#controllers/bootstrap/token-cleaner-controller.ts";
 import { createTokenInformer } from "#controllers/bootstrap/token-informer.ts";
 import { createApprovingController } from "#controllers/certificates/approving-controller.ts";
@@ -105,6 +106,7 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createResourceQuotaController(as("resourcequota-controller")),
     createClaimProtectionController(as("pvc-protection-controller")),
     createVolumeProtectionController(as("pv-protection-controller")),
+    createBindingExpiryController(kitOf(parts)),
     ...joiningControllers(as, parts),
     // Last: what the others read, it reads with them.
     createGarbageCollector(as("generic-garbage-collector")),

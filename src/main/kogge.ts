@@ -39,6 +39,8 @@ const actions: Actions = {
       target,
       options,
     ),
+  grant: async (role, options) =>
+    (await import("#main/access/grant-command.ts")).grantCommand(role, options),
   rbacFromAudit: async (options) =>
     (await import("#main/access/from-audit-command.ts")).fromAuditCommand(options),
   doctor: async (options) => (await import("#main/machine/doctor.ts")).doctor(options),

@@ -1,5 +1,6 @@
 import type { ClusterRoleBinding, RbacV1Subject, RoleBinding } from "#api/generated/types.ts";
 import { nameOf, namespaceOf, type KubeObject } from "#api/meta.ts";
+import { expiryAnnotation } from "#api/rbac/binding-expiry.ts";
 import { rulesOf, type PolicyRule } from "#api/rbac/policy-rule.ts";
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "#api/resources.ts";
 import type { Resource } from "#api/resource.ts";
@@ -10,6 +11,8 @@ export interface Grant {
   readonly binding: BindingName;
   readonly role: RoleName;
   readonly subject: Subject;
+  /** When it ends, as its annotation says; undefined: never. */
+  readonly expires?: string;
   /** Undefined: the role does not exist, so the binding gives nothing. */
   readonly rules: readonly PolicyRule[] | undefined;
 }
@@ -85,7 +88,9 @@ function grantsOf(
     name,
     namespace: roleKind === "Role" ? binding.namespace : "",
   };
+  const expires = object.metadata.annotations?.[expiryAnnotation];
   return (object.subjects ?? []).map((subject) => ({
+    ...(expires !== undefined && { expires }),
     binding,
     role,
     subject: subjectOf(subject, binding.namespace),

@@ -5,7 +5,7 @@ import { nodes, pods } from "#api/resources.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { resourcePrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
-import type { ComputedKind, ComputedWish } from "#apiserver/metrics-api/computed-kind.ts";
+import type { ComputedKind, ComputedWish } from "#apiserver/computed-kind.ts";
 import {
   cpuQuantity,
   memoryQuantity,

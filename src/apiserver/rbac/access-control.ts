@@ -1,3 +1,4 @@
+import type { Clock } from "#base/clock.ts";
 import type { AdmissionFunction } from "#apiserver/admission/admission.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { StoreCache } from "#apiserver/cache/store-cache.ts";
@@ -11,6 +12,8 @@ import { createUnionAuthorizer } from "#apiserver/rbac/union-authorizer.ts";
 export interface AccessControl {
   /** `system:masters` first; then, unless told otherwise, nodes and roles: upstream's `--authorization-mode=Node,RBAC`. */
   readonly authorizer: Authorizer;
+  /** What bindings give to whom. */
+  readonly grants: Pick<RbacIndex, "grantsOf">;
   /** Keeps nodes to what is theirs. */
   readonly nodeAdmission: AdmissionFunction;
   /** Nobody grants what they do not have; comes after all that may still change the object. */
@@ -31,12 +34,14 @@ const usualOrder: AuthorizerOrder = ({ node, rbac }) => [node, rbac];
 /** Access control over the server's own cache: what is written there counts from the write on. */
 export function createAccessControl(
   cache: StoreCache,
+  clock: Pick<Clock, "now">,
   order: AuthorizerOrder = usualOrder,
 ): AccessControl {
-  const index = new RbacIndex(cache);
+  const index = new RbacIndex(cache, clock);
   const own = { node: createNodeAuthorizer(cache), rbac: createRbacAuthorizer(index) };
   return {
     authorizer: createUnionAuthorizer([masters, ...order(own)]),
+    grants: index,
     nodeAdmission: nodeRestriction,
     grantAdmission: escalationPrevention(index),
   };

@@ -1,4 +1,6 @@
+import type { Clock } from "#base/clock.ts";
 import type { JsonObject } from "#api/kind.ts";
+import { expiresAtMs } from "#api/rbac/binding-expiry.ts";
 import { resourcePrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import { objectAt, objectsAt, stringAt } from "#apiserver/objects/json.ts";
@@ -14,6 +16,8 @@ export interface Grant {
   readonly binding: string;
   readonly role: RoleRef;
   readonly subject: Subject;
+  /** Infinity: for ever. */
+  readonly expiresMs: number;
 }
 
 export interface RoleRef {
@@ -35,8 +39,10 @@ export class RbacIndex {
   readonly #roles = new Map<string, readonly PolicyRule[]>();
   readonly #byNamespace = new Map<string, Grants>([["", new Grants()]]);
   readonly #grantsOfBinding = new Map<string, readonly Grant[]>();
+  readonly #clock: Pick<Clock, "now">;
 
-  constructor(cache: StoreCache) {
+  constructor(cache: StoreCache, clock: Pick<Clock, "now">) {
+    this.#clock = clock;
     follow(cache, "clusterroles", (key, object) => this.#setRole(`ClusterRole/${key}`, object));
     follow(cache, "roles", (key, object) => this.#setRole(`Role/${key}`, object));
     follow(cache, "clusterrolebindings", (key, object) => this.#setBinding("", key, object));
@@ -48,8 +54,15 @@ export class RbacIndex {
 
   /** All grants that reach a user in a namespace (`""`: only those of the whole cluster). */
   *grantsOf(user: UserInfo, namespace: string): Generator<Grant> {
-    yield* this.#byNamespace.get("")?.of(user) ?? [];
-    if (namespace !== "") yield* this.#byNamespace.get(namespace)?.of(user) ?? [];
+    yield* this.#valid(this.#byNamespace.get("")?.of(user) ?? []);
+    if (namespace !== "") yield* this.#valid(this.#byNamespace.get(namespace)?.of(user) ?? []);
+  }
+
+  /** What has ended grants nothing, whether or not its binding is still there. */
+  *#valid(grants: Iterable<Grant>): Generator<Grant> {
+    for (const grant of grants) {
+      if (grant.expiresMs === Infinity || grant.expiresMs > this.#clock.now()) yield grant;
+    }
   }
 
   /** Undefined when there is no such role. `namespace` is that of the binding. */
@@ -120,12 +133,14 @@ class Grants {
 }
 
 function grantsIn(object: JsonObject, namespace: string, binding: string): readonly Grant[] {
+  const expiresMs = expiresAtMs(object as Parameters<typeof expiresAtMs>[0]);
   const ref = objectAt(object, "roleRef");
   const role = { kind: stringAt(ref, "kind"), name: stringAt(ref, "name") };
   return objectsAt(object, "subjects").map((subject) => ({
     namespace,
     binding,
     role,
+    expiresMs,
     subject: {
       kind: stringAt(subject, "kind"),
       name: stringAt(subject, "name"),

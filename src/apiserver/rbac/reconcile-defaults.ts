@@ -15,7 +15,7 @@ import {
 import { lookUp } from "#apiserver/objects/read.ts";
 import { updateObject } from "#apiserver/objects/update.ts";
 import { missingRules } from "#api/rbac/covers.ts";
-import { autoUpdate, defaultAccess } from "#apiserver/rbac/defaults/default-objects.ts";
+import { autoUpdate, defaultAccess, ownAccess } from "#apiserver/rbac/defaults/default-objects.ts";
 import { rulesOf, type PolicyRule } from "#api/rbac/policy-rule.ts";
 import { storeDefault } from "#apiserver/rbac/store-default.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
@@ -26,7 +26,8 @@ import type { ServerState } from "#apiserver/server-state.ts";
  * side, so that the store commits them together.
  */
 export async function reconcileDefaultAccess(state: ServerState): Promise<void> {
-  await Promise.all(defaultAccess().map((wanted) => reconcile(state, wanted)));
+  const wanted = [...defaultAccess(), ...ownAccess()];
+  await Promise.all(wanted.map((one) => reconcile(state, one)));
 }
 
 async function reconcile(state: ServerState, wanted: FirstObject): Promise<void> {

@@ -7,7 +7,12 @@ export function bindingText({ kind, namespace, name }: BindingName | RoleName): 
 }
 
 /** `RoleBinding dev/infra → ClusterRole edit`; when both have one name: `ClusterRoleBinding, ClusterRole view`. */
-export function throughText({ binding, role }: Grant): string {
+export function throughText({ binding, role, expires }: Grant): string {
+  const until = expires === undefined ? "" : ` until ${expires}`;
+  return `${bothText(binding, role)}${until}`;
+}
+
+function bothText(binding: BindingName, role: RoleName): string {
   return binding.name === role.name && binding.namespace === role.namespace
     ? `${binding.kind}, ${bindingText(role)}`
     : `${bindingText(binding)} → ${bindingText(role)}`;

@@ -8,6 +8,7 @@ import type {
   RoleRef,
 } from "#api/generated/types.ts";
 import { dns1123SubdomainProblems, pathSegmentProblems } from "#api/names.ts";
+import { expiryAnnotation, readExpiry } from "#api/rbac/binding-expiry.ts";
 import { strategyFor } from "#api/strategies/strategy-for.ts";
 import { sameMeaning } from "#api/validation/equality.ts";
 import type { Field } from "#api/validation/field.ts";
@@ -99,6 +100,7 @@ function fillBinding(binding: AnyBinding): void {
 }
 
 function checkBinding(root: Field, binding: Given<RoleBinding>, kinds: readonly string[]): void {
+  checkExpiry(root, binding);
   const role = binding.roleRef ?? {};
   const field = root.child("roleRef");
   if (role.apiGroup !== group) field.child("apiGroup").notSupported(role.apiGroup ?? "", [group]);
@@ -109,6 +111,15 @@ function checkBinding(root: Field, binding: Given<RoleBinding>, kinds: readonly 
   for (const [index, subject] of itemsOf(binding.subjects).entries()) {
     checkSubject(root.child("subjects").index(index), subject, namespaced);
   }
+}
+
+function checkExpiry(root: Field, binding: Given<RoleBinding>): void {
+  const text = binding.metadata?.annotations?.[expiryAnnotation];
+  if (typeof text !== "string" || readExpiry(text) !== undefined) return;
+  root
+    .child("metadata", "annotations")
+    .key(expiryAnnotation)
+    .invalid(text, "must be a time such as 2030-01-31T18:00:00Z");
 }
 
 function checkSubject(field: Field, subject: Given<RbacV1Subject>, namespaced: boolean): void {

@@ -38,6 +38,24 @@ export function defaultAccess(): readonly FirstObject[] {
   ];
 }
 
+/** What Kogge gives every cluster beyond that: everybody who is logged in may ask for their own namespaces. */
+export function ownAccess(): readonly FirstObject[] {
+  const name = "kogge:visible-namespaces";
+  const rule = {
+    apiGroups: ["access.kogge.dev"],
+    resources: ["visiblenamespaces"],
+    verbs: ["get", "list"],
+  };
+  return [
+    first("clusterroles", "ClusterRole", { metadata: metadataOf(name), rules: [rule] }),
+    first("clusterrolebindings", "ClusterRoleBinding", {
+      metadata: metadataOf(name),
+      roleRef: roleRef("ClusterRole", name),
+      subjects: [subjectOf("Group system:authenticated")],
+    }),
+  ];
+}
+
 /** Aggregated roles come with the rules that the other defaults give them. */
 function defaultClusterRoles(): readonly FirstObject[] {
   const plain = [

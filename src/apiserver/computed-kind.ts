@@ -5,6 +5,7 @@ import { StoredObject } from "#apiserver/cache/stored-object.ts";
 import type { Call } from "#apiserver/call.ts";
 import { utf8 } from "#apiserver/content/bytes.ts";
 import { methodNotAllowed } from "#apiserver/refusals.ts";
+import type { UserInfo } from "#apiserver/request.ts";
 import { selectionOf } from "#apiserver/selection.ts";
 
 /**
@@ -20,6 +21,8 @@ export interface ComputedKind {
 export interface ComputedWish {
   readonly namespace: string;
   readonly name?: string;
+  /** Who asks. */
+  readonly user: UserInfo;
   /** Whether an object with these labels is wanted: what is not need not be worked out. */
   readonly matchesLabels: (labels: Readonly<Record<string, string>>) => boolean;
   readonly signal: AbortSignal;
@@ -34,7 +37,8 @@ export function computedVerb(source: ComputedKind, verb: Verb): (call: Call) => 
 async function getComputed({ kind, read }: ComputedKind, call: Call): Promise<Answer> {
   const { namespace, name } = call.info;
   const { signal } = call.request;
-  const [object] = await read({ namespace, name, matchesLabels: () => true, signal });
+  const { user } = call;
+  const [object] = await read({ namespace, name, user, matchesLabels: () => true, signal });
   if (object === undefined) {
     const qualified = namespace === "" ? name : `${namespace}/${name}`;
     throw notFound({ group: kind.group, resource: kind.kind.toLowerCase() }, qualified);
@@ -47,6 +51,7 @@ async function listComputed({ read }: ComputedKind, call: Call): Promise<Answer>
   const objects = await read({
     namespace: call.info.namespace,
     ...(selection.exactName !== undefined && { name: selection.exactName }),
+    user: call.user,
     matchesLabels: selection.matchesLabels,
     signal: call.request.signal,
   });
