@@ -40,6 +40,11 @@ export interface ApiServerParts {
   readonly version?: VersionInfo;
   /** Absent: no record is kept of who asked for what. */
   readonly audit?: Auditor;
+  /**
+   * Whether webhooks and policies wait for `ApiServer.startAdmission`, so that more can be written without them that the
+   * cluster needs. Until then no requests of others may be handed in. Default false.
+   */
+  readonly admissionLater?: boolean;
   /** Absent: webhooks cannot be called, and what depends on them is refused. */
   readonly outgoing?: Outgoing;
   /** Asks a node for its statistics. Absent: `metrics.k8s.io` is not served. */

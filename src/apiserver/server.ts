@@ -48,6 +48,8 @@ export interface ApiServer extends AsyncDisposable {
   handle(request: ApiRequest): Promise<ApiResponse>;
   /** The answer (401) to a request whose sender could not be told; `user` of it is anonymous. */
   refuseStranger(request: ApiRequest): ApiResponse;
+  /** From now on webhooks and policies have their say, where `admissionLater` has held them back. */
+  startAdmission(): void;
   /** Serves another kind from now on: a custom resource that was defined. */
   addKind(kind: Kind): void;
   removeKind(kind: Kind): void;
@@ -63,7 +65,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
     parts.isShared && address ? await startServerAddresses(state, address) : undefined;
   const flowControl = await maintainFlowControl(state);
   const localServices = await startLocalServices(state);
-  state.admission.start();
+  if (!parts.admissionLater) state.admission.start();
   state.extensions.start(state);
   const stopCompaction = startCompaction(state);
   const stopExpiry = startEventExpiry(state);
@@ -74,6 +76,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   return {
     handle: (request) => handle({ state, inFlight }, request),
     refuseStranger: (request) => refuseStranger(state, request),
+    startAdmission: () => state.admission.start(),
     addKind: (kind) => state.kinds.add(kind),
     removeKind: (kind) => state.kinds.remove(kind),
     [Symbol.asyncDispose]: async () => {

@@ -40,7 +40,7 @@ export async function ask(server: ServerState, question: Question): Promise<Json
 function requestOf(server: ServerState, question: Question): OutgoingRequest {
   const { client, timeoutSeconds } = question;
   const bytes = encoder.encode(JSON.stringify(question.body));
-  const { caBundle = "" } = client;
+  const authorities = atob(client.caBundle ?? "").trim();
   return {
     ...targetOf(server, client, timeoutSeconds),
     method: "POST",
@@ -53,7 +53,7 @@ function requestOf(server: ServerState, question: Question): OutgoingRequest {
     timeoutMs: timeoutSeconds * 1_000,
     limitBytes: question.limitBytes,
     trust: {
-      ...(caBundle !== "" && { authorities: atob(caBundle) }),
+      ...(authorities !== "" && { authorities }),
       ...(client.service && {
         serverName: `${client.service.name}.${client.service.namespace}.svc`,
       }),

@@ -169,6 +169,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...(audit && { audit }),
     nodeSummary: summaryReader(connector),
     outgoing,
+    admissionLater: true,
     metrics,
     clientAuthentication: {
       clientCaPem: pki.authority.certificate,
@@ -179,7 +180,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const clientFor = (user: UserInfo, userAgent: string): Client =>
     createClient(createInProcessTransport(server, user, userAgent));
   const client = clientFor(administrator, "kogge");
-  serving.resolve(server);
   const reach = options.host.startsWith("127.") ? options.host : options.advertiseIp;
   const { podCidr, serviceCidr } = options;
   await ensureJoiningObjects(client, {
@@ -187,6 +187,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     authority: pki.authority.certificate,
     agentConfig: { podCidr, serviceCidr, clusterDomain: "cluster.local" },
   });
+  server.startAdmission();
+  serving.resolve(server);
   const informers = createInformers({ client, clock, log, signal: stop.signal });
   const shared = { informers, clock, random };
   const run = options.isShared

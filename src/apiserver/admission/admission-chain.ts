@@ -1,4 +1,4 @@
-import type { AdmissionChain } from "#apiserver/admission/admission.ts";
+import type { AdmissionChain, AdmissionFunction } from "#apiserver/admission/admission.ts";
 import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 import { chosenPlugins, type AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import { builtinPlugins } from "#apiserver/admission/builtin-admission.ts";
@@ -16,7 +16,10 @@ export interface AdmissionParts extends WebhookParts {
 }
 
 export interface Admission extends AdmissionChain, Disposable {
-  /** From then on webhooks are asked as well. */
+  /**
+   * From then on webhooks and policies have their say. Until then the server writes what its cluster needs in order
+   * to start, which somebody's mistake must not prevent.
+   */
   start(): void;
   /** Whether somebody outside may be asked, who may write meanwhile. */
   asksOthers(): boolean;
@@ -27,19 +30,27 @@ export function createAdmission(parts: AdmissionParts): Admission {
   const { nodeAdmission, grantAdmission } = parts.access;
   const webhooks = createWebhookAdmission(parts);
   const policies = createPolicyAdmission(parts);
+  let isStarted = false;
+  const onceStarted =
+    (step: AdmissionFunction): AdmissionFunction =>
+    (call, attempt) =>
+      isStarted ? step(call, attempt) : undefined;
   const present: readonly AdmissionPlugin[] = [
     ...builtinPlugins(),
     { name: "NodeRestriction", mutate: nodeAdmission },
-    { name: "MutatingAdmissionPolicy", mutate: policies.mutating },
+    { name: "MutatingAdmissionPolicy", mutate: onceStarted(policies.mutating) },
     { name: "MutatingAdmissionWebhook", mutate: webhooks.mutating },
-    { name: "ValidatingAdmissionPolicy", validate: policies.validating },
+    { name: "ValidatingAdmissionPolicy", validate: onceStarted(policies.validating) },
     { name: "ValidatingAdmissionWebhook", validate: webhooks.validating },
   ];
   const chosen = chosenPlugins(present, parts.choice);
   return {
     mutating: [certificateRequester, ...chosen.flatMap(({ mutate }) => mutate ?? [])],
     validating: [grantAdmission, ...chosen.flatMap(({ validate }) => validate ?? [])],
-    start: () => webhooks.start(),
+    start: () => {
+      isStarted = true;
+      webhooks.start();
+    },
     asksOthers: webhooks.asks,
     [Symbol.dispose]: () => {
       webhooks[Symbol.dispose]();
