@@ -356,6 +356,7 @@ interface RememberedConfig {
     readonly sysctls?: Record<string, string>;
     readonly security_context?: {
       readonly namespace_options?: { network?: number; pid?: number; ipc?: number };
+      readonly privileged?: boolean;
     };
   };
 }
@@ -381,6 +382,7 @@ function recalledConfig(config: RememberedConfig): SandboxConfig {
     hostIpc: namespaces.ipc === nodeMode,
     // Zero, which is left out, means that the pod's containers share one.
     shareProcessNamespace: (namespaces.pid ?? 0) === 0,
+    privileged: config.linux?.security_context?.privileged ?? false,
     labels: config.labels ?? {},
     annotations: config.annotations ?? {},
     portMappings: [],

@@ -40,6 +40,7 @@ export function criSandboxConfig(config: SandboxConfig): object {
       sysctls: config.sysctls,
       securityContext: {
         namespaceOptions: namespaceOptions(config),
+        privileged: config.privileged ?? false,
         seccomp: { profileType: "RuntimeDefault" },
       },
     },

@@ -120,7 +120,7 @@ export class GrpcError extends Error {
   readonly method: string;
 
   constructor(path: string, cause: ServiceError) {
-    super(cause.details === "" ? cause.message : cause.details, { cause });
+    super(cause.details === "" ? cause.message : cause.details);
     this.code = cause.code;
     this.method = path.slice(path.lastIndexOf("/") + 1);
   }

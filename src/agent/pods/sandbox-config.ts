@@ -40,6 +40,9 @@ export function sandboxConfig(
     hostPid: spec?.hostPID ?? false,
     hostIpc: spec?.hostIPC ?? false,
     shareProcessNamespace: spec?.shareProcessNamespace ?? false,
+    privileged: podContainers(pod).some(
+      ({ spec: { securityContext } }) => securityContext?.privileged,
+    ),
     labels: { ...labels, ...identity },
     annotations,
     portMappings: spec?.hostNetwork ? [] : portMappings(pod),
