@@ -10,6 +10,7 @@ import { formOf, parseAccept, type Form } from "#apiserver/content/accept.ts";
 import { bytesResponse, utf8 } from "#apiserver/content/bytes.ts";
 import { encodeValue } from "#apiserver/content/encode.ts";
 import { contentHash, matchesTag } from "#apiserver/endpoints/entity-tag.ts";
+import { withStorageHashes } from "#apiserver/endpoints/storage-version-hash.ts";
 import type { ApiRequest, ApiResponse, Headers } from "#apiserver/request.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 
@@ -24,8 +25,10 @@ export async function answerDiscovery(
     const aggregated = aggregatedVersion(request);
     if (aggregated !== undefined) return answerAggregated(state, request, root);
   }
-  const value = legacyDocument(state, path);
-  if (value === undefined) return undefined;
+  const document = legacyDocument(state, path);
+  if (document === undefined) return undefined;
+  const isList = document.kind === "APIResourceList";
+  const value = isList ? await withStorageHashes(document, state.kinds) : document;
   const form = formOf(request, { as: ["object"] });
   return encodeValue(
     request,
