@@ -62,16 +62,12 @@ scenario("an indexed Job gives each pod its index and counts each once", async (
   deepEqual(
     scene
       .pods()
-      .map(({ metadata, spec }) => [
-        metadata.annotations?.["batch.kubernetes.io/job-completion-index"],
-        spec?.hostname,
-      ])
+      .map(({ metadata, spec }) => {
+        const index = metadata.annotations?.["batch.kubernetes.io/job-completion-index"];
+        return `${index} ${spec?.hostname}`;
+      })
       .toSorted(),
-    [
-      ["0", "work-0"],
-      ["1", "work-1"],
-      ["2", "work-2"],
-    ],
+    ["0 work-0", "1 work-1", "2 work-2"],
   );
   equal(get(jobs, "work")?.status?.completedIndexes, "0-2");
 });

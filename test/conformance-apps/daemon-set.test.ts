@@ -36,7 +36,7 @@ scenario(
     await client.create(daemonSets, agent());
     const places = () =>
       alive(scene.pods())
-        .map(({ spec }) => spec?.nodeName)
+        .map(({ spec }) => spec?.nodeName ?? "")
         .toSorted()
         .join();
     const isUp = () => get(daemonSets, "agent")?.status?.numberAvailable === 2;
