@@ -11,6 +11,7 @@ import type { Containerd } from "#agent/containerd/containerd-process.ts";
 import { cleanNode } from "#agent/node/clean-node.ts";
 import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
 import { readMachineFacts } from "#agent/node/machine-facts.ts";
+import { readNodeSettings } from "#agent/node/read-node-settings.ts";
 import { readResolver } from "#agent/node/resolver.ts";
 import * as streamClient from "#agent/streams/spdy-client.ts";
 import type { UserInfo } from "#apiserver/request.ts";
@@ -113,6 +114,7 @@ export async function prepareContainerdNode(prepare: PrepareOptions): Promise<St
       streamPort: options.streams.port,
       addresses: [options.address],
       cgroupRoot: cgroupRootOf(prepare.settings),
+      settings: await readNodeSettings(join(directory.root, "node.yaml"), log),
     });
     stack.defer(() => agent.stopAll());
     options.streams.add(nodeName, agent);
