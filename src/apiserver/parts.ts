@@ -11,7 +11,6 @@ import type { AuthorizerOrder } from "#apiserver/rbac/access-control.ts";
 import type { ReadNodeSummary } from "#apiserver/metrics-api/node-summary.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
-import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
 /** What a server is made of. */

@@ -23,11 +23,13 @@ export async function createObject(
 ): Promise<Written> {
   stamp(object, call.kind);
   settleNamespace(call, object);
-  const metadata = ensureObject(object, "metadata");
-  if (!stringAt(metadata, "name") && !stringAt(metadata, "generateName"))
-    refuseNameless(call, object);
+  const given = objectAt(object, "metadata");
+  if (!stringAt(given, "name") && !stringAt(given, "generateName")) refuseNameless(call, object);
   if (!options.managersNoted) noteManager(call, object, undefined);
   await admit(call, { operation: "CREATE", object, old: undefined });
+  // Admission may have made another object of it, but not one of another namespace.
+  settleNamespace(call, object);
+  const metadata = ensureObject(object, "metadata");
   for (let attempt = 1; ; attempt += 1) {
     const generated = stringAt(metadata, "name") === "";
     if (generated) metadata.name = generateName(call, stringAt(metadata, "generateName"));
@@ -72,7 +74,7 @@ async function insertAdmitted(
   const { server, kind } = call;
   const key = objectKey(kind, call.info.namespace, name);
   if ((await readStored(call, name)) !== undefined) return undefined;
-  const undo = hookOf(server, kind).beforeWrite?.({
+  const undo = await hookOf(server, kind).beforeWrite?.({
     server,
     object,
     old: undefined,

@@ -14,6 +14,7 @@ import { setPodCondition } from "#apiserver/subresources/pod-condition.ts";
 export async function bind(call: Call): Promise<Answer> {
   invariant(call.subresource !== undefined, "a pod is bound through its subresource");
   const binding = await readObjectBody(call, call.subresource);
+  await admitBinding(call, binding);
   return bindPod(call, binding);
 }
 
@@ -23,7 +24,12 @@ export async function bindByName(call: Call): Promise<Answer> {
   const name = stringAt(objectAt(binding, "metadata"), "name");
   const pods = call.server.kinds.find("", "v1", "pods");
   if (name === "" || pods === undefined) throw badRequest("name must be provided");
+  await admitBinding(call, binding);
   return bindPod({ ...call, kind: pods, info: { ...call.info, name } }, binding);
+}
+
+function admitBinding(call: Call, binding: JsonObject): Promise<void> {
+  return admitWhole(call, { operation: "CREATE", object: binding, old: undefined });
 }
 
 async function bindPod(call: Call, binding: JsonObject): Promise<Answer> {
@@ -31,7 +37,6 @@ async function bindPod(call: Call, binding: JsonObject): Promise<Answer> {
     throw badRequest("name in URL does not match name in Binding object");
   }
   const target = objectAt(binding, "target");
-  await admitWhole(call, { operation: "CREATE", object: binding, old: undefined });
   assertTarget(target);
   const nodeName = stringAt(target, "name");
   await updateObject(call, {

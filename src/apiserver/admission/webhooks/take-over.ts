@@ -29,6 +29,9 @@ export async function takeOver(
   if (object === undefined) return false;
   const read = readAs(schemaOf(target, form), form, patched);
   const changed = !sameJson(read, shown);
+  const { group, version, kind } = form.kind;
+  read.kind = kind;
+  read.apiVersion = group === "" ? version : `${group}/${version}`;
   const isParent = target.kind.kind === call.kind.kind;
   if (isParent) form.of.strategy.fillDefaults?.(read);
   replace(

@@ -543,3 +543,23 @@ test("a webhook may write the object that it is asked about", async () => {
   const outer = await label("outer");
   assert.equal(outer.status, 200, outer.text);
 });
+
+test("an object that a webhook changes gets a generated name all the same, and stays where it is", async () => {
+  await using setup = await setUp((_, { path }) =>
+    path.startsWith("/0")
+      ? patch({ op: "add", path: "/metadata/labels", value: { added: "yes" } })
+      : patch({ op: "add", path: "/metadata/namespace", value: "kube-system" }),
+  );
+  const { api } = setup;
+  await register(setup, "Mutating", [{}]);
+  const made = await api.send("POST", maps, { body: { metadata: { generateName: "x-" } } });
+  const { name, labels } = objectAt(made.body, "metadata");
+  assert.match(stringAt({ name: name ?? "" }, "name"), /^x-[a-z0-9]{5}$/);
+  assert.deepEqual([made.status, labels], [201, { added: "yes" }]);
+  await register(setup, "Mutating", [{ rules: [] }, {}], "moves");
+  const moved = await api.send("POST", maps, { body: configMap("y") });
+  assert.equal(
+    moved.body.message,
+    "the namespace of the provided object does not match the namespace sent on the request",
+  );
+});
