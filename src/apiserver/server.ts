@@ -3,6 +3,7 @@ import type { Kind } from "#api/kind.ts";
 import { createAdmission } from "#apiserver/admission/admission-chain.ts";
 import { startPolicyStatus } from "#apiserver/admission/policies/policy-status.ts";
 import { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
+import { SharedClaims } from "#apiserver/allocation/shared-claims.ts";
 import { attributesOf, authorize } from "#apiserver/authorize.ts";
 import { bootstrap } from "#apiserver/bootstrap/bootstrap.ts";
 import { startServerAddresses } from "#apiserver/bootstrap/server-addresses.ts";
@@ -131,7 +132,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     extensions: new Extensions(cache, metrics.registry),
     fairness: new Fairness({ cache, clock, metrics: metrics.registry }),
     hooks: new Map([
-      ...builtinHooks(services),
+      ...builtinHooks(parts.isShared ? new SharedClaims(services) : services),
       ["apiextensions.k8s.io/customresourcedefinitions", definitionHook],
     ]),
     metrics,

@@ -17,6 +17,11 @@ export class NumberPool {
     return this.#held.has(value) || this.#pending.has(value);
   }
 
+  /** Whether a stored object holds it. */
+  isHeld(value: number): boolean {
+    return this.#held.has(value);
+  }
+
   /** Takes a number for a write; false when it is taken. */
   reserve(value: number): boolean {
     if (this.isTaken(value)) return false;

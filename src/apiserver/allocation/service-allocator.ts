@@ -76,6 +76,27 @@ export class ServiceAllocator {
     return giveBack;
   }
 
+  /** Whether stored services hold all of these. */
+  holds({ addresses, ports }: Numbers): boolean {
+    return (
+      addresses.every((address) => this.#addressPool.isHeld(address)) &&
+      ports.every((port) => this.#portPool.isHeld(port))
+    );
+  }
+
+  /** Keeps from being given out what others are about to write, until it is disposed of. */
+  reserveFor(others: readonly Numbers[]): Disposable {
+    using reserving = new DisposableStack();
+    const reserve = (pool: NumberPool, value: number): void => {
+      if (pool.reserve(value)) reserving.defer(() => pool.giveBack(value));
+    };
+    for (const { addresses, ports } of others) {
+      for (const address of addresses) reserve(this.#addressPool, address);
+      for (const port of ports) reserve(this.#portPool, port);
+    }
+    return reserving.move();
+  }
+
   #allocateAddress({ object, old }: HookedWrite, undo: (() => void)[]): void {
     const spec = ensureObject(object, "spec");
     if (spec.type === "ExternalName") return;
@@ -181,6 +202,16 @@ export class ServiceAllocator {
     for (const address of addressesOf(service)) this.#addressPool.release(address);
     for (const port of portsOf(service)) this.#portPool.release(port);
   }
+}
+
+/** Addresses and node ports. */
+export interface Numbers {
+  readonly addresses: readonly number[];
+  readonly ports: readonly number[];
+}
+
+export function heldBy(service: JsonObject): Numbers {
+  return { addresses: addressesOf(service), ports: portsOf(service) };
 }
 
 interface HealthPort {

@@ -1,9 +1,12 @@
 import type { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
+import type { SharedClaims } from "#apiserver/allocation/shared-claims.ts";
 import { namespaceHook } from "#apiserver/hooks/namespace-hook.ts";
 import type { ResourceHook, ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 
 /** The hooks of the built-in resources, by `GROUP/RESOURCE`. */
-export function builtinHooks(services: ServiceAllocator): ResourceHooks {
+export function builtinHooks(
+  services: Pick<ServiceAllocator, "allocate"> | SharedClaims,
+): ResourceHooks {
   const returnsDeleted: ResourceHook = { returnsDeleted: true };
   return new Map<string, ResourceHook>([
     ["/namespaces", namespaceHook],

@@ -7,7 +7,7 @@ import type { ServerState } from "#apiserver/server-state.ts";
  */
 export interface ResourceHook {
   /** Before the object is stored. What it returns is called when the write fails or the run was dry. */
-  readonly beforeWrite?: (write: HookedWrite) => (() => void) | undefined;
+  readonly beforeWrite?: (write: HookedWrite) => (() => void) | Promise<() => void>;
   /** Whether the object may go once `metadata.finalizers` is empty. */
   readonly mayRemove?: (object: JsonObject) => boolean;
   /** In place, when deletion begins but the object stays for now. */

@@ -174,7 +174,8 @@ interface Replacing {
 
 async function store(call: Call, { object, old, current }: Replacing): Promise<Outcome> {
   const { server, kind } = call;
-  const undo = hookOf(server, kind).beforeWrite?.({ server, object, old, dryRun: call.dryRun });
+  const write = { server, object, old, dryRun: call.dryRun };
+  const undo = await hookOf(server, kind).beforeWrite?.(write);
   if (call.dryRun) {
     undo?.();
     return { ok: true, written: { kind: "value", value: object } };
