@@ -156,6 +156,10 @@ test("requests, watches and discovery reach a server that extends the API, in th
     [`${flunders}/x`, "front-proxy-client", "kubernetes-admin", undefined],
   );
   assert.equal(asked?.headers["x-remote-group"], "system:masters, system:authenticated");
+  assert.match(
+    stringAt({ from: asked?.headers["x-forwarded-for"] ?? "" }, "from"),
+    /127\.0\.0\.1$/,
+  );
 
   const created = await send(access, {
     method: "POST",

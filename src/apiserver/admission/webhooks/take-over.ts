@@ -1,3 +1,4 @@
+import { readSentManagers } from "#api/apply/managers.ts";
 import { checkFields } from "#api/decode/check-fields.ts";
 import { pruneUnknown } from "#api/decode/prune-unknown.ts";
 import type { Json } from "#api/meta.ts";
@@ -7,7 +8,14 @@ import { internalError, StatusError } from "#api/status.ts";
 import type { Form } from "#apiserver/admission/matching/equivalents.ts";
 import type { Target } from "#apiserver/admission/matching/target.ts";
 import { convertedTo } from "#apiserver/objects/convert.ts";
-import { cloneJson, isObject, sameJson } from "#apiserver/objects/json.ts";
+import {
+  cloneJson,
+  isObject,
+  listAt,
+  objectAt,
+  sameJson,
+  setOrRemove,
+} from "#apiserver/objects/json.ts";
 
 interface Patched {
   /** As the webhook saw the object. */
@@ -32,6 +40,7 @@ export async function takeOver(
   const { group, version, kind } = form.kind;
   read.kind = kind;
   read.apiVersion = group === "" ? version : `${group}/${version}`;
+  keepManagers(read, shown);
   const isParent = target.kind.kind === call.kind.kind;
   if (isParent) form.of.strategy.fillDefaults?.(read);
   replace(
@@ -39,6 +48,14 @@ export async function takeOver(
     form.of === call.kind || !isParent ? read : convertedTo(call.kind, form.of, read),
   );
   return changed;
+}
+
+/** Managers that a webhook has made unreadable are as they were. */
+function keepManagers(read: JsonObject, shown: JsonObject): void {
+  const metadata = objectAt(read, "metadata");
+  const managers = listAt(metadata, "managedFields");
+  if (managers.length === 0 || readSentManagers(managers) !== undefined) return;
+  setOrRemove(metadata, "managedFields", cloneJson(objectAt(shown, "metadata").managedFields));
 }
 
 function schemaOf({ subresource }: Target, form: Form): Schema {

@@ -48,7 +48,8 @@ export async function forwardRequest(
   signal: AbortSignal,
 ): Promise<void> {
   const { request, response } = exchange;
-  const outgoing = open(to, request.method ?? "GET", plainHeaders(request.headers));
+  const headers = { ...plainHeaders(request.headers), ...forwardedFor(exchange) };
+  const outgoing = open(to, request.method ?? "GET", headers);
   signal.addEventListener("abort", () => outgoing.destroy(), { once: true });
   const answered = answerTo(outgoing, to);
   if (request.method === "GET" || request.method === "HEAD") outgoing.end();
@@ -60,6 +61,15 @@ export async function forwardRequest(
   }
   flushHeaders(response);
   await pipeline(answer, response as NodeJS.WritableStream);
+}
+
+/** Whom the answer is for, as proxies tell each other. */
+function forwardedFor({ request }: Exchange): IncomingHttpHeaders {
+  const address = request.socket.remoteAddress;
+  if (address === undefined) return {};
+  const before = request.headers["x-forwarded-for"];
+  const known = before === undefined ? [] : [before].flat();
+  return { "x-forwarded-for": [...known, address].join(", ") };
 }
 
 /** Passes an upgrade on and, once both sides agreed, every byte in both directions. */
