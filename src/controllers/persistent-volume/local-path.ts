@@ -5,13 +5,16 @@ import type {
   StorageClass,
 } from "#api/generated/types.ts";
 import { nameOf, namespaceOf, uidOf } from "#api/meta.ts";
-import { boundByController, provisionedBy } from "#controllers/persistent-volume/binding.ts";
+import { boundByController, provisionedBy } from "#reconcile/volume-binding.ts";
 
 /**
  * The provisioner that every cluster has: a directory on the node where the claim's first pod runs. The node makes it
  * when the volume is first mounted.
  */
 export const localPathProvisioner = "kogge.dev/local-path";
+
+/** The label by which a node finds the volumes that are its directories. */
+const nodeLabel = "kogge.dev/node";
 
 /** Where directories are made unless the class' `path` says otherwise. */
 const pathDefault = "/var/lib/kogge/local-path";
@@ -48,6 +51,7 @@ export function localVolume({ claim, storageClass, node }: ProvisionedFor): Pers
     kind: "PersistentVolume",
     metadata: {
       name,
+      labels: { [nodeLabel]: nameOf(node) },
       annotations: { [provisionedBy]: localPathProvisioner, [boundByController]: "yes" },
     },
     spec: {

@@ -21,8 +21,8 @@ import {
   provisionedBy,
   provisionerAnnotations,
   selectedNode,
-} from "#controllers/persistent-volume/binding.ts";
-import { claimsOfPod, podClaimIndex } from "#controllers/persistent-volume/claims-of-pod.ts";
+} from "#reconcile/volume-binding.ts";
+import { claimsOfPod, podClaimIndex } from "#reconcile/claims-of-pod.ts";
 import {
   localPathProblem,
   localPathProvisioner,

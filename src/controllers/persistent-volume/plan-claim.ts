@@ -12,7 +12,7 @@ import {
   isMeantFor,
   mismatchOf,
   waitsForConsumer,
-} from "#controllers/persistent-volume/binding.ts";
+} from "#reconcile/volume-binding.ts";
 import type { RecordedEvent } from "#reconcile/event-recorder.ts";
 
 export interface ObservedClaim {

@@ -1,6 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "#api/generated/types.ts";
 import { nameOf } from "#api/meta.ts";
-import { boundByController, provisionedBy } from "#controllers/persistent-volume/binding.ts";
+import { boundByController, provisionedBy } from "#reconcile/volume-binding.ts";
 
 export type VolumeAction =
   | { readonly kind: "phase"; readonly phase: "Available" | "Bound" | "Released" }

@@ -45,21 +45,57 @@ export function findVolume(
   volumes: Iterable<PersistentVolume>,
   { delayed }: { readonly delayed: boolean },
 ): PersistentVolume | undefined {
-  const matcher = claim.spec?.selector ? labelSelectorMatcher(claim.spec.selector) : undefined;
+  const satisfies = satisfaction(claim);
   let smallest: PersistentVolume | undefined;
   for (const volume of volumes) {
-    const reserved = volume.spec?.claimRef !== undefined;
-    if (reserved && !isMeantFor(volume, claim)) continue;
-    if (mismatchOf(volume, claim, { class: false }) || volume.metadata.deletionTimestamp) continue;
-    if (reserved) return volume;
-    if (delayed || volume.status?.phase !== "Available") continue;
-    if (matcher && !matcher.matches(volume.metadata.labels)) continue;
-    if (classNameOf(volume) !== classNameOf(claim) || !hasModes(volume, claim)) continue;
-    if (!smallest || compareQuantities(capacityOf(volume), capacityOf(smallest)) < 0) {
-      smallest = volume;
-    }
+    const how = satisfies(volume);
+    if (how === "meant") return volume;
+    if (delayed || how === undefined) continue;
+    if (!smallest || bySize(volume, smallest) < 0) smallest = volume;
   }
   return smallest;
+}
+
+/** The volumes a claim may be given, the smallest first; only the one that is meant for it where there is one. */
+export function satisfyingVolumes(
+  claim: PersistentVolumeClaim,
+  volumes: Iterable<PersistentVolume>,
+): readonly PersistentVolume[] {
+  const satisfies = satisfaction(claim);
+  const free: PersistentVolume[] = [];
+  for (const volume of volumes) {
+    const how = satisfies(volume);
+    if (how === "meant") return [volume];
+    if (how) free.push(volume);
+  }
+  return free.toSorted(bySize);
+}
+
+/** Smaller claims choose first, so that each gets the smallest volume that does. */
+export function byRequest(one: PersistentVolumeClaim, other: PersistentVolumeClaim): number {
+  return compareQuantities(requestOf(one), requestOf(other));
+}
+
+function satisfaction(
+  claim: PersistentVolumeClaim,
+): (volume: PersistentVolume) => "meant" | "free" | undefined {
+  const matcher = claim.spec?.selector ? labelSelectorMatcher(claim.spec.selector) : undefined;
+  return (volume) => {
+    const reserved = volume.spec?.claimRef !== undefined;
+    if (reserved && !isMeantFor(volume, claim)) return undefined;
+    if (volume.metadata.deletionTimestamp || mismatchOf(volume, claim, { class: false })) {
+      return undefined;
+    }
+    if (reserved) return "meant";
+    if (volume.status?.phase !== "Available") return undefined;
+    if (matcher && !matcher.matches(volume.metadata.labels)) return undefined;
+    const fits = classNameOf(volume) === classNameOf(claim) && hasModes(volume, claim);
+    return fits ? "free" : undefined;
+  };
+}
+
+function bySize(one: PersistentVolume, other: PersistentVolume): number {
+  return compareQuantities(capacityOf(one), capacityOf(other));
 }
 
 /** Why the volume cannot be this claim's, in upstream's words. */
@@ -68,8 +104,7 @@ export function mismatchOf(
   claim: PersistentVolumeClaim,
   check: { readonly class: boolean },
 ): string | undefined {
-  const requested = quantityOf(claim.spec?.resources?.requests?.["storage"]);
-  if (compareQuantities(capacityOf(volume), requested) < 0) {
+  if (compareQuantities(capacityOf(volume), requestOf(claim)) < 0) {
     return "requested PV is too small";
   }
   if (check.class && classNameOf(volume) !== classNameOf(claim)) {
@@ -89,6 +124,10 @@ export function mismatchOf(
 function hasModes(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
   const modes = volume.spec?.accessModes ?? [];
   return (claim.spec?.accessModes ?? []).every((mode) => modes.includes(mode));
+}
+
+function requestOf(claim: PersistentVolumeClaim): Quantity {
+  return quantityOf(claim.spec?.resources?.requests?.["storage"]);
 }
 
 function capacityOf(volume: PersistentVolume): Quantity {
