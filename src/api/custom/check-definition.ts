@@ -2,7 +2,7 @@ import type {
   CustomResourceDefinition,
   CustomResourceDefinitionVersion,
 } from "#api/generated/types.ts";
-import { causesOf, type Field } from "#api/validation/field.ts";
+import type { Field } from "#api/validation/field.ts";
 import { type Given, itemsOf } from "#api/validation/given.ts";
 import { checkSchema } from "#api/custom/check-schema.ts";
 import { parseJsonPath, simplePathOf } from "#api/custom/json-path.ts";
@@ -72,13 +72,10 @@ function checkVersion(field: Field, version: Version): void {
 
 /** Expressions are looked at where the schema they stand in is right. */
 function checkWithRules(field: Field, props: SchemaProps): void {
-  const problems = causesOf((root) => {
-    checkSchema(root, props);
-    checkRuleForms(root, props);
-  });
+  const before = field.noted;
   checkSchema(field, props);
   checkRuleForms(field, props);
-  if (problems.length === 0) checkRules(field, props);
+  if (field.noted === before) checkRules(field, props);
 }
 
 const columnTypes = ["integer", "number", "string", "boolean", "date"];

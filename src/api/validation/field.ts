@@ -13,6 +13,11 @@ export class Field {
     this.#causes = causes;
   }
 
+  /** How many causes were noted so far, here and elsewhere in the object. */
+  get noted(): number {
+    return this.#causes.length;
+  }
+
   child(...names: readonly string[]): Field {
     const joined = names.join(".");
     return new Field(this.path === "" ? joined : `${this.path}.${joined}`, this.#causes);

@@ -29,10 +29,26 @@ export const requestBytesMax = 3 * 1024 * 1024;
  * What a schema declares; undefined where expressions cannot see it: there is nothing known of what is in it. A
  * resource, at the root or embedded, always has apiVersion, kind and its names.
  */
-export function declaredTypeOf(
-  props: SchemaProps,
-  { name, isResource }: { readonly name: string; readonly isResource: boolean },
-): DeclaredType | undefined {
+export function declaredTypeOf(props: SchemaProps, as: Declaring): DeclaredType | undefined {
+  const known = declared[as.isResource ? "resources" : "values"];
+  // What is inside is asked for again when its own rules are looked at.
+  if (known.has(props)) return known.get(props) ?? undefined;
+  const made = declare(props, as);
+  known.set(props, made ?? null);
+  return made;
+}
+
+interface Declaring {
+  readonly name: string;
+  readonly isResource: boolean;
+}
+
+const declared = {
+  resources: new WeakMap<SchemaProps, DeclaredType | null>(),
+  values: new WeakMap<SchemaProps, DeclaredType | null>(),
+};
+
+function declare(props: SchemaProps, { name, isResource }: Declaring): DeclaredType | undefined {
   if (props["x-kubernetes-int-or-string"]) {
     const sizeMax =
       props.maxLength === undefined ? requestBytesMax - 2 : natural(props.maxLength) * 4;
