@@ -7,7 +7,7 @@ import { containerStatus } from "#agent/pods/container-status.ts";
 import { findContainer, podContainers } from "#agent/pods/pod-containers.ts";
 import type { PodManager } from "#agent/pods/pod-manager.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
-import { LogFormatter, parseLogLine } from "#agent/logs/log-lines.ts";
+import { LogFormatter } from "#agent/logs/log-lines.ts";
 import { readLogFile } from "#agent/logs/read-log-file.ts";
 import type { ContainerRuntime, ContainerState } from "#agent/runtime/container-runtime.ts";
 import type {
@@ -164,10 +164,8 @@ async function* formatLines(
   const kept: Buffer[] = [];
   const tail = options.tailLines;
   for await (const line of lines) {
-    const parsed = parseLogLine(Buffer.from(line));
-    if (parsed === undefined) continue;
-    const part = formatter.format(parsed);
-    if (part === undefined) return;
+    const part = formatter.format(Buffer.from(`${line}\n`));
+    if (formatter.full && part.length === 0) return;
     if (tail === undefined || options.follow) {
       if (part.length > 0) yield part;
     } else {

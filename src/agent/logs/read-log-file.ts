@@ -1,10 +1,10 @@
 import { watch } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { LogFormatter, parseLogLine } from "#agent/logs/log-lines.ts";
+import { LogFormatter } from "#agent/logs/log-lines.ts";
 import type { LogOptions } from "#agent/streams/process-streams.ts";
 
-const chunkBytes = 64 * 1024;
+const chunkBytes = 256 * 1024;
 const newline = 0x0a;
 
 export interface FollowedLog {
@@ -26,12 +26,10 @@ export async function* readLogFile(
     let position = await startOf(file, options.tailLines);
     let isMoved = false;
     for (;;) {
-      const reader = readLines(file, position);
-      for await (const { line, end } of reader) {
-        position = end;
-        const parsed = parseLogLine(line);
-        const part = parsed && formatter.format(parsed);
-        if (part?.length) yield part;
+      for await (const lines of readLines(file, position)) {
+        position += lines.length;
+        const part = formatter.format(lines);
+        if (part.length > 0) yield part;
         if (formatter.full) return;
       }
       if (!options.follow || options.signal.aborted) return;
@@ -74,30 +72,23 @@ async function startOf(file: FileHandle, tailLines: number | undefined): Promise
   return 0;
 }
 
-/** Whole lines from `start` on; `end` is where the next one begins. */
-async function* readLines(
-  file: FileHandle,
-  start: number,
-): AsyncGenerator<{ readonly line: Buffer; readonly end: number }> {
+/** Whole lines from `start` on, as many at a time as are read at once. */
+async function* readLines(file: FileHandle, start: number): AsyncGenerator<Buffer> {
   let position = start;
   let rest: Buffer = Buffer.alloc(0);
   for (;;) {
     const chunk = await readAt(file, position + rest.length, chunkBytes);
     if (chunk.length === 0) return;
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    let from = 0;
-    for (let at = rest.indexOf(newline); at >= 0; at = rest.indexOf(newline, from)) {
-      const line = rest.subarray(from, at);
-      from = at + 1;
-      yield { line, end: position + from };
-    }
-    position += from;
-    rest = rest.subarray(from);
+    const read = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const end = read.lastIndexOf(newline) + 1;
+    if (end > 0) yield read.subarray(0, end);
+    position += end;
+    rest = read.subarray(end);
   }
 }
 
 async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, position);
+  const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, position);
   return buffer.subarray(0, bytesRead);
 }
 

@@ -36,6 +36,8 @@ export class PodWorker {
   readonly #parts: PodParts;
   readonly #log: Log;
   readonly #ending = new AbortController();
+  /** The pod is to end: what is being started is given up. */
+  readonly #stopping = new AbortController();
   readonly #status: StatusWriter;
   readonly #prober: Prober;
   readonly #volumes: VolumeKeeper;
@@ -104,6 +106,7 @@ export class PodWorker {
     this.#wanted = pod;
     this.#pod = this.#resizes.granted(pod);
     if (isTerminating(before) && graceOf(pod) < graceOf(before)) this.#hurry();
+    if (isTerminating(pod)) this.#stopping.abort();
     if (before.metadata.annotations !== pod.metadata.annotations) simulate(this.#parts, this.#pod);
     this.wake();
   }
@@ -112,6 +115,7 @@ export class PodWorker {
   remove(onGone: () => void): void {
     this.#deleted = true;
     this.#onGone = onGone;
+    this.#stopping.abort();
     this.#hurry();
     this.wake();
   }
@@ -127,6 +131,7 @@ export class PodWorker {
     const { promise, resolve } = Promise.withResolvers<void>();
     const others = this.#whenEnded;
     this.#ended ??= end;
+    this.#stopping.abort();
     this.#whenEnded = () => {
       others?.();
       resolve();
@@ -348,7 +353,8 @@ export class PodWorker {
     if (action.attempt > 0) this.#crashes.fail(action.name);
     const { attempt } = action;
     const podIps = this.#ipsOf(observed);
-    const signal = this.#ending.signal;
+    const signal = AbortSignal.any([this.#ending.signal, this.#stopping.signal]);
+    if (signal.aborted) return;
     try {
       const id = await startContainer(this.#parts, {
         pod: this.#pod,
@@ -361,6 +367,7 @@ export class PodWorker {
       this.#resizes.done(id, container.spec.resources ?? {});
       this.#failures.delete(action.name);
     } catch (error) {
+      if (this.#stopping.signal.aborted) return;
       if (!(error instanceof StartError)) throw error;
       this.#fail(action.name, error);
     }

@@ -106,15 +106,16 @@ async function afterStart(parts: PodParts, request: StartRequest, id: string): P
   const { pod, container, podIps } = request;
   const hook = container.spec.lifecycle?.postStart;
   if (hook === undefined) return;
-  const result = hook.sleep
-    ? await pause(parts, hook.sleep.seconds)
-    : await parts.handlers(hook, {
+  const running = hook.sleep
+    ? pause(parts, hook.sleep.seconds)
+    : parts.handlers(hook, {
         container: container.spec,
         containerId: id,
         podIp: podIps[0] ?? "",
         timeoutMs: hookTimeoutMs,
         userAgent: "kube-lifecycle/1.36",
       });
+  const result = await Promise.race([running, aborted(request.signal)]);
   if (result.ok) return;
   parts.recorder.record(pod, {
     type: "Warning",
@@ -125,6 +126,14 @@ async function afterStart(parts: PodParts, request: StartRequest, id: string): P
   await parts.runtime.stopContainer(id, 0);
   await parts.view.refreshContainer(id);
   throw new StartError("PostStartHookError", "PostStartHook failed", 0);
+}
+
+/** A pod that is to end does not wait for its hooks. */
+function aborted(signal: AbortSignal): Promise<{ ok: boolean }> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve({ ok: true });
+    signal.addEventListener("abort", () => resolve({ ok: true }), { once: true });
+  });
 }
 
 function pause(parts: PodParts, seconds: number): Promise<{ ok: boolean }> {
