@@ -6,7 +6,7 @@ import type { Change } from "#client/informer.ts";
 import { withDaemonForm } from "#controllers/daemon-set/daemon-pod.ts";
 import { hashOf, planDaemonSet } from "#controllers/daemon-set/plan-daemon-set.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
-import { createPod, deletePod, slowStart } from "#controllers/pods/pod-control.ts";
+import { createPod, deletePod, manyAtOnce, slowStart } from "#controllers/pods/pod-control.ts";
 import { nextAvailableInMs } from "#controllers/pods/pod-state.ts";
 import { keysOfChange } from "#controllers/replica-set/replica-set-controller.ts";
 import { forgetRevisions, keepRevision } from "#controllers/revision-history/keep-history.ts";
@@ -38,6 +38,7 @@ export function createDaemonSetController(kit: ControllerKit): Controller {
     const set = informer.get(parseKey(key));
     if (set === undefined) return;
     const owned = await claim(set, run.signal);
+    run.rest(owned.length);
     const revisions = [...revisionInformer.byIndex("controllerUid", set.metadata.uid ?? "")];
     const template = set.spec?.template ?? {};
     const collisionCount = set.status?.collisionCount ?? 0;
@@ -48,7 +49,7 @@ export function createDaemonSetController(kit: ControllerKit): Controller {
     const all = [...nodeInformer.list()];
     const plan = planDaemonSet({ set, pods: owned, nodes: all, hash, nowMs });
     const failure = await start(set, plan.create, { hash, signal: run.signal });
-    for (const pod of plan.delete) await deletePod(control, { owner: set, pod }, run.signal);
+    await manyAtOnce(plan.delete, (pod) => deletePod(control, { owner: set, pod }, run.signal));
     if (!sameJson(plan.status, set.status)) {
       const options = { subresource: "status", signal: run.signal };
       await client.update(daemonSets, { ...set, status: plan.status }, options);

@@ -46,6 +46,7 @@ export function createDisruptionController(kit: ControllerKit): Controller {
     const matching = [...podInformer.list(namespaceOf(budget))].filter((pod) =>
       matcher.matches(pod.metadata.labels),
     );
+    run.rest(matching.length);
     if (matching.length === 0) {
       recorder.record(budget, {
         type: "Normal",

@@ -13,7 +13,7 @@ import {
 } from "#controllers/job/plan-job.ts";
 import { failureAnnotations } from "#controllers/job/pod-failures.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
-import { createPod, deletePod, slowStart } from "#controllers/pods/pod-control.ts";
+import { createPod, deletePod, manyAtOnce, slowStart } from "#controllers/pods/pod-control.ts";
 import { keysOfChange } from "#controllers/replica-set/replica-set-controller.ts";
 import { sameJson } from "#controllers/same-json.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
@@ -30,7 +30,7 @@ import {
 export function createJobController(kit: ControllerKit, expiry = kit): Controller {
   const { client, informers, clock, log } = kit;
   const informer = informers.of(jobs);
-  const podInformer = informers.of(pods, claimIndexes);
+  const podInformer = informers.of(pods, { ...claimIndexes, trackedJob: trackedJobOf });
   const recorder = kit.recorder("job-controller");
   const control = { client, recorder };
 
@@ -39,8 +39,9 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     if (job === undefined) return releaseOrphans(key, run.signal);
     if (isManagedElsewhere(job)) return;
     const owned = await claim(job, run.signal);
+    run.rest(owned.length);
     if (isJobFinished(job) || job.metadata.deletionTimestamp) {
-      for (const pod of owned.filter(isTracked)) await release(pod, run.signal);
+      await manyAtOnce(owned.filter(isTracked), (pod) => release(pod, run.signal));
       return expire(job, run);
     }
     const plan = planJob({ job, pods: owned, nowMs: clock.now() });
@@ -50,7 +51,7 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
       const written = await client.update(jobs, { ...job, status: plan.status }, options);
       tellEnd(written, plan);
     }
-    for (const pod of plan.release) await release(pod, run.signal);
+    await manyAtOnce(plan.release, (pod) => release(pod, run.signal));
     if (plan.againInMs !== undefined) run.requeue(plan.againInMs);
     if (failure !== undefined) throw failure;
   };
@@ -67,7 +68,7 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     { plan, owned }: { readonly plan: JobPlan; readonly owned: readonly Pod[] },
     signal: AbortSignal,
   ): Promise<unknown> => {
-    for (const pod of plan.delete) await deletePod(control, { owner: job, pod }, signal);
+    await manyAtOnce(plan.delete, (pod) => deletePod(control, { owner: job, pod }, signal));
     const indexes = [...plan.create];
     const { failure } = await slowStart(plan.create.length, () =>
       createPod(control, newPod(job, indexes.shift(), owned), signal),
@@ -88,13 +89,8 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
 
   /** Pods of a Job that is gone: nobody counts them any more. */
   const releaseOrphans = async (key: string, signal: AbortSignal): Promise<void> => {
-    const { namespace, name } = parseKey(key);
-    for (const pod of Array.from(podInformer.list(namespace))) {
-      const reference = controllerRefOf(pod);
-      if (reference?.kind === "Job" && reference.name === name && isTracked(pod)) {
-        await release(pod, signal);
-      }
-    }
+    const tracked = Array.from(podInformer.byIndex("trackedJob", key));
+    await manyAtOnce(tracked, (pod) => release(pod, signal));
   };
 
   const expire = async (job: Job, run: Run): Promise<void> => {
@@ -124,11 +120,6 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     }
   };
 
-  const ownerOf = (pod: Pod): readonly string[] => {
-    const reference = controllerRefOf(pod);
-    return reference?.kind === "Job" ? [`${namespaceOf(pod)}/${reference.name}`] : [];
-  };
-
   return createController({
     name: "job",
     reads: ["jobs.batch", "pods"],
@@ -141,7 +132,7 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     ],
     sources: [
       keysFrom(informer, ({ object }) => [keyOf(object)]),
-      keysFrom(podInformer, (change) => keysOfChange(change, ownerOf)),
+      keysFrom(podInformer, (change) => keysOfChange(change, jobOf)),
     ],
     reconcile,
     clock,
@@ -215,4 +206,14 @@ function indexed(pod: Pod, { job, index, failures }: IndexFacts): Pod {
       ...(initContainers && { initContainers: initContainers.map(withIndex) }),
     },
   };
+}
+
+/** The key of the Job that a pod is of. */
+function jobOf(pod: Pod): readonly string[] {
+  const reference = controllerRefOf(pod);
+  return reference?.kind === "Job" ? [`${namespaceOf(pod)}/${reference.name}`] : [];
+}
+
+function trackedJobOf(pod: Pod): readonly string[] {
+  return isTracked(pod) ? jobOf(pod) : [];
 }

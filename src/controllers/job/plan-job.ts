@@ -114,16 +114,23 @@ interface Tally {
   readonly failedIndexes: ReadonlySet<number> | undefined;
 }
 
+/** As upstream: so many stand in the status at a time, or it would grow without bound. The rest is counted later. */
+const uncountedMax = 500;
+
 function tallyOf(job: Job, pods: readonly Pod[]): Tally {
   const { succeeded = 0, failed = 0, uncountedTerminatedPods: before } = job.status ?? {};
   const tracked = new Map(pods.filter(isTracked).map((pod) => [uidOf(pod), pod]));
   const [oldSucceeded, oldFailed] = [before?.succeeded ?? [], before?.failed ?? []];
   const known = new Set([...oldSucceeded, ...oldFailed]);
-  const fresh = [...tracked.values()].filter((pod) => !known.has(uidOf(pod)));
+  const still = (uid: string): boolean => tracked.has(uid);
+  const room = uncountedMax - [...known].filter(still).length;
+  const fresh = [...tracked.values()]
+    .filter((pod) => !known.has(uidOf(pod)))
+    .filter((pod) => pod.status?.phase === "Succeeded" || hasFailed(pod, job))
+    .slice(0, Math.max(0, room));
   const failing = fresh.filter((pod) => hasFailed(pod, job));
   const ignored = failing.filter((pod) => failureOf(job, pod).action === "Ignore");
   const failJob = failing.map((pod) => failureOf(job, pod).message).find(Boolean);
-  const still = (uid: string): boolean => tracked.has(uid);
   const uncountedSucceeded = [
     ...oldSucceeded.filter(still),
     ...fresh.filter(({ status }) => status?.phase === "Succeeded").map(uidOf),

@@ -120,6 +120,20 @@ export async function slowStart(
   return { done };
 }
 
+const atOnceMax = 50;
+
+/** Acts on all, many at a time; throws the first failure when all are done. */
+export async function manyAtOnce<T>(
+  items: readonly T[],
+  act: (item: T) => Promise<unknown>,
+): Promise<void> {
+  for (let from = 0; from < items.length; from += atOnceMax) {
+    const results = await Promise.allSettled(items.slice(from, from + atOnceMax).map(act));
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed) throw failed.reason;
+  }
+}
+
 /** The longest prefix that leaves room for a generated suffix is the server's business; the dash is ours. */
 function generateNameOf(owner: KubeObject): string {
   return `${nameOf(owner)}-`;

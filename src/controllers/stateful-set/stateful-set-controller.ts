@@ -51,6 +51,7 @@ export function createStatefulSetController(kit: ControllerKit): Controller {
     const set = informer.get(parseKey(key));
     if (set === undefined) return;
     const owned = await claim(set, run.signal);
+    run.rest(owned.length);
     const revisions = [...revisionInformer.byIndex("controllerUid", set.metadata.uid ?? "")];
     const update = await present(set, revisions, run.signal);
     const updateRevision = nameOf(update);
