@@ -21,15 +21,6 @@ export function methodNotAllowed(): StatusError {
   });
 }
 
-export function tooManyRequests(retryAfterSeconds: number): StatusError {
-  return new StatusError({
-    code: 429,
-    reason: "TooManyRequests",
-    message: "Too many requests, please try again later.",
-    details: { retryAfterSeconds },
-  });
-}
-
 /** What a store that could not do it means for the client; undefined for other errors. */
 export function storeRefusal(error: unknown): StatusError | undefined {
   if (error instanceof StoreUnavailableError) {

@@ -175,12 +175,12 @@ async function handle(serving: Serving, request: ApiRequest): Promise<ApiRespons
   const answering: Answering = { observed, flow: undefined };
   try {
     const response = await answer(serving, request, answering);
-    return observed.answered(classified(request, response, answering.flow));
+    return observed.answered(classified(response, answering.flow));
   } catch (error) {
-    const tooMany = answerTooMany(request, error);
+    const tooMany = answerTooMany(error);
     if (tooMany !== undefined) return observed.answered(tooMany);
     const refusal = refusalOf(serving.state, request, error);
-    const response = classified(request, encodeRefusal(request, refusal), answering.flow);
+    const response = classified(encodeRefusal(request, refusal), answering.flow);
     return observed.answered(response, refusal.status);
   }
 }
