@@ -16,6 +16,8 @@ export interface Kind extends Resource {
   readonly schema: Schema;
   readonly subresources: readonly Subresource[];
   readonly columns: readonly Column[];
+  /** What is said of a whole row of a table: that a pod is completed. */
+  readonly rowConditions?: (object: JsonObject) => readonly JsonObject[];
   readonly strategy: Strategy;
   /** The kind of a list of them where that is not the kind's name and `List`. */
   readonly listKind?: string;

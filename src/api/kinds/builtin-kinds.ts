@@ -1,5 +1,5 @@
 import type { Kind, StoredAs, Subresource } from "#api/kind.ts";
-import { columnsOf } from "#api/kinds/columns/columns.ts";
+import { columnsOf, rowConditionsOf } from "#api/kinds/columns/columns.ts";
 import { autoscalerConversion } from "#api/kinds/conversions/autoscalers.ts";
 import { eventConversion } from "#api/kinds/conversions/events.ts";
 import { builtinKindFacts } from "#api/kinds/kind-facts.ts";
@@ -22,6 +22,7 @@ function kindOf(facts: KindFacts): Kind {
     schema: schemaOf(definition),
     subresources: subresources.map(subresourceOf),
     columns: columnsOf(facts.group, facts.kind),
+    ...rowConditionsOf(facts.group, facts.kind),
     strategy: strategyOf(facts.group, facts.kind),
     stored: storedAs(facts),
   };

@@ -5,7 +5,7 @@ import type { Column, JsonObject, Kind } from "#api/kind.ts";
 export type IncludeObject = "None" | "Metadata" | "Object";
 
 export interface TableRequest {
-  readonly kind: Pick<Kind, "columns">;
+  readonly kind: Pick<Kind, "columns" | "rowConditions">;
   readonly objects: readonly JsonObject[];
   readonly nowMs: number;
   readonly includeObject: IncludeObject;
@@ -68,12 +68,21 @@ export function tableRowOf(
   { kind, nowMs, includeObject }: Pick<TableRequest, "kind" | "nowMs" | "includeObject">,
 ): JsonObject {
   const cells = kind.columns.map((column): Json => column.cell(object, nowMs));
+  const conditions = kind.rowConditions?.(object) ?? [];
+  return {
+    cells,
+    ...(conditions.length > 0 && { conditions: [...conditions] }),
+    object: shownObject(object, includeObject),
+  };
+}
+
+function shownObject(object: JsonObject, includeObject: IncludeObject): JsonObject | null {
   switch (includeObject) {
     case "None":
-      return { cells, object: null };
+      return null;
     case "Object":
-      return { cells, object };
+      return object;
     case "Metadata":
-      return { cells, object: partialMetadata(object) };
+      return partialMetadata(object);
   }
 }

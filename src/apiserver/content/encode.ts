@@ -17,24 +17,18 @@ import { watchResponse } from "#apiserver/content/watch-response.ts";
 
 /** The form in which this call is to be answered; refused before anything is done. */
 export function formOfCall(call: Call): Form {
-  return formOf(
-    call.request,
-    offers[call.info.verb === "list" ? "list" : call.info.verb === "watch" ? "watch" : "object"](
-      call,
-    ),
-  );
+  return formOf(call.request, offerOf(call));
 }
 
-const offers: Readonly<Record<"list" | "watch" | "object", (call: Call) => Offer>> = {
-  list: (call) => ({
-    as: ["object", "Table", "PartialObjectMetadataList"],
-    protobuf: isBuiltIn(call),
-  }),
-  watch: (call) => ({ as: singleForms, protobuf: isBuiltIn(call), yaml: false }),
-  object: (call) => ({ as: singleForms, protobuf: isBuiltIn(call) }),
-};
-
-const singleForms: Offer["as"] = ["object", "Table", "PartialObjectMetadata"];
+function offerOf(call: Call): Offer {
+  const protobuf = isBuiltIn(call);
+  if (call.info.verb === "list")
+    return { as: ["object", "Table", "PartialObjectMetadataList"], protobuf };
+  // What is answered and not kept (a review) has neither rows nor metadata worth telling.
+  if (!call.kind.verbs.includes("get")) return { as: ["object"], protobuf };
+  const as: Offer["as"] = ["object", "Table", "PartialObjectMetadata"];
+  return { as, protobuf, yaml: call.info.verb !== "watch" };
+}
 
 function isBuiltIn(call: Call): boolean {
   const { kind } = call;

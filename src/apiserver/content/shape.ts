@@ -19,14 +19,20 @@ export function tableRow(call: Call, object: JsonObject, noHeaders: boolean): Js
     kind: kindOfAnswer(call, object),
     objects: [object],
     nowMs: call.server.clock.now(),
-    includeObject: includeObject(call.request),
+    includeObject: isEndMark(object) ? "Metadata" : includeObject(call.request),
     listMeta: resourceVersion === undefined ? {} : { resourceVersion },
     noHeaders,
   });
 }
 
+/** The bookmark that ends the initial events is told by its annotation, so the row keeps its metadata. */
+function isEndMark(object: JsonObject): boolean {
+  const annotations = objectAt(objectAt(object, "metadata"), "annotations");
+  return stringAt(annotations, "k8s.io/initial-events-end") === "true";
+}
+
 /** A subresource may answer another kind than its parent's. */
-function kindOfAnswer(call: Call, object: JsonObject): Pick<Kind, "columns"> {
+function kindOfAnswer(call: Call, object: JsonObject): Pick<Kind, "columns" | "rowConditions"> {
   if (object.kind === call.kind.kind) return call.kind;
   const { group, version } = call.subresource ?? call.kind;
   const other = call.server.kinds.ofKind(group, version, stringAt(object, "kind"));

@@ -6,6 +6,7 @@ import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { Call } from "#apiserver/call.ts";
 import { prepareViews } from "#apiserver/custom/conversion/converted-views.ts";
 import { collectionPrefix } from "#apiserver/objects/keys.ts";
+import { objectsAt } from "#apiserver/verbs/list-past.ts";
 import { viewOf } from "#apiserver/objects/view.ts";
 import { selectionOf, type Selection } from "#apiserver/selection.ts";
 import {
@@ -59,18 +60,38 @@ function limitOf(call: Call): number {
 }
 
 function listCached(listing: Listing, afterKey: string): ObjectList | Promise<ObjectList> {
-  const { call, prefix, limit, selection } = listing;
+  const { call, prefix } = listing;
   const { cache } = call.server;
-  const revision = cache.revision;
   const resource = cache.resource(resourcePrefix(call.kind.stored));
   const all = candidates(listing, () => resource.list(prefix));
+  return pageAfter(listing, all, { revision: cache.revision, afterKey });
+}
+
+function pageAfter(
+  listing: Listing,
+  all: readonly StoredObject[],
+  { revision, afterKey }: ContinueToken,
+): ObjectList | Promise<ObjectList> {
+  const { call, prefix, limit, selection } = listing;
   const startKey = afterKey === "" ? "" : prefix + afterKey;
-  const rest = startKey === "" ? all : all.filter((object) => object.key > startKey);
+  const rest = startKey === "" ? all : all.slice(firstAfter(all, startKey));
   // Where everything matches, what is behind the page need not be converted.
   const shown = limit > 0 && selection.everything ? rest.slice(0, limit) : rest;
   const preparing = prepareViews(call.server, call.kind, shown);
   if (preparing === undefined) return page(listing, rest, revision);
   return preparing.then(() => page(listing, rest, revision));
+}
+
+/** The index of the first object behind `key`; objects are in key order. */
+function firstAfter(objects: readonly StoredObject[], key: string): number {
+  let low = 0;
+  let high = objects.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((objects[middle]?.key ?? "") <= key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** A selector that names one object needs no walk over all. */
@@ -146,8 +167,17 @@ async function listSnapshot(listing: Listing, token: ContinueToken): Promise<Obj
   }
 }
 
-/** Reads the store's history page by page until the limit is full. */
+/** From the cache, or where that does not reach back so far from the store. */
 async function readSnapshot(listing: Listing, token: ContinueToken): Promise<ObjectList> {
+  const resource = listing.call.server.cache.resource(resourcePrefix(listing.call.kind.stored));
+  const { revision } = token;
+  const past = { resource, prefix: listing.prefix, revision };
+  const known = await objectsAt(listing.call.server, past);
+  return known === undefined ? readStore(listing, token) : pageAfter(listing, known, token);
+}
+
+/** Reads the store's history page by page until the limit is full. */
+async function readStore(listing: Listing, token: ContinueToken): Promise<ObjectList> {
   const { call, selection, prefix, limit } = listing;
   const range = prefixRange(prefix);
   const items: StoredObject[] = [];

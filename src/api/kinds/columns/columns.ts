@@ -1,4 +1,4 @@
-import type { Column } from "#api/kind.ts";
+import type { Column, Kind } from "#api/kind.ts";
 import {
   admissionColumns,
   certificatesColumns,
@@ -12,12 +12,18 @@ import { newEventColumns } from "#api/kinds/columns/events.ts";
 import { furtherColumns } from "#api/kinds/columns/further.ts";
 import { networkingColumns } from "#api/kinds/columns/networking.ts";
 import { endpointSliceColumns } from "#api/kinds/columns/services.ts";
+import { podRowConditions } from "#api/kinds/columns/pods.ts";
 import { storageColumns } from "#api/kinds/columns/storage.ts";
 import { appsColumns, batchColumns } from "#api/kinds/columns/workloads.ts";
 
 /** What `kubectl get` shows of a built-in kind; the default columns for one that has none of its own. */
 export function columnsOf(group: string, kind: string): readonly Column[] {
   return columns[group]?.[kind] ?? defaultColumns;
+}
+
+/** What is said of the rows of a kind; of most nothing. */
+export function rowConditionsOf(group: string, kind: string): Pick<Kind, "rowConditions"> {
+  return group === "" && kind === "Pod" ? { rowConditions: podRowConditions } : {};
 }
 
 /** The columns of a kind without own ones: its name and when it was created. */

@@ -37,6 +37,19 @@ export const podColumns: readonly Column[] = [
   wide("Readiness Gates", "Further conditions that are true, of all required", readinessGates),
 ];
 
+/** A pod that has ended is marked, so that clients may hide its row. */
+export function podRowConditions(pod: JsonObject): readonly JsonObject[] {
+  const phase = text(pod, "status", "phase");
+  const message = endMessages.get(phase);
+  if (message === undefined) return [];
+  return [{ type: "Completed", status: "True", reason: phase, message }];
+}
+
+const endMessages = new Map([
+  ["Succeeded", "The pod has completed successfully."],
+  ["Failed", "The pod failed."],
+]);
+
 export const podTemplateColumns: readonly Column[] = [
   name,
   column("Containers", "Names of the template's containers", (object) =>
