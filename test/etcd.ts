@@ -23,11 +23,37 @@ export interface EtcdOptions {
 }
 
 export async function startEtcd(options: EtcdOptions = {}): Promise<TestEtcd> {
+  const [peerPort] = await freePorts(1);
+  const peers = { one: `http://127.0.0.1:${peerPort}` };
+  return startMember("one", peers, options);
+}
+
+/** Members of one cluster. */
+export async function startEtcdCluster(
+  count: number,
+): Promise<AsyncDisposable & { readonly members: readonly TestEtcd[] }> {
+  const ports = await freePorts(count);
+  const peers = Object.fromEntries(
+    ports.map((port, at) => [`member-${at}`, `http://127.0.0.1:${port}`]),
+  );
+  const members = await Promise.all(Object.keys(peers).map((name) => startMember(name, peers, {})));
+  return {
+    members,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(members.map((member) => member[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+async function startMember(
+  name: string,
+  peers: Readonly<Record<string, string>>,
+  options: EtcdOptions,
+): Promise<TestEtcd> {
   const directory = mkdtempSync(join(tmpdir(), "kogge-etcd-"));
-  const [clientPort, peerPort] = await freePorts(2);
+  const [clientPort] = await freePorts(1);
   const endpoint = `${options.scheme ?? "http"}://127.0.0.1:${clientPort}`;
-  const peer = `http://127.0.0.1:${peerPort}`;
-  const words = wordsOf({ data: join(directory, "data"), endpoint, peer });
+  const words = wordsOf({ name, data: join(directory, "data"), endpoint, peers });
   words.push(...(options.words ?? []));
   let child: ChildProcess | undefined;
   const etcd: TestEtcd = {
@@ -51,23 +77,28 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<TestEtcd> {
   return etcd;
 }
 
-function wordsOf(at: {
+function wordsOf(member: {
+  readonly name: string;
   readonly data: string;
   readonly endpoint: string;
-  readonly peer: string;
+  readonly peers: Readonly<Record<string, string>>;
 }): string[] {
+  const { name, data, endpoint, peers } = member;
+  const peer = peers[name] ?? "";
   const options = {
-    "data-dir": at.data,
-    name: "one",
+    "data-dir": data,
+    name,
     logger: "zap",
     "log-level": "error",
-    "listen-client-urls": at.endpoint,
-    "advertise-client-urls": at.endpoint,
-    "listen-peer-urls": at.peer,
-    "initial-advertise-peer-urls": at.peer,
-    "initial-cluster": `one=${at.peer}`,
+    "listen-client-urls": endpoint,
+    "advertise-client-urls": endpoint,
+    "listen-peer-urls": peer,
+    "initial-advertise-peer-urls": peer,
+    "initial-cluster": Object.entries(peers)
+      .map(([other, url]) => `${other}=${url}`)
+      .join(","),
   };
-  return Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+  return Object.entries(options).map(([option, value]) => `--${option}=${value}`);
 }
 
 /** Ports that nobody listens on, as the kernel gives them out. */

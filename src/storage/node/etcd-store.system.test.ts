@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { Client, credentials } from "@grpc/grpc-js";
+import { wireMethods } from "#base/node/wire-table.ts";
 import { createMemoryPki } from "#apiserver/node/pki/pki-directory.ts";
 import { openEtcdStore } from "#storage/node/etcd-store.ts";
 import { conformanceBacklogMax, storeConformance } from "#storage/store-conformance.ts";
 import { ValueTooLargeError, type Store } from "#storage/store.ts";
-import { freePorts, startEtcd, type TestEtcd } from "#test/etcd.ts";
+import { freePorts, startEtcd, startEtcdCluster, type TestEtcd } from "#test/etcd.ts";
 import { missing } from "#test/needs.ts";
 
 const skip = missing("etcd");
@@ -150,6 +152,52 @@ test("what etcd refuses is told in words", { skip }, async () => {
 });
 
 test(
+  "a member of three dies, one after the other: writes and watches go on",
+  { skip },
+  async () => {
+    await using cluster = await startEtcdCluster(3);
+    const { members } = cluster;
+    const endpoints = members.map(({ endpoint }) => endpoint);
+    await using store = await openEtcdStore({ endpoints });
+    const stop = new AbortController();
+    const seen: number[] = [];
+    const watching = (async () => {
+      for await (const events of store.watch(everything, 0, stop.signal))
+        seen.push(...events.map(({ revision }) => revision));
+    })();
+    const written: number[] = [];
+    for (let at = 0; at < 90; at += 1) {
+      const result = await store.put(`k${at}`, new TextEncoder().encode(`${at}`), 0);
+      if (result.ok) written.push(result.revision);
+      // Two of three are enough; the one that was killed comes back before the next one goes.
+      if (at % 30 === 10) await members[Math.floor(at / 30)]?.kill();
+      if (at % 30 === 20) await members[Math.floor(at / 30)]?.start();
+    }
+    assert.equal(written.length, 90);
+    await store.put("last", new Uint8Array(), 0);
+    stop.abort();
+    await watching;
+    const all = Array.from({ length: 91 }, (_, at) => at + 1);
+    assert.deepEqual([written, seen], [all.slice(0, 90), all]);
+  },
+);
+
+test("an etcd with users refuses who is none of them, at once", { skip }, async () => {
+  await using etcd = await startEtcd();
+  await using store = await openEtcdStore({ endpoints: [etcd.endpoint] });
+  await store.put("a", new Uint8Array(), 0);
+  await enableAuthentication(etcd.endpoint);
+  const refused = {
+    message: 'Cannot write "b": etcd refuses this client: user name is empty',
+  };
+  await assert.rejects(store.put("b", new Uint8Array(), 0), refused);
+  const opening = openEtcdStore({ endpoints: [etcd.endpoint] });
+  await assert.rejects(opening, /^Error: Cannot open the store: etcd refuses this client/);
+  const watch = store.watch(everything, 0, new AbortController().signal);
+  await assert.rejects(watch[Symbol.asyncIterator]().next(), /etcd refuses this client/);
+});
+
+test(
   "openEtcdStore() speaks TLS with client certificates and trusts one authority",
   { skip },
   async () => {
@@ -190,6 +238,14 @@ test(
         openTimeoutMs: 0,
         tls: { ...tlsOf("x"), authority: bytes(createMemoryPki(Date.now()).authority.certificate) },
       });
+      const otherName = openEtcdStore({
+        endpoints: [etcd.endpoint.replace("127.0.0.1", "localhost")],
+        openTimeoutMs: 0,
+        tls: tlsOf("kogge"),
+      });
+      await assert.rejects(otherName, ({ cause }: Error) =>
+        /altnames/.test((cause as Error).message),
+      );
       await assert.rejects(stranger, ({ cause }: Error) =>
         /certificate/.test((cause as Error).message),
       );
@@ -198,3 +254,32 @@ test(
     }
   },
 );
+
+/** What `etcdctl auth enable` does after `user add root` and `user grant-role root root`. */
+async function enableAuthentication(endpoint: string): Promise<void> {
+  const calls = {
+    UserAdd: "name 1 string, password 2 string",
+    RoleAdd: "name 1 string",
+    UserGrantRole: "user 1 string, role 2 string",
+    AuthEnable: "",
+  };
+  const names = Object.keys(calls);
+  const methods = names.map((name) => [name, { request: name, response: "Answer" }] as const);
+  const table = {
+    package: "etcdserverpb",
+    messages: { ...calls, Answer: "" },
+    enums: {},
+    services: [{ name: "Auth", methods: Object.fromEntries(methods) }],
+  };
+  const client = new Client(endpoint.replace("http://", ""), credentials.createInsecure());
+  const request = { name: "root", password: "x", user: "root", role: "root" };
+  for (const [, { path, requestSerialize, responseDeserialize }] of wireMethods(table)) {
+    const sent = { ...request };
+    await new Promise<void>((resolve, reject) => {
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, sent, (error) =>
+        error ? reject(error) : resolve(),
+      );
+    });
+  }
+  client.close();
+}

@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import type { ChannelCredentials, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import { sleep, type Clock } from "#base/clock.ts";
@@ -126,8 +128,11 @@ function requireLeader(): Metadata {
 }
 
 function memberAt(endpoint: string, tls: EtcdTls | undefined): Client {
-  const { host, secure } = parseEndpoint(endpoint);
-  return new Client(`dns:${host}`, secure ? secureWith(tls) : credentials.createInsecure(), {
+  const { hostname, port, secure } = parseEndpoint(endpoint);
+  const access = secure ? secureWith(tls, hostname) : credentials.createInsecure();
+  return new Client(`dns:${hostname}:${port}`, access, {
+    // An address is no server name that TLS could ask for; the certificate is checked for the address all the same.
+    ...(secure && isIP(bare(hostname)) !== 0 && { "grpc.ssl_target_name_override": "etcd" }),
     "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,
     "grpc.keepalive_time_ms": 10_000,
@@ -138,12 +143,24 @@ function memberAt(endpoint: string, tls: EtcdTls | undefined): Client {
   });
 }
 
-function secureWith(tls: EtcdTls = {}): ChannelCredentials {
+function secureWith(tls: EtcdTls = {}, hostname: string): ChannelCredentials {
   const bytes = (pem: Uint8Array | undefined) => (pem === undefined ? null : Buffer.from(pem));
-  return credentials.createSsl(bytes(tls.authority), bytes(tls.key), bytes(tls.certificate));
+  const { authority, key, certificate } = tls;
+  return credentials.createSsl(bytes(authority), bytes(key), bytes(certificate), {
+    checkServerIdentity: (_, shown) => checkServerIdentity(bare(hostname), shown),
+  });
 }
 
-function parseEndpoint(endpoint: string): { readonly host: string; readonly secure: boolean } {
+/** Without the brackets of an IPv6 address. */
+function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}
+
+function parseEndpoint(endpoint: string): {
+  readonly hostname: string;
+  readonly port: string;
+  readonly secure: boolean;
+} {
   const url = URL.parse(endpoint);
   if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === "") {
     throw new Error(
@@ -151,7 +168,7 @@ function parseEndpoint(endpoint: string): { readonly host: string; readonly secu
     );
   }
   const port = url.port !== "" ? url.port : url.protocol === "https:" ? "443" : "80";
-  return { host: `${url.hostname}:${port}`, secure: url.protocol === "https:" };
+  return { hostname: url.hostname, port, secure: url.protocol === "https:" };
 }
 
 let definitions: ReadonlyMap<string, WireDefinition> | undefined;
