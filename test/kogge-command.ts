@@ -94,7 +94,7 @@ export function machineTraces(needles: readonly string[]): readonly string[] {
       .filter(mine)
       .map((line) => `mount ${line}`),
     ...output("ip", "-o", "link")
-      .filter((line) => /: (kog|veth)/.test(line))
+      .filter((line) => /: (kog|kob|ko\dw|veth)/.test(line))
       .map((line) => `interface ${line.split(":")[1]}`),
     ...output("nft", "list", "tables")
       .filter((line) => line.includes("kogge"))
@@ -103,7 +103,7 @@ export function machineTraces(needles: readonly string[]): readonly string[] {
       (line) => `cgroup ${line}`,
     ),
     ...output("ip", "netns", "list")
-      .filter((line) => line.startsWith("cni-"))
+      .filter((line) => /^(?:cni|kogge)-/.test(line))
       .map((line) => `network namespace ${line}`),
   ];
 }

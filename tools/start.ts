@@ -9,7 +9,7 @@ import { deployments, namespaces, nodes, services } from "#api/resources.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Client } from "#client/client.ts";
 import { buildImage, hasImage } from "#main/images/buildah.ts";
-import { handOver, socketOf } from "#main/images/image-commands.ts";
+import { handOver, socketOf, socketsOf } from "#main/images/image-commands.ts";
 import { chooseDataDirectory } from "#main/data-directory.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
 import { withClient } from "#main/local-client.ts";
@@ -80,13 +80,14 @@ async function giveImages(cluster: DataDirectory): Promise<void> {
     console.log("Installing the API's npm packages");
     run("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], {}, api);
   }
+  const sockets = socketsOf(cluster);
   const socket = socketOf(cluster);
   for (const part of parts) {
     const tag = `localhost/guestbook/${part}:1`;
     const id = await buildImage(cluster, { folder: join(example, "images", part), tag });
     if (await nodeHasImage(socket, tag, id)) continue;
     console.log(`Giving ${tag} to the node`);
-    await handOver(cluster, { tag, socket });
+    await handOver(cluster, { tag, sockets });
   }
 }
 

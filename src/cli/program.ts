@@ -111,7 +111,11 @@ function addClusterCommands(program: Command, actions: Actions): void {
     .description("start the cluster of a data directory, making it when it is new")
     .addOption(dataDir())
     .option("--port <number>", "the API's port (first start: 6443, or a free one)", portNumber)
-    .option("--nodes <number>", "how many nodes", nodeCount)
+    .option(
+      "--nodes <number>",
+      "how many nodes; with containerd each is played on this machine",
+      nodeCount,
+    )
     .addOption(runtime())
     .option("--detach", "return when the cluster is ready and leave it running")
     .addOption(json());
@@ -205,7 +209,12 @@ function addPartCommands(program: Command, actions: Actions): void {
     .description("run only a node and join it to a server, in the foreground")
     .addOption(dataDir())
     .requiredOption("--server <url>", "the API server")
-    .option("--token <token>", "a token made by `kogge token create`; only to join the first time")
+    .addOption(
+      new Option(
+        "--token <token>",
+        "a token made by `kogge token create`; only to join the first time",
+      ).env("KOGGE_TOKEN"),
+    )
     .option(
       "--ca-cert-hash <sha256:hex>",
       "refuse a server whose authority has another key (may be given several times)",

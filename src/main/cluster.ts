@@ -42,7 +42,9 @@ export interface Cluster {
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { directory, settings, log, progress } = options;
   await using starting = new AsyncDisposableStack();
-  const containers = settings.runtime === "containerd" ? beginContainerd(options) : undefined;
+  const isReal = settings.runtime === "containerd";
+  const startMachines = isReal ? await beginMachines(options, starting) : undefined;
+  const containers = isReal ? beginContainerd(options) : undefined;
   progress.step(`Starting the API server on port ${settings.port}`);
   const pki = openPkiDirectory(directory.pki, Date.now());
   // Servers that share a store get a copy of the keys: all are there from the first start.
@@ -69,7 +71,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   } else {
     const name = hostname().toLowerCase();
     const nodePodCidr = chooseRanges([name], ranges, settings.podCidr).get(name) ?? "";
-    names = await (await containers)({ ...shared, client: plane.client, nodePodCidr }, starting);
+    const own = await (
+      await containers
+    )({ ...shared, client: plane.client, nodePodCidr }, starting);
+    const more = await startMachines?.({ client: plane.client, port: plane.port }, starting);
+    names = [...own, ...(more ?? [])];
   }
   await allReady(plane.client, names);
   const server = localUrl(settings.flags, plane.port);
@@ -86,6 +92,15 @@ async function reserveDnsAddress(
 ): Promise<void> {
   const { ensureDnsAddress } = await import("#network/dns/ensure-dns-service.ts");
   await ensureDnsAddress({ client, clusterIp: addressAt(serviceCidr, 10), log });
+}
+
+/** The first node is this machine itself, the others are played. */
+async function beginMachines(options: ClusterOptions, stack: AsyncDisposableStack) {
+  const { directory, settings, log } = options;
+  if (settings.nodes < 2) return undefined;
+  const { prepareMachines } = await import("#main/nodes/machines/machines.ts");
+  const machines = { directory, clusterId: settings.id, count: settings.nodes - 1, log };
+  return prepareMachines(machines, stack);
 }
 
 /** containerd needs a moment to start: that begins while the API server opens its store. */

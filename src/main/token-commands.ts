@@ -14,31 +14,40 @@ import { withClient } from "#main/local-client.ts";
 /** `kogge token create`: a bootstrap token as kubeadm's, a Secret of type `bootstrap.kubernetes.io/token`. */
 export async function tokenCreate(options: TokenCreateOptions): Promise<void> {
   const lifetimeMs = parseDuration(options.ttl);
+  const { token, expiration, access } = await withClient(options.dataDir, async (client) => ({
+    ...(await createBootstrapToken(client, { ...options, lifetimeMs })),
+    access: await readAccess(client),
+  }));
+  printToken(options, { token, expiration: expiration ?? null, ...access });
+}
+
+/** Makes a token with which nodes join; `lifetimeMs` 0: for ever. */
+export async function createBootstrapToken(
+  client: Client,
+  { lifetimeMs, description }: { readonly lifetimeMs: number; readonly description?: string },
+): Promise<{ readonly token: string; readonly expiration: string | undefined }> {
   const id = randomText(6);
   const secret = randomText(16);
   const expiration =
     lifetimeMs === 0
       ? undefined
       : new Date(Date.now() + lifetimeMs).toISOString().replace(/\.\d+/, "");
-  const access = await withClient(options.dataDir, async (client) => {
-    await client.create(secrets, {
-      apiVersion: "v1",
-      kind: "Secret",
-      type: tokenType,
-      metadata: { name: `${namePrefix}${id}`, namespace },
-      data: encoded({
-        "token-id": id,
-        "token-secret": secret,
-        ...(expiration !== undefined && { expiration }),
-        ...(options.description !== undefined && { description: options.description }),
-        "usage-bootstrap-authentication": "true",
-        "usage-bootstrap-signing": "true",
-        "auth-extra-groups": agentTokenGroup,
-      }),
-    });
-    return readAccess(client);
+  await client.create(secrets, {
+    apiVersion: "v1",
+    kind: "Secret",
+    type: tokenType,
+    metadata: { name: `${namePrefix}${id}`, namespace },
+    data: encoded({
+      "token-id": id,
+      "token-secret": secret,
+      ...(expiration !== undefined && { expiration }),
+      ...(description !== undefined && { description }),
+      "usage-bootstrap-authentication": "true",
+      "usage-bootstrap-signing": "true",
+      "auth-extra-groups": agentTokenGroup,
+    }),
   });
-  printToken(options, { token: `${id}.${secret}`, expiration: expiration ?? null, ...access });
+  return { token: `${id}.${secret}`, expiration };
 }
 
 interface MadeToken extends Access {

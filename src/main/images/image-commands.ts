@@ -14,6 +14,7 @@ import { chooseDataDirectory, prepareDataDirectory } from "#main/data-directory.
 import type { DataDirectory } from "#main/data-directory.ts";
 import { buildImage, saveImage } from "#main/images/buildah.ts";
 import { withPlainArchive } from "#main/images/plain-archive.ts";
+import { machineDirectories } from "#main/nodes/machines/machine-directories.ts";
 import { readRunning } from "#main/running-file.ts";
 
 export async function imageBuild(
@@ -21,28 +22,28 @@ export async function imageBuild(
   options: DataDirOption & ImageBuildOptions,
 ): Promise<void> {
   const directory = chooseDataDirectory(options.dataDir);
-  const socket = socketOf(directory);
+  const sockets = socketsOf(directory);
   prepareDataDirectory(directory);
   const tag = normaliseImage(options.tag);
   const progress = progressHere();
   progress.step(`Building ${tag}`);
   const id = await buildImage(directory, { folder: resolve(folder), tag, file: options.file });
-  progress.step(`Giving ${tag} to the node`);
-  await handOver(directory, { tag, socket });
+  progress.step(`Giving ${tag} to ${sockets.length === 1 ? "the node" : "the nodes"}`);
+  await handOver(directory, { tag, sockets });
   progress.done();
   process.stdout.write(`${tag} ${id.slice(0, 12)}\n`);
 }
 
-/** Saves an image of the build storage and imports it into the node's containerd. */
+/** Saves an image of the build storage and imports it into each node's containerd. */
 export async function handOver(
   directory: DataDirectory,
-  image: { readonly tag: string; readonly socket: string },
+  image: { readonly tag: string; readonly sockets: readonly string[] },
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "kogge-image-"));
   try {
     const archive = join(folder, "image.tar");
     await saveImage(directory, image.tag, archive);
-    await importImageArchive(image.socket, archive);
+    for (const socket of image.sockets) await importImageArchive(socket, archive);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -51,10 +52,11 @@ export async function handOver(
 export async function imageImport(file: string, options: DataDirOption): Promise<void> {
   const directory = chooseDataDirectory(options.dataDir);
   if (!existsSync(file)) throw new Error(`Cannot import "${file}": there is no such file`);
-  const socket = socketOf(directory);
-  const names = await withPlainArchive(resolve(file), (archive) =>
-    importImageArchive(socket, archive),
-  ).catch((cause: unknown) => {
+  const sockets = socketsOf(directory);
+  const names = await withPlainArchive(resolve(file), async (archive) => {
+    const found = await Promise.all(sockets.map((socket) => importImageArchive(socket, archive)));
+    return found[0] ?? [];
+  }).catch((cause: unknown) => {
     throw new Error(`Cannot import "${file}" as an OCI or docker archive`, { cause });
   });
   if (names.length === 0) throw new Error(`Cannot import "${file}": it holds no image with a name`);
@@ -72,7 +74,7 @@ export async function imageRemove(name: string, options: DataDirOption): Promise
   await using runtime = await connect(directory);
   if ((await runtime.imageStatus(name)) === undefined)
     throw new Error(`Cannot remove "${name}": the node has no such image`);
-  await removeImageName(socketOf(directory), name);
+  for (const socket of socketsOf(directory)) await removeImageName(socket, name);
 }
 
 /** @throws when no cluster with containerd runs on the data directory */
@@ -86,6 +88,14 @@ export function socketOf(directory: DataDirectory): string {
     );
   }
   return join(directory.root, "containerd/containerd.sock");
+}
+
+/** Those of all nodes on this machine. */
+export function socketsOf(directory: DataDirectory): readonly string[] {
+  const machines = machineDirectories(directory).filter(
+    (machine) => readRunning(machine) !== undefined,
+  );
+  return [socketOf(directory), ...machines.map(socketOf)];
 }
 
 async function connect(directory: DataDirectory): Promise<ContainerRuntime> {
