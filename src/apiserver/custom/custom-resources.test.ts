@@ -353,6 +353,24 @@ function detailsOf(field: string, message: string): unknown {
   return { name, group, kind, causes: [{ reason: "FieldValueInvalid", message, field }] };
 }
 
+test("integers that cannot be kept exactly are warned of", async () => {
+  await using server = await createTestServer();
+  const definition = cronTabDefinition();
+  const spec = definition.spec.versions[0]?.schema.openAPIV3Schema.properties.spec ?? {
+    properties: {},
+  };
+  Object.assign(spec.properties, { serial: { type: "integer" } });
+  await define(server, definition);
+  const text = JSON.stringify(cronTab({ serial: 1 }))
+    .replace(":1,", ":9007199254740993,")
+    .replace(":1}", ":9007199254740993}");
+  const made = await server.send("POST", cronTabs, { text });
+  equal(made.status, 201, made.text);
+  deepEqual(warningsOf(made), [
+    '299 - "spec.serial: 9007199254740992 may not be exactly what was sent: integers beyond 9007199254740991 are rounded"',
+  ]);
+});
+
 test("watches of a kind end with it, and when another definition takes its place", async () => {
   await using server = await createTestServer();
   await define(server, cronTabDefinition());
