@@ -1,5 +1,6 @@
 import { equal, match, ok } from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
@@ -181,22 +182,19 @@ async function startRegistry({ dataDir, containerd }: RealNode) {
     /** Puts an image into the registry whose manifest names what is not there. */
     async corrupt(name: string): Promise<void> {
       push(name);
-      const links = join(
-        folder,
-        "data/docker/registry/v2/repositories",
-        name,
-        "_manifests/tags/1/current/link",
-      );
-      const digest = (await readFile(links, "utf8")).slice("sha256:".length);
-      const blob = join(
-        folder,
-        "data/docker/registry/v2/blobs/sha256",
-        digest.slice(0, 2),
-        digest,
-        "data",
-      );
-      const manifest = await readFile(blob, "utf8");
-      await writeFile(blob, manifest.replaceAll(/sha256:[0-9a-f]{8}/g, "sha256:00000000"));
+      const data = join(folder, "data/docker/registry/v2");
+      const manifests = join(data, "repositories", name, "_manifests");
+      const link = join(manifests, "tags/1/current/link");
+      const blobOf = (hex: string): string => join(data, "blobs/sha256", hex.slice(0, 2), hex);
+      const pushed = (await readFile(link, "utf8")).slice("sha256:".length);
+      const manifest = await readFile(join(blobOf(pushed), "data"), "utf8");
+      const broken = manifest.replaceAll(/sha256:[0-9a-f]{8}/g, "sha256:00000000");
+      const digest = createHash("sha256").update(broken).digest("hex");
+      await mkdir(blobOf(digest), { recursive: true });
+      await writeFile(join(blobOf(digest), "data"), broken);
+      await mkdir(join(manifests, "revisions/sha256", digest), { recursive: true });
+      await writeFile(join(manifests, "revisions/sha256", digest, "link"), `sha256:${digest}`);
+      await writeFile(link, `sha256:${digest}`);
     },
     async [Symbol.asyncDispose]() {
       await stop();
