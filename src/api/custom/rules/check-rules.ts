@@ -5,6 +5,7 @@ import {
   declaredTypeOf,
   requestBytesMax,
 } from "#api/custom/rules/declared-type.ts";
+import { evaluateDefault, ruleTreeOf } from "#api/custom/rules/evaluate-rules.ts";
 import { type Rule, ruleReasons, rulesOf } from "#api/custom/rules/rule.ts";
 import { ruleFieldPath } from "#api/custom/rules/rule-field-path.ts";
 import { itemsOfProps, type SchemaProps, valuesOfProps } from "#api/custom/schema-props.ts";
@@ -93,10 +94,20 @@ function checkLevel(field: Field, props: SchemaProps, level: Level): void {
   checkInner(field, props, level);
   const { declared } = level;
   if (declared === undefined) return;
+  const before = field.noted;
   for (const [index, compiled] of compileRules(props, declared.type).entries()) {
     const at = field.child("x-kubernetes-validations").index(index);
     checkCompiled(at, compiled, { ...level, declared });
   }
+  if (field.noted === before) checkDefault(field, props);
+}
+
+/** Where rules run, a default must fulfil them. */
+function checkDefault(field: Field, props: SchemaProps): void {
+  const { default: value } = props;
+  if (value === undefined || value === null) return;
+  const tree = ruleTreeOf(props, isEmbedded(props));
+  if (tree !== undefined) evaluateDefault(field.child("default"), tree, value);
 }
 
 function checkInner(field: Field, props: SchemaProps, level: Level): void {

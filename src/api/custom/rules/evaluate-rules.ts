@@ -65,11 +65,19 @@ export function evaluateRules(
   old: JsonObject | undefined,
 ): readonly StatusCause[] {
   const causes = causesOf((field) => {
-    const evaluation: Evaluation = { costLeft: objectCostMax, isOver: false };
     const unchanged = (): boolean => old !== undefined && jsonEqual(object, old);
-    visit(tree, { field, value: object, old, unchanged }, evaluation);
+    visit(tree, { field, value: object, old, unchanged }, fresh());
   });
   return causes.map((cause) => (cause.field === "" ? { ...cause, field: "<nil>" } : cause));
+}
+
+/** Notes what a default does wrong by the rules of its schema; it counts as its own old value, but does not pass. */
+export function evaluateDefault(field: Field, tree: RuleTree, value: Json): void {
+  visit(tree, { field, value, old: value, unchanged: () => false }, fresh());
+}
+
+function fresh(): Evaluation {
+  return { costLeft: objectCostMax, isOver: false };
 }
 
 interface Evaluation {

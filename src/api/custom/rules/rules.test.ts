@@ -248,3 +248,12 @@ test("what is wrong with rules is told with their definition", () => {
     ],
   );
 });
+
+test("defaults fulfil the rules of their schema", () => {
+  const schema = object({ a: { ...withRules(integer, "self > 5"), default: 3 } });
+  const causes = causesOf((root) => checkRules(root.child("s"), schema));
+  deepEqual(
+    causes.map((cause) => `${cause.field}: ${cause.message}`),
+    ["s.properties[a].default: Invalid value: 3: failed rule: self > 5"],
+  );
+});
