@@ -97,6 +97,39 @@ export function containerRuntimeConformance(
     await rejects(runtime.execSync(id, ["true"], 5000));
   });
 
+  check(
+    "what runs tells what it uses, and takes other limits and a new log file",
+    async (opened) => {
+      const { runtime } = opened;
+      const sandbox = await runtime.runSandbox(sandboxOf(opened), never);
+      const id = await runtime.createContainer(sandbox.id, containerOf(opened, "sleep 1000"));
+      deepEqual(await runtime.containerStats(), []);
+      await runtime.startContainer(id);
+      const [stats, ...more] = await runtime.containerStats();
+      deepEqual([stats?.id, more], [id, []]);
+      ok(stats !== undefined && stats.cpuNanoseconds >= 0 && stats.workingSetBytes > 0);
+      await runtime.updateContainer(id, { cpuShares: 512, memoryLimitBytes: 64 * 1024 ** 2 });
+      await runtime.reopenLog(id);
+      equal((await runtime.containerState(id))?.state, "running");
+      await runtime.stopContainer(id, 0);
+      deepEqual(await runtime.containerStats(), []);
+      ok((await runtime.imageFilesystem()).usedBytes >= 0);
+      await rejects(runtime.updateContainer("0".repeat(64), { cpuShares: 512 }));
+    },
+  );
+
+  check("a container can be ended by a signal of its own", async (opened) => {
+    const { runtime } = opened;
+    const sandbox = await runtime.runSandbox(sandboxOf(opened), never);
+    const script = "trap 'exit 0' USR1; while :; do sleep 0.05; done";
+    const id = await runtime.createContainer(sandbox.id, containerOf(opened, script));
+    await runtime.startContainer(id);
+    while ((await runtime.execSync(id, ["true"], 5000)).exitCode !== 0);
+    await runtime.stopContainer(id, 20, "SIGUSR1");
+    const state = await runtime.containerState(id);
+    deepEqual([state?.state, state?.exitCode], ["exited", 0]);
+  });
+
   check("exec streams the command's output and its exit code", async (opened) => {
     const { runtime } = opened;
     const sandbox = await runtime.runSandbox(sandboxOf(opened), never);
