@@ -134,7 +134,7 @@ async function busyboxArchive(): Promise<Buffer> {
 
 const commands = (
   "sh sleep echo true false cat ls id hostname readlink tail touch dd yes ps kill mkdir rm mv stat df mount " +
-  "grep head wc seq env nc wget httpd printf chmod sync"
+  "grep head stty wc seq env nc wget httpd printf chmod sync"
 ).split(" ");
 
 /** A pod on the node "n" that ends at once when it is told to. */
