@@ -86,7 +86,7 @@ export async function addNode(client: Client, node: Node): Promise<void> {
 export const readyNode = (name: string): Node => ({
   apiVersion: "v1",
   kind: "Node",
-  metadata: { name },
+  metadata: { name, labels: { "kubernetes.io/hostname": name } },
   status: {
     allocatable: { cpu: "4", memory: "8Gi", pods: "110" },
     conditions: [{ type: "Ready", status: "True" }],

@@ -18,6 +18,7 @@ import type { ControllerKit } from "#controllers/parts.ts";
 import {
   boundClaim,
   boundVolume,
+  classNameOf,
   provisionedBy,
   provisionerAnnotations,
   selectedNode,
@@ -56,19 +57,25 @@ export function createPersistentVolumeController(kit: ControllerKit): Controller
     }
     const claim = claimInformer.get(parseKey(key.slice(claimPrefix.length)));
     if (claim === undefined || claim.metadata.deletionTimestamp !== undefined) return;
-    const storageClass = classInformer.get({ name: classOf(claim) });
+    const storageClass = classInformer.get({ name: classNameOf(claim) });
     const named = volumeInformer.get({ name: claim.spec?.volumeName ?? "" });
     const defaultClass = defaultClassName();
     const node = nodeOf(claim);
     const action = planClaim({
       claim,
-      volumes: volumeInformer.list(),
+      volumes: candidates(claim),
       ...(named && { named }),
       ...(storageClass && { storageClass }),
       ...(defaultClass && { defaultClass }),
       ...(node && { node }),
     });
     await act(claim, action, run);
+  };
+
+  /** Volumes that are meant for the claim, and free ones of its class. */
+  const candidates = function* (claim: PersistentVolumeClaim): Generator<PersistentVolume> {
+    yield* volumeInformer.byIndex("claim", keyOf(claim));
+    yield* volumeInformer.byIndex("freeOfClass", classNameOf(claim));
   };
 
   const act = async (
@@ -230,11 +237,6 @@ export function createPersistentVolumeController(kit: ControllerKit): Controller
     await client.update(persistentVolumeClaims, next, { subresource: "status", signal });
   };
 
-  const classOf = (claim: PersistentVolumeClaim): string =>
-    claim.metadata.annotations?.["volume.beta.kubernetes.io/storage-class"] ??
-    claim.spec?.storageClassName ??
-    "";
-
   /** The newest of those marked, as admission has it. */
   const defaultClassName = (): string | undefined =>
     [...classInformer.list()]
@@ -315,8 +317,10 @@ export function createPersistentVolumeController(kit: ControllerKit): Controller
   }
 }
 
-/** Volumes by the claim that they name. */
+/** Volumes by the claim that they name, or, where they name none, by their class. */
 const claimedVolumes = {
+  freeOfClass: (volume: PersistentVolume): readonly string[] =>
+    volume.spec?.claimRef === undefined ? [classNameOf(volume)] : [],
   claim: ({ spec }: PersistentVolume): readonly string[] =>
     spec?.claimRef?.name ? [`${spec.claimRef.namespace ?? ""}/${spec.claimRef.name}`] : [],
 };
