@@ -47,6 +47,9 @@ import { podKind } from "#agent/static-pods/pod-kind.ts";
 import { createStreamTargets } from "#agent/stream-targets.ts";
 import type { StreamTargets } from "#agent/streams/process-streams.ts";
 import { createDiskPodFiles } from "#agent/volumes/disk-pod-files.ts";
+import { NodeDirectories } from "#agent/volumes/node-directories.ts";
+import { readPersistentObjects } from "#agent/volumes/persistent-objects.ts";
+import { createMountableImages } from "#agent/volumes/volume-images.ts";
 import { createEventRecorder } from "#reconcile/event-recorder.ts";
 
 export interface AgentOptions {
@@ -112,19 +115,30 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const node = { name: nodeName, hostIps: addresses, allocatable };
   const objects = readObjects(client);
   const { clusterDomain } = options.dns;
-  const context = { objects, node, clock, requestToken: createPodTokens(client, clock) };
   const { dataDir } = options;
-  const files = dataDir
-    ? createDiskPodFiles({ ...options, dataDir, clusterDomain, context })
-    : noPodFiles;
-  const view = new RuntimeView(runtime);
-  const probeMetrics = createProbeMetrics();
   const recorder = createEventRecorder({
     ...options,
     signal,
     component: "kubelet",
     host: nodeName,
   });
+  const puller = createImagePuller({ runtime, objects, clock });
+  const recordDir = join(dataDir ?? "", "directories");
+  const directories = new NodeDirectories({ ...options, signal, recordDir });
+  const context = {
+    objects,
+    node,
+    clock,
+    directories,
+    persistent: readPersistentObjects(client, nodeName),
+    images: createMountableImages({ runtime, puller, recorder, signal }),
+    requestToken: createPodTokens(client, clock),
+  };
+  const files = dataDir
+    ? createDiskPodFiles({ ...options, dataDir, clusterDomain, context })
+    : noPodFiles;
+  const view = new RuntimeView(runtime);
+  const probeMetrics = createProbeMetrics();
   const security = {
     ...runtime.features,
     hasAppArmor: options.machine.hasAppArmor,
@@ -177,7 +191,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       view,
       files,
       objects: dataDir ? objects : { ...objects, services: async () => [] },
-      images: createImagePuller({ runtime, objects, clock }),
+      images: puller,
       handlers: createHandlers(runtime),
       probeResults: probeMetrics,
       node,
@@ -202,6 +216,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ? () => readMachineUsage(clock.now())
       : simulatedMachineUsage(options.machine, clock),
   });
+  const onDirectories = (error: unknown): void => {
+    if (signal.aborted) return;
+    log.warn("volumes of this node are not followed", { reason: messageOf(error) });
+  };
   const housekeeping = dataDir
     ? createHousekeeping({
         ...options,
@@ -230,6 +248,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       })
     : undefined;
   await manager.start(informer);
+  if (dataDir) void directories.follow().catch(onDirectories);
   cpus?.keepOnly(new Set(manager.pods().map(uidOf)));
   await housekeeping?.start();
   const groups = shutdownGroups(settings);

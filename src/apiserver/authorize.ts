@@ -10,8 +10,15 @@ export function attributesOf(
 ): Attributes {
   const { verb, isResource, group, version, resource, subresource, namespace, name, path } = info;
   const asked = { verb, isResource, group, version, resource, subresource, namespace, name, path };
-  const fieldSelector = collectionVerbs.has(verb) ? query.get("fieldSelector") : null;
-  return { user, ...asked, ...(fieldSelector !== null && { fieldSelector }) };
+  const isCollection = collectionVerbs.has(verb);
+  const fieldSelector = isCollection ? query.get("fieldSelector") : null;
+  const labelSelector = isCollection ? query.get("labelSelector") : null;
+  return {
+    user,
+    ...asked,
+    ...(fieldSelector !== null && { fieldSelector }),
+    ...(labelSelector !== null && { labelSelector }),
+  };
 }
 
 const collectionVerbs: ReadonlySet<string> = new Set(["list", "watch", "deletecollection"]);

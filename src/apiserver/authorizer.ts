@@ -31,6 +31,7 @@ export interface Attributes {
   readonly path: string;
   /** Of a list, watch or collection delete: as it stands in the query. */
   readonly fieldSelector?: string;
+  readonly labelSelector?: string;
 }
 
 export interface Decision {

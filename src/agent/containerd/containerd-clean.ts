@@ -109,7 +109,8 @@ export async function unmountBelow(folders: readonly string[]): Promise<void> {
   }
 }
 
-async function mountsBelow(folders: readonly string[]): Promise<readonly string[]> {
+/** Everything that is mounted at or below the folders, in the order in which it was mounted. */
+export async function mountsBelow(folders: readonly string[]): Promise<readonly string[]> {
   return (await readFile("/proc/self/mountinfo", "utf8"))
     .split("\n")
     .map((line) => unescapeMount(line.split(" ")[4] ?? ""))

@@ -26,12 +26,14 @@ import { eventTable } from "#agent/containerd/event-messages.ts";
 import { type ExecStarted, ExecTracker } from "#agent/containerd/exec-tracker.ts";
 import { endsInTime, sendSignal } from "#agent/containerd/process-signals.ts";
 import { type GrpcChannel, GrpcError, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
+import { createImageMounts } from "#agent/containerd/image-mounts.ts";
 import { normaliseImage } from "#agent/images/image-name.ts";
 import type {
   ContainerRuntime,
   ContainerState,
   ContainerStats,
   ImageInfo,
+  ImageMounts,
   RuntimeEvent,
   RuntimeFeatures,
   Sandbox,
@@ -91,6 +93,7 @@ export async function connectContainerd(options: ConnectOptions): Promise<Contai
 class ContainerdRuntime implements ContainerRuntime {
   readonly version: string;
   readonly features: RuntimeFeatures;
+  readonly imageMounts: ImageMounts;
   readonly #channel: GrpcChannel;
   readonly #streamClient: StreamClient;
   readonly #events: RuntimeEvents;
@@ -105,6 +108,7 @@ class ContainerdRuntime implements ContainerRuntime {
   ) {
     this.version = facts.version;
     this.features = facts.features;
+    this.imageMounts = createImageMounts(channel, options.socket);
     this.#channel = channel;
     this.#streamClient = options.streamClient;
     this.#clock = options.clock;

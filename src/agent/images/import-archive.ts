@@ -39,7 +39,8 @@ async function untilKnown(channel: GrpcChannel, image: string): Promise<void> {
   throw new Error(`Cannot use image "${image}": containerd imported it but does not know it`);
 }
 
-async function snapshotterOf(channel: GrpcChannel): Promise<string> {
+/** What containerd keeps the layers of its images with. */
+export async function snapshotterOf(channel: GrpcChannel): Promise<string> {
   const { info } = await channel.call<{ info: Record<string, string> }>(
     "runtime.v1.RuntimeService/Status",
     { verbose: true },

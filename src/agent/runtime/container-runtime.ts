@@ -65,6 +65,15 @@ export interface ContainerRuntime extends AsyncDisposable {
   ): Promise<ImageInfo>;
   listImages(): Promise<readonly ImageInfo[]>;
   removeImage(image: string): Promise<void>;
+  /** Absent where images cannot be shown as folders of the node. */
+  readonly imageMounts?: ImageMounts;
+}
+
+export interface ImageMounts {
+  /** Shows the files of an image that is here at a folder that is there, read-only, also when the image is removed. */
+  mount(image: string, target: string): Promise<void>;
+  /** Harmless when nothing is mounted there. */
+  unmount(target: string): Promise<void>;
 }
 
 export interface RuntimeFeatures {

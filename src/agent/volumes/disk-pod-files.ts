@@ -1,7 +1,6 @@
 import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
-import { unmountBelow } from "#agent/containerd/containerd-clean.ts";
 import { rotatedLogs } from "#agent/logs/log-rotator.ts";
 import { cleanNode } from "#agent/node/clean-node.ts";
 import { removeControlGroup } from "#agent/node/control-groups.ts";
@@ -13,6 +12,7 @@ import { removeOrphans } from "#agent/volumes/orphans.ts";
 import { podDiskUsage } from "#agent/volumes/pod-disk-usage.ts";
 import { podDirectory } from "#agent/volumes/pod-directory.ts";
 import { type ReadyVolumes, setUpVolumes } from "#agent/volumes/pod-volumes.ts";
+import { tearDownVolumes } from "#agent/volumes/tear-down.ts";
 import type { VolumeContext } from "#agent/volumes/volume-plugin.ts";
 
 export interface DiskOptions {
@@ -72,16 +72,13 @@ export function createDiskPodFiles(options: DiskOptions): PodFiles {
     async release(pod) {
       const { root } = at(pod);
       ready.delete(pod.metadata.uid ?? "");
-      await unmountBelow([root]);
-      for (const folder of ["volumes", "volume-subpaths"]) {
-        await rm(join(root, folder), { recursive: true, force: true });
-      }
+      await tearDownVolumes({ root, podUid: pod.metadata.uid ?? "", context });
       if (options.cgroupRoot) await removeControlGroup(podCgroup(options.cgroupRoot, pod));
     },
     async remove(pod) {
       const directory = at(pod);
       ready.delete(pod.metadata.uid ?? "");
-      await unmountBelow([directory.root]);
+      await tearDownVolumes({ ...directory, podUid: pod.metadata.uid ?? "", context });
       await rm(directory.root, { recursive: true, force: true });
       await rm(directory.logs, { recursive: true, force: true });
       if (options.cgroupRoot) await removeControlGroup(podCgroup(options.cgroupRoot, pod));

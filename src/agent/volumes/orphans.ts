@@ -1,18 +1,25 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { unmountBelow } from "#agent/containerd/containerd-clean.ts";
 import { cgroupMount, isUnified } from "#agent/node/cgroup-files.ts";
 import { removeControlGroup } from "#agent/node/control-groups.ts";
+import { tearDownVolumes } from "#agent/volumes/tear-down.ts";
+import type { VolumeContext } from "#agent/volumes/volume-plugin.ts";
+
+interface OrphansOf {
+  readonly dataDir: string;
+  readonly cgroupRoot?: string;
+  readonly context: VolumeContext;
+}
 
 /** Removes the folders, mounts, logs and control groups of pods that are not among the known. */
 export async function removeOrphans(
-  { dataDir, cgroupRoot }: { readonly dataDir: string; readonly cgroupRoot?: string },
+  { dataDir, cgroupRoot, context }: OrphansOf,
   known: ReadonlySet<string>,
 ): Promise<void> {
   const pods = join(dataDir, "pods");
   for (const uid of await namesIn(pods)) {
     if (known.has(uid)) continue;
-    await unmountBelow([join(pods, uid)]);
+    await tearDownVolumes({ root: join(pods, uid), podUid: uid, context });
     await rm(join(pods, uid), { recursive: true, force: true });
   }
   const logs = join(dataDir, "logs", "pods");

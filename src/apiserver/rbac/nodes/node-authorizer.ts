@@ -52,7 +52,7 @@ const checks: Readonly<Record<string, Check>> = {
     attributes.subresource === "status"
       ? updateStatus(asking, attributes)
       : getOne(asking, attributes),
-  persistentvolumes: getOne,
+  persistentvolumes,
   "resourceclaims.resource.k8s.io": getOne,
   "volumeattachments.storage.k8s.io": (asking, attributes) =>
     single(attributes, () => asking.graph.names(asking.node, attributes)) ?? unrelated(asking),
@@ -113,6 +113,16 @@ function getOne(asking: Asking, attributes: Attributes): Decision {
     single(attributes, () => graph.needs(node, attributes.resource, attributes)) ??
     unrelated(asking)
   );
+}
+
+/** The label of volumes that are directories of one node: it follows these to know which it may remove. */
+const nodeOfVolume = "kogge.dev/node";
+
+function persistentvolumes(asking: Asking, attributes: Attributes): Decision {
+  const { verb, labelSelector = "", subresource } = attributes;
+  const follows = (verb === "list" || verb === "watch") && subresource === "";
+  if (follows && labelSelector === `${nodeOfVolume}=${asking.node}`) return yes;
+  return getOne(asking, attributes);
 }
 
 function updateStatus(asking: Asking, attributes: Attributes): Decision {
