@@ -100,47 +100,67 @@ async function send(
   options: RequestOptions,
   sent: { stale: boolean },
 ): Promise<OutgoingAnswer> {
-  const deadline = AbortSignal.timeout(request.timeoutMs);
-  const opening = { request, options, deadline, sent };
-  return open(opening, (answer) => collected(answer, request.limitBytes));
+  return open({ request, options, sent }, (answer) => collected(answer, request.limitBytes));
 }
 
-/** The deadline ends with the head of the answer. */
+/** The time limit ends with the head of the answer. */
 async function stream(request: OutgoingRequest, options: RequestOptions): Promise<OutgoingStream> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), request.timeoutMs);
-  const opening = { request, options, deadline: late.signal, sent: { stale: false } };
-  try {
-    return await open(opening, (answer) => ({ status: answer.statusCode ?? 0, body: answer }));
-  } finally {
-    clearTimeout(timer);
-  }
+  const sent = { stale: false };
+  return open({ request, options, sent }, (answer) => ({
+    status: answer.statusCode ?? 0,
+    body: answer,
+  }));
 }
 
 interface Opening {
   readonly request: OutgoingRequest;
   readonly options: RequestOptions;
-  readonly deadline: AbortSignal;
   readonly sent: { stale: boolean };
 }
 
+/** Sends, and reads within the time limit. A plain timer: a signal for each request costs as much as the request. */
 async function open<T>(
-  { request, options, deadline, sent }: Opening,
+  { request, options, sent }: Opening,
   read: (answer: IncomingMessage) => T | Promise<T>,
 ): Promise<T> {
-  const signal = request.signal ? AbortSignal.any([deadline, request.signal]) : deadline;
-  const outgoing = httpsRequest({ ...options, signal });
+  const outgoing = httpsRequest(options);
+  const ending = giveUpIn(outgoing, request);
   try {
     outgoing.end(request.body);
     return await read(await answerTo(outgoing));
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    sent.stale = outgoing.reusedSocket && (code === "ECONNRESET" || code === "EPIPE");
-    const reason = deadline.aborted ? "context deadline exceeded" : reasonOf(error, options);
+    const { code } = error as NodeJS.ErrnoException;
+    const isReset = code === "ECONNRESET" || code === "EPIPE";
+    sent.stale = ending.why === undefined && outgoing.reusedSocket && isReset;
+    const reason = ending.why ?? reasonOf(error, options);
     throw new Error(`${wordOf(request.method)} ${JSON.stringify(request.url)}: ${reason}`, {
       cause: error,
     });
+  } finally {
+    ending.cancelTimer();
   }
+}
+
+interface Ending {
+  /** Why the request was given up, if it was. */
+  why: string | undefined;
+  readonly cancelTimer: () => void;
+}
+
+/** Ends the request when its time is up, and when nobody wants its answer any more. */
+function giveUpIn(outgoing: ClientRequest, { timeoutMs, signal }: OutgoingRequest): Ending {
+  const giveUp = (why: string): void => {
+    ending.why ??= why;
+    outgoing.destroy(new Error(why));
+  };
+  const timer = setTimeout(() => giveUp("context deadline exceeded"), timeoutMs);
+  const ending: Ending = { why: undefined, cancelTimer: () => clearTimeout(timer) };
+  if (signal === undefined) return ending;
+  const cancel = (): void => giveUp("context canceled");
+  if (signal.aborted) cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  outgoing.once("close", () => signal.removeEventListener("abort", cancel));
+  return ending;
 }
 
 /** As Go's client begins its messages. */

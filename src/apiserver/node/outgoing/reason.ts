@@ -3,9 +3,8 @@ export function reasonOf(
   error: unknown,
   to: { readonly host?: string | null; readonly port?: number | string | null },
 ): string {
-  const { code = "", message, name } = error as NodeJS.ErrnoException;
+  const { code = "", message } = error as NodeJS.ErrnoException;
   const address = `${bracketed(to.host ?? "")}:${to.port ?? 443}`;
-  if (name === "AbortError") return "context canceled";
   const network = networkReasons[code];
   if (network !== undefined) return `dial tcp ${address}: ${network}`;
   if (code === "ENOTFOUND") return `dial tcp: lookup ${to.host}: no such host`;
