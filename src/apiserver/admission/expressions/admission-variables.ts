@@ -21,21 +21,48 @@ export interface Shown {
   readonly params?: JsonObject | undefined;
 }
 
-/** The values of `object`, `oldObject`, `request` and the like. */
-export function admissionVariables(shown: Shown): Variables {
-  const { object, old, answers, namespace, params } = shown;
-  let request: Value | undefined;
-  return {
-    object: object ?? null,
-    oldObject: old ?? null,
-    get request() {
-      return (request ??= requestValue(shown));
-    },
-    namespaceObject: namespace === undefined ? null : visibleNamespace(namespace),
-    params: params ?? null,
-    authorizer: authorizerValue(answers.ask),
-    "authorizer.requestResource": requestResourceValue(askedResource(shown.target), answers.ask),
-  };
+/** The values of `object`, `oldObject`, `request` and the like; `variables` are those of a policy. */
+export function admissionVariables(shown: Shown, variables?: Value): Variables {
+  const scope: object = new AdmissionScope(shown, variables);
+  return scope as Variables;
+}
+
+/** A class, so that every expression meets the same shape; what few ask for is made when one does. */
+class AdmissionScope {
+  readonly object: Value;
+  readonly oldObject: Value;
+  readonly params: Value;
+  readonly variables: Value | undefined;
+  readonly #shown: Shown;
+  #request: Value | undefined;
+  #namespace: Value | undefined;
+
+  constructor(shown: Shown, variables: Value | undefined) {
+    this.object = shown.object ?? null;
+    this.oldObject = shown.old ?? null;
+    this.params = shown.params ?? null;
+    this.variables = variables;
+    this.#shown = shown;
+  }
+
+  get request(): Value {
+    return (this.#request ??= requestValue(this.#shown));
+  }
+
+  get namespaceObject(): Value {
+    const { namespace } = this.#shown;
+    if (namespace === undefined) return null;
+    return (this.#namespace ??= visibleNamespace(namespace));
+  }
+
+  get authorizer(): Value {
+    return authorizerValue(this.#shown.answers.ask);
+  }
+
+  get ["authorizer.requestResource"](): Value {
+    const { target, answers } = this.#shown;
+    return requestResourceValue(askedResource(target), answers.ask);
+  }
 }
 
 function requestValue({ target, form }: Shown): Value {

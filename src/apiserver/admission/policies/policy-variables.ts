@@ -18,9 +18,8 @@ export function policyVariables(
   budget: CostBudget,
 ): Variables {
   const known = new Map<string, Value | EvaluationError>();
-  const compiled = new Map(policy.variables.map((one) => [one.name, one.compiled]));
   const find = (name: string): Value | EvaluationError | undefined => {
-    const one = compiled.get(name);
+    const one = policy.variables.find((variable) => variable.name === name)?.compiled;
     if (one === undefined) return undefined;
     const label = `composited variable ${JSON.stringify(name)}`;
     if (one.program === undefined) {
@@ -37,10 +36,6 @@ export function policyVariables(
     if (value instanceof EvaluationError) throw value;
     return value;
   };
-  const fields = new LazyFields(policy.variablesType, get);
-  const base = admissionVariables(shown);
-  const variables: Variables = Object.create(base, {
-    variables: { value: fields, enumerable: true },
-  }) as Variables;
+  const variables = admissionVariables(shown, new LazyFields(policy.variablesType, get));
   return variables;
 }
