@@ -3,9 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { createMemoryStore } from "#storage/memory-store.ts";
+import { openEtcdStore } from "#storage/node/etcd-store.ts";
 import { openLmdbStore } from "#storage/node/lmdb-store.ts";
+import { startEtcd } from "#test/etcd.ts";
+import { missing } from "#test/needs.ts";
 
-/** Durable puts and gets of 1.5 KB, 1,000 at a time, against lmdb doing the same without a store around it. */
+/**
+ * Durable puts and gets of 1.5 KB, 1,000 at a time, against lmdb doing the same without a store around it. With etcd
+ * where it is installed: one member on this machine.
+ */
 const count = 40_000;
 const atOnce = 1_000;
 const value = new Uint8Array(1_536).fill(97);
@@ -28,11 +34,17 @@ try {
   });
   await using memory = createMemoryStore();
   await using lmdb = await openLmdbStore({ directory: storeDirectory });
-  const subjects: readonly Subject[] = [
+  await using running = missing("etcd") ? undefined : await startEtcd();
+  await using etcd = running && (await openEtcdStore({ endpoints: [running.endpoint] }));
+  const subjects: Subject[] = [
     { name: "raw lmdb", create: (key) => raw.put(key, value), get: (key) => raw.get(key) },
     { name: "lmdb", create: (key) => lmdb.put(key, value, 0), get: (key) => lmdb.get(key) },
     { name: "memory", create: (key) => memory.put(key, value, 0), get: (key) => memory.get(key) },
   ];
+  if (etcd) {
+    const create = (key: string) => etcd.put(key, value, 0);
+    subjects.push({ name: "etcd", create, get: (key) => etcd.get(key) });
+  }
   let limits: { puts: number; gets: number } | undefined;
   console.log("store        puts/s   ratio     gets/s   ratio");
   for (const subject of subjects) {

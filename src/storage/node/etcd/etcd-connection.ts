@@ -109,8 +109,11 @@ export class EtcdConnection implements Disposable {
 
 /** How long a request goes from member to member. */
 const answerTimeoutMs = 10_000;
-/** Longer than etcd itself waits for a majority (7 s), so that its own words are heard. */
-const attemptTimeoutMs = 8_000;
+/**
+ * Shorter than etcd itself waits for a majority (7 s): what a member forwarded to a leader that died is better asked
+ * again when there is a new one, after a second or two.
+ */
+const attemptTimeoutMs = 3_000;
 const retryMinMs = 20;
 const retryMaxMs = 500;
 
