@@ -1,7 +1,8 @@
 import type { Node, Pod } from "#api/generated/types.ts";
 import { uidOf } from "#api/meta.ts";
 import type { ClusterEvent, NodeChange } from "#scheduler/framework.ts";
-import { NodeState, placedPod, type PlacedPod } from "#scheduler/node-state.ts";
+import { NodeState, placedPod, type PlacedPod, type PodCounts } from "#scheduler/node-state.ts";
+import { ClaimUse } from "#scheduler/volumes/claim-use.ts";
 import { DomainCounts } from "#scheduler/topology/domain-counts.ts";
 
 /**
@@ -10,6 +11,17 @@ import { DomainCounts } from "#scheduler/topology/domain-counts.ts";
  */
 export class ClusterState {
   readonly counts = new DomainCounts();
+  readonly claimUse = new ClaimUse();
+  readonly #podCounts: PodCounts = {
+    addPod: ({ shape, claims }, nodeName) => {
+      this.counts.addPod(shape, nodeName);
+      this.claimUse.add(claims, 1);
+    },
+    removePod: ({ shape, claims }, nodeName) => {
+      this.counts.removePod(shape, nodeName);
+      this.claimUse.add(claims, -1);
+    },
+  };
   readonly #nodes = new Map<string, NodeState>();
   /** Nodes in a fixed order, for a search that goes round. */
   #ordered: NodeState[] = [];
@@ -39,7 +51,7 @@ export class ClusterState {
       return changes.size === 0 ? undefined : { kind: "nodeChanged", changes };
     }
     this.counts.putNode(node);
-    const state = new NodeState(node, this.counts);
+    const state = new NodeState(node, this.#podCounts);
     for (const pod of this.#homeless.get(name)?.values() ?? []) state.add(pod);
     this.#homeless.delete(name);
     this.#nodes.set(name, state);

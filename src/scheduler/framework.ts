@@ -22,9 +22,15 @@ export type ClusterEvent =
   | { readonly kind: "nodeAdded" }
   | { readonly kind: "nodeChanged"; readonly changes: ReadonlySet<NodeChange> }
   | { readonly kind: "namespaceChanged" }
+  /** A claim, by `namespace/name`, is new or has changed. */
+  | { readonly kind: "claimChanged"; readonly key: string }
+  /** Something about volumes is new or has changed; an attachment is gone. */
+  | { readonly kind: "storageChanged"; readonly what: StorageKind; readonly name: string }
   /** A pod is on a node, or has changed there. */
   | { readonly kind: "podPlaced"; readonly pod: PlacedPod }
   | { readonly kind: "podGone"; readonly pod: PlacedPod };
+
+export type StorageKind = "volume" | "class" | "csiNode" | "csiDriver" | "capacity" | "attachment";
 
 export type NodeChange = "labels" | "taints" | "allocatable" | "unschedulable";
 
@@ -48,10 +54,21 @@ export interface Plugin {
   readonly normalize?: (scores: number[]) => void;
   readonly weight?: number;
   /** A node is chosen; `unreserve` takes it back when a later step fails. */
-  readonly reserve?: (pod: PendingPod, nodeName: string) => Rejection | undefined;
+  readonly reserve?: (
+    pod: PendingPod,
+    nodeName: string,
+    state: CycleState,
+  ) => Rejection | undefined;
   readonly unreserve?: (pod: PendingPod, nodeName: string) => void;
   /** May wait before the pod is bound. */
   readonly permit?: (pod: PendingPod, nodeName: string) => Promise<Rejection | undefined>;
+  /**
+   * What must be done before the pod is bound, which may take long; undefined where nothing must. Throws when it fails.
+   */
+  readonly preBind?: (
+    pod: PendingPod,
+    at: { readonly nodeName: string; readonly state: CycleState; readonly signal: AbortSignal },
+  ) => Promise<void> | undefined;
   /** Tells the API server. One plugin has this. */
   readonly bind?: (pod: PendingPod, nodeName: string, signal: AbortSignal) => Promise<void>;
   /** Whether a pod this plugin rejected may fit after the event. Default: no. */

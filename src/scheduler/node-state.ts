@@ -1,5 +1,5 @@
 import type { Node, Pod } from "#api/generated/types.ts";
-import { nameOf, uidOf } from "#api/meta.ts";
+import { nameOf, namespaceOf, uidOf } from "#api/meta.ts";
 import { parseQuantity, quantityValue } from "#api/quantity.ts";
 import {
   addAmounts,
@@ -9,6 +9,8 @@ import {
   type Amounts,
   type PodAmounts,
 } from "#scheduler/amounts.ts";
+import { claimsOfPod } from "#reconcile/claims-of-pod.ts";
+import { disksOf, type Disk } from "#scheduler/volumes/disks.ts";
 import { podShapeOf, type PodShape } from "#scheduler/topology/pod-shape.ts";
 
 /** What the scheduler keeps of a pod on a node: numbers, not the object. */
@@ -21,12 +23,15 @@ export interface PlacedPod {
   readonly amounts: PodAmounts;
   readonly ports: readonly HostPort[];
   readonly shape: PodShape;
+  /** The claims it uses, by `namespace/name`. */
+  readonly claims: readonly string[];
+  readonly disks: readonly Disk[];
 }
 
 /** Told of every pod that comes to a node or leaves it. */
 export interface PodCounts {
-  addPod(shape: PodShape, nodeName: string): void;
-  removePod(shape: PodShape, nodeName: string): void;
+  addPod(pod: PlacedPod, nodeName: string): void;
+  removePod(pod: PlacedPod, nodeName: string): void;
 }
 
 export interface HostPort {
@@ -77,7 +82,7 @@ export class NodeState {
     this.pods.set(pod.uid, pod);
     this.#count(pod, 1);
     this.ports.push(...pod.ports);
-    this.#counts.addPod(pod.shape, this.name);
+    this.#counts.addPod(pod, this.name);
   }
 
   remove(uid: string): void {
@@ -86,7 +91,7 @@ export class NodeState {
     this.pods.delete(uid);
     this.#count(pod, -1);
     for (const port of pod.ports) this.ports.splice(this.ports.indexOf(port), 1);
-    this.#counts.removePod(pod.shape, this.name);
+    this.#counts.removePod(pod, this.name);
   }
 
   #count({ amounts }: PlacedPod, by: 1 | -1): void {
@@ -106,7 +111,16 @@ export function placedPod(pod: Pod): PlacedPod {
     amounts: podAmounts(pod),
     ports: hostPortsOf(pod),
     shape: podShapeOf(pod),
+    claims: claimKeysOf(pod),
+    disks: disksOf(pod),
   };
+}
+
+const noClaims: readonly string[] = [];
+
+function claimKeysOf(pod: Pod): readonly string[] {
+  const names = claimsOfPod(pod);
+  return names.length === 0 ? noClaims : names.map((name) => `${namespaceOf(pod)}/${name}`);
 }
 
 export function hostPortsOf(pod: Pod): readonly HostPort[] {

@@ -2,7 +2,7 @@ import type { Namespace, Node, Pod } from "#api/generated/types.ts";
 import { nameOf, uidOf } from "#api/meta.ts";
 import { namespaces, nodes, podDisruptionBudgets, pods } from "#api/resources.ts";
 import { isConflict, isNotFound } from "#api/status.ts";
-import { rfc3339, sleep, type Clock } from "#base/clock.ts";
+import { sleep, type Clock } from "#base/clock.ts";
 import { messageOf, type Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
@@ -10,22 +10,27 @@ import type { Change } from "#client/informer.ts";
 import type { Informers } from "#client/informers.ts";
 import { createEventRecorder, type EventRecorder } from "#reconcile/event-recorder.ts";
 import { ClusterState } from "#scheduler/cluster-state.ts";
-import type { ClusterEvent, PendingPod, Plugin, Rejection } from "#scheduler/framework.ts";
+import type {
+  ClusterEvent,
+  CycleState,
+  PendingPod,
+  Plugin,
+  Rejection,
+} from "#scheduler/framework.ts";
 import { placedPod } from "#scheduler/node-state.ts";
-import { createDefaultBinder } from "#scheduler/plugins/default-binder.ts";
-import { createDefaultPreemption } from "#scheduler/plugins/default-preemption.ts";
-import { createInterPodAffinity } from "#scheduler/plugins/inter-pod-affinity.ts";
-import { createPodTopologySpread } from "#scheduler/plugins/pod-topology-spread.ts";
-import { imageLocality } from "#scheduler/plugins/image-locality.ts";
-import { nodeAffinity } from "#scheduler/plugins/node-affinity.ts";
-import { nodeName } from "#scheduler/plugins/node-name.ts";
-import { nodePorts } from "#scheduler/plugins/node-ports.ts";
-import { nodeResourcesBalanced, nodeResourcesFit } from "#scheduler/plugins/node-resources.ts";
-import { nodeUnschedulable } from "#scheduler/plugins/node-unschedulable.ts";
-import { prioritySort } from "#scheduler/plugins/priority-sort.ts";
-import { taintToleration } from "#scheduler/plugins/taint-toleration.ts";
-import { SchedulingCycle, unplacedMessage, type CycleResult } from "#scheduler/scheduling-cycle.ts";
+import { builtinPlugins } from "#scheduler/plugins/builtin-plugins.ts";
+import {
+  createProfiles,
+  defaultProfile,
+  schedulerName,
+  schedulerNameOf,
+  type Profile,
+  type ProfileOptions,
+} from "#scheduler/profiles.ts";
+import { unplacedMessage, type CycleResult } from "#scheduler/scheduling-cycle.ts";
 import { SchedulingQueue, type QueuedPod } from "#scheduler/scheduling-queue.ts";
+import { tellPod } from "#scheduler/tell-pod.ts";
+import { createStorage, type Storage } from "#scheduler/volumes/storage.ts";
 
 export interface SchedulerParts {
   readonly client: Client;
@@ -35,35 +40,17 @@ export interface SchedulerParts {
   readonly random: Random;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** In upstream's order. Default: all that are built in. */
-  readonly plugins?: readonly Plugin[];
+  /** Default: one, for pods that ask for no other scheduler. */
+  readonly profiles?: readonly ProfileOptions[];
 }
 
-export const schedulerName = "default-scheduler";
-
-/** Gives every pod that asks for this scheduler a node. Starts once pods and nodes are known. */
+/** Gives every pod that asks for one of its profiles a node. Starts once pods and nodes are known. */
 export function createScheduler(parts: SchedulerParts): AsyncDisposable {
   return new Scheduler(parts);
 }
 
-/** The plugins that filter and score, over the counts of the cluster's state. */
-export function filterPlugins({ counts }: ClusterState): readonly Plugin[] {
-  return [
-    nodeUnschedulable,
-    nodeName,
-    taintToleration,
-    nodeAffinity,
-    nodePorts,
-    nodeResourcesFit,
-    createPodTopologySpread(counts),
-    createInterPodAffinity(counts),
-    nodeResourcesBalanced,
-    imageLocality,
-  ];
-}
-
-/** Bindings under way at most; the next pod waits. */
-const bindingsMax = 128;
+/** Writes under way at most; the next pod waits. */
+const writesMax = 128;
 /** Pods placed before others in the process get their turn. */
 const turnPods = 16;
 
@@ -71,24 +58,30 @@ type Unplaced = Extract<CycleResult, { kind: "unplaced" }>;
 
 class Scheduler implements AsyncDisposable {
   readonly #parts: SchedulerParts;
-  readonly #plugins: readonly Plugin[];
+  readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #cluster = new ClusterState();
+  readonly #storage: Storage;
   readonly #queue: SchedulingQueue;
-  readonly #cycle: SchedulingCycle;
   readonly #recorder: EventRecorder;
   readonly #stop = new AbortController();
   readonly #listening: Disposable[] = [];
-  readonly #bindings = new Set<Promise<void>>();
+  /** Writes to the API server. */
+  readonly #writes = new Set<Promise<void>>();
+  /** Pods that wait for their volumes, or for leave to be bound. */
+  readonly #preparing = new Set<Promise<void>>();
   readonly #running: Promise<void>;
 
   constructor(parts: SchedulerParts) {
-    const { client, clock, log, random } = parts;
+    const { client, clock, informers, log, random, profiles = [defaultProfile] } = parts;
     const signal = this.#stop.signal;
     this.#parts = parts;
     this.#recorder = createEventRecorder({ client, clock, log, signal, component: schedulerName });
-    this.#plugins = parts.plugins ?? this.#builtinPlugins();
-    this.#cycle = new SchedulingCycle(this.#plugins, random);
-    const sort = this.#plugins.find((plugin) => plugin.queueSort)?.queueSort;
+    this.#storage = createStorage(informers);
+    const shared = { client, clock, informers, recorder: this.#recorder };
+    const own = { cluster: this.#cluster, storage: this.#storage };
+    const plugins = builtinPlugins({ ...shared, ...own });
+    this.#profiles = createProfiles(plugins, profiles, random);
+    const sort = plugins.find((plugin) => plugin.queueSort)?.queueSort;
     this.#queue = new SchedulingQueue({
       clock,
       before: sort ?? ((one, other) => one.sinceMs < other.sinceMs),
@@ -103,7 +96,7 @@ class Scheduler implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end();
     await this.#running;
-    await Promise.allSettled(this.#bindings);
+    await Promise.allSettled([...this.#writes, ...this.#preparing]);
   }
 
   #end(): void {
@@ -112,68 +105,60 @@ class Scheduler implements AsyncDisposable {
     for (const listening of this.#listening.splice(0)) listening[Symbol.dispose]();
   }
 
-  #builtinPlugins(): readonly Plugin[] {
-    const { client, clock, informers } = this.#parts;
-    const podOf = ({ namespace, name }: { namespace: string; name: string }) =>
-      informers.of(pods).get({ namespace, name });
-    return [
-      prioritySort,
-      ...filterPlugins(this.#cluster),
-      createDefaultPreemption({
-        client,
-        clock,
-        recorder: this.#recorder,
-        podOf,
-        budgetsOf: (namespace) => [...informers.of(podDisruptionBudgets).list(namespace)],
-        nominate: (pod, nodeName) => this.#cluster.nominate(pod, nodeName),
-      }),
-      createDefaultBinder(client),
-    ];
-  }
-
   async #run(): Promise<void> {
     const podInformer = this.#parts.informers.of(pods);
     const nodeInformer = this.#parts.informers.of(nodes);
     const namespaceInformer = this.#parts.informers.of(namespaces);
     const budgetInformer = this.#parts.informers.of(podDisruptionBudgets);
     await Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced]);
-    await budgetInformer.synced;
+    await Promise.all([budgetInformer.synced, this.#storage.synced]);
     if (this.#stop.signal.aborted) return;
     this.#listening.push(namespaceInformer.onChange((change) => this.#namespaceChanged(change)));
     this.#listening.push(nodeInformer.onChange((change) => this.#nodeChanged(change)));
     this.#listening.push(podInformer.onChange((change) => this.#podChanged(change)));
+    this.#listening.push(this.#storage.onEvent((event) => this.#queue.notify(event)));
     let placedInTurn = 0;
     for (let queued = await this.#queue.take(); queued; queued = await this.#queue.take()) {
       this.#schedule(queued);
-      if (this.#bindings.size >= bindingsMax) await Promise.race(this.#bindings);
+      if (this.#writes.size >= writesMax) await Promise.race(this.#writes);
       if (++placedInTurn % turnPods === 0) await sleep(this.#parts.clock, 0, this.#stop.signal);
     }
   }
 
-  #schedule(queued: QueuedPod): void {
-    const { pending } = queued;
-    const result = this.#cycle.run(pending, this.#cluster.nodes);
-    if (result.kind === "unplaced") return this.#track(this.#fail(pending, result));
-    const { nodeName: node } = result;
-    const refused = this.#reserve(pending, node);
+  #schedule({ pending }: QueuedPod): void {
+    const profile = this.#profiles.get(schedulerNameOf(pending.pod));
+    if (profile === undefined) return this.#queue.remove(pending.placed.uid);
+    const result = profile.cycle.run(pending, this.#cluster.nodes);
+    if (result.kind === "unplaced") return this.#write(this.#fail(pending, profile, result));
+    const { nodeName: node, state } = result;
+    const refused = this.#reserve({ pending, profile, node, state });
     if (refused) {
       const rejectedBy = new Set([refused.by]);
-      const failed = { ...refused, kind: "unplaced" as const, rejectedBy, state: new Map() };
-      return this.#track(this.#fail(pending, { ...failed, rejections: new Map(), whole: refused }));
+      const failed = { kind: "unplaced" as const, rejectedBy, state, rejections: new Map() };
+      return this.#write(this.#fail(pending, profile, { ...failed, whole: refused }));
     }
     this.#cluster.place(pending.placed, node);
-    this.#track(this.#bind(pending, node));
+    const chosen = { pending, profile, node, state };
+    const prepared = this.#prepare(chosen);
+    if (prepared === undefined) return this.#write(this.#bind(chosen));
+    track(
+      this.#preparing,
+      prepared.then(
+        () => this.#write(this.#bind(chosen)),
+        (error: unknown) => this.#write(this.#unbound(chosen, error)),
+      ),
+    );
   }
 
-  #track(work: Promise<void>): void {
-    const tracked = work.finally(() => this.#bindings.delete(tracked));
-    this.#bindings.add(tracked);
+  #write(work: Promise<void>): void {
+    track(this.#writes, work);
   }
 
-  #reserve(pending: PendingPod, node: string): (Rejection & { by: string }) | undefined {
+  #reserve(chosen: Chosen): (Rejection & { by: string }) | undefined {
+    const { pending, profile, node, state } = chosen;
     const reserved: Plugin[] = [];
-    for (const plugin of this.#plugins) {
-      const rejection = plugin.reserve?.(pending, node);
+    for (const plugin of profile.plugins) {
+      const rejection = plugin.reserve?.(pending, node, state);
       if (rejection) {
         for (const done of reserved.toReversed()) done.unreserve?.(pending, node);
         return { ...rejection, by: plugin.name };
@@ -183,12 +168,21 @@ class Scheduler implements AsyncDisposable {
     return undefined;
   }
 
-  async #bind(pending: PendingPod, node: string): Promise<void> {
+  /** Most pods need nothing before they are bound. */
+  #prepare({ pending, profile, node, state }: Chosen): Promise<void> | undefined {
     const { signal } = this.#stop;
-    const { namespace, name, uid } = pending.placed;
+    const steps = profile.plugins.flatMap(({ name, permit, preBind }) => [
+      ...(permit ? [async () => refuse(name, await permit(pending, node))] : []),
+      ...(preBind ? [() => preBind(pending, { nodeName: node, state, signal })] : []),
+    ]);
+    return inTurn(steps);
+  }
+
+  async #bind(chosen: Chosen): Promise<void> {
+    const { pending, profile, node } = chosen;
+    const { namespace, name } = pending.placed;
     try {
-      await this.#permit(pending, node);
-      for (const { bind } of this.#plugins) await bind?.(pending, node, signal);
+      for (const { bind } of profile.plugins) await bind?.(pending, node, this.#stop.signal);
       // The queue knows the pod until the informer shows it bound: a late change must not bring it back.
       this.#recorder.record(pending.pod, {
         type: "Normal",
@@ -196,40 +190,40 @@ class Scheduler implements AsyncDisposable {
         message: `Successfully assigned ${namespace}/${name} to ${node}`,
       });
     } catch (error) {
-      if (signal.aborted) return;
-      this.#takeBack(pending, node);
-      if (isNotFound(error)) return this.#queue.remove(uid);
-      if (!isConflict(error)) this.#parts.log.warn("pod not bound", { pod: name, node, error });
-      await this.#tell(pending, { reason: "SchedulerError", message: messageOf(error) }).catch(
-        (problem: unknown) =>
-          this.#parts.log.warn("pod not told why", { pod: name, error: problem }),
-      );
-      this.#queue.giveBack(uid, new Set());
+      await this.#unbound(chosen, error);
     }
   }
 
-  async #permit(pending: PendingPod, node: string): Promise<void> {
-    for (const { name, permit } of this.#plugins) {
-      const rejection = await permit?.(pending, node);
-      if (rejection) throw new Error(`Cannot bind: ${name}: ${rejection.reasons.join(", ")}`);
-    }
+  async #unbound({ pending, profile, node }: Chosen, error: unknown): Promise<void> {
+    const { name, uid } = pending.placed;
+    if (this.#stop.signal.aborted) return;
+    this.#takeBack(pending, profile, node);
+    if (isNotFound(error)) return this.#queue.remove(uid);
+    if (!isConflict(error)) this.#parts.log.warn("pod not bound", { pod: name, node, error });
+    await this.#tell(pending, { reason: "SchedulerError", message: messageOf(error) }).catch(
+      (problem: unknown) => this.#parts.log.warn("pod not told why", { pod: name, error: problem }),
+    );
+    this.#queue.giveBack(uid, new Set());
   }
 
-  #takeBack(pending: PendingPod, node: string): void {
-    for (const plugin of this.#plugins.toReversed()) plugin.unreserve?.(pending, node);
+  #takeBack(pending: PendingPod, profile: Profile, node: string): void {
+    for (const plugin of profile.plugins.toReversed()) plugin.unreserve?.(pending, node);
     // The pod may have got there after all; then the informer has said so, or will.
     const known = this.#parts.informers.of(pods).get(pending.placed);
-    if (!known?.spec?.nodeName) this.#cluster.removePod(pending.placed.uid);
+    if (known?.spec?.nodeName) return;
+    const gone = this.#cluster.removePod(pending.placed.uid);
+    if (gone) this.#queue.notify({ kind: "podGone", pod: gone });
   }
 
-  async #fail(pending: PendingPod, result: Unplaced): Promise<void> {
+  async #fail(pending: PendingPod, profile: Profile, result: Unplaced): Promise<void> {
     const { signal } = this.#stop;
     const { uid } = pending.placed;
     const all = this.#cluster.nodes;
     // Given back first: what happens while the message is written may help already.
-    this.#queue.giveBack(uid, all.length === 0 ? everyPlugin(this.#plugins) : result.rejectedBy);
+    this.#queue.giveBack(uid, all.length === 0 ? everyPlugin(profile.plugins) : result.rejectedBy);
     try {
-      const preemption = all.length === 0 ? undefined : await this.#postFilter(pending, result);
+      const preemption =
+        all.length === 0 ? undefined : await this.#postFilter(pending, profile, result);
       const message = unplacedMessage(all.length, result, preemption);
       await this.#tell(pending, { reason: "Unschedulable", message });
     } catch (error) {
@@ -238,15 +232,22 @@ class Scheduler implements AsyncDisposable {
     }
   }
 
-  async #postFilter(pod: PendingPod, result: Unplaced): Promise<string | undefined> {
-    const { state, rejections } = result;
-    for (const { postFilter } of this.#plugins) {
+  async #postFilter(
+    pod: PendingPod,
+    { plugins, cycle }: Profile,
+    { state, rejections, whole }: Unplaced,
+  ): Promise<string | undefined> {
+    const { nodes } = this.#cluster;
+    // Where a node was found, nobody has to leave one.
+    if (whole && !whole.unresolvable) return undefined;
+    const everywhere = whole && new Map(nodes.map(({ name }) => [name, whole]));
+    for (const { postFilter } of plugins) {
       const said = await postFilter?.({
         pod,
         state,
-        rejections,
-        nodes: this.#cluster.nodes,
-        fits: (node) => this.#cycle.fits(pod, node, state),
+        rejections: everywhere ?? rejections,
+        nodes,
+        fits: (node) => cycle.fits(pod, node, state),
         signal: this.#stop.signal,
       });
       if (said !== undefined) return said;
@@ -254,37 +255,15 @@ class Scheduler implements AsyncDisposable {
     return undefined;
   }
 
-  /** An event, and the condition PodScheduled=False where it does not yet say this. */
-  async #tell(
-    { pod, placed }: PendingPod,
-    { reason, message }: { readonly reason: string; readonly message: string },
-  ): Promise<void> {
-    this.#recorder.record(pod, { type: "Warning", reason: "FailedScheduling", message });
-    const known = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
-    if (known?.status === "False" && known.reason === reason && known.message === message) return;
-    const changed = known?.status !== "False";
-    const condition = {
-      type: "PodScheduled",
-      status: "False",
-      reason,
-      message,
-      ...(changed && { lastTransitionTime: rfc3339(this.#parts.clock.now()) }),
-    };
-    const value = { metadata: { uid: placed.uid }, status: { conditions: [condition] } };
-    const { namespace, name } = placed;
-    const options = { subresource: "status", signal: this.#stop.signal };
-    const patch = { kind: "strategic" as const, value };
-    await this.#parts.client
-      .patch(pods, { namespace, name }, patch, options)
-      .catch((error: unknown) => {
-        if (!isNotFound(error) && !this.#stop.signal.aborted) throw error;
-      });
+  #tell(pending: PendingPod, said: { reason: string; message: string }): Promise<void> {
+    const { client, clock } = this.#parts;
+    const { signal } = this.#stop;
+    return tellPod({ client, clock, signal, recorder: this.#recorder }, pending, said);
   }
 
   #helps(event: ClusterEvent, { pending, rejectedBy }: QueuedPod): boolean {
-    return this.#plugins.some(
-      ({ name, helpedBy }) => rejectedBy.has(name) && helpedBy?.(event, pending),
-    );
+    const plugins = this.#profiles.get(schedulerNameOf(pending.pod))?.plugins ?? [];
+    return plugins.some(({ name, helpedBy }) => rejectedBy.has(name) && helpedBy?.(event, pending));
   }
 
   #nodeChanged(change: Change<Node>): void {
@@ -307,7 +286,7 @@ class Scheduler implements AsyncDisposable {
       const gone = this.#cluster.removePod(uid);
       if (gone) this.#queue.notify({ kind: "podGone", pod: gone });
     } else if (pod.spec?.nodeName) this.#podOnNode(pod);
-    else if (isOurs(pod)) this.#podWaits(pod);
+    else if (this.#isOurs(pod)) this.#podWaits(pod);
     else this.#forget(uid);
   }
 
@@ -328,16 +307,40 @@ class Scheduler implements AsyncDisposable {
     this.#queue.put({ pod, placed });
   }
 
+  #isOurs(pod: Pod): boolean {
+    if (pod.metadata.deletionTimestamp !== undefined) return false;
+    return this.#profiles.has(schedulerNameOf(pod)) && !pod.spec?.schedulingGates?.length;
+  }
+
   #forget(uid: string): void {
     this.#queue.remove(uid);
     this.#cluster.forgetNomination(uid);
   }
 }
 
-function isOurs({ metadata, spec }: Pod): boolean {
-  if (metadata.deletionTimestamp !== undefined) return false;
-  if ((spec?.schedulerName ?? schedulerName) !== schedulerName) return false;
-  return (spec?.schedulingGates ?? []).length === 0;
+interface Chosen {
+  readonly pending: PendingPod;
+  readonly profile: Profile;
+  readonly node: string;
+  readonly state: CycleState;
+}
+
+function track(works: Set<Promise<void>>, work: Promise<void>): void {
+  const tracked = work.finally(() => works.delete(tracked));
+  works.add(tracked);
+}
+
+/** Waits only from the first step on that does. */
+function inTurn(steps: readonly (() => Promise<void> | undefined)[]): Promise<void> | undefined {
+  for (const [index, step] of steps.entries()) {
+    const waiting = step();
+    if (waiting) return waiting.then(() => inTurn(steps.slice(index + 1)));
+  }
+  return undefined;
+}
+
+function refuse(name: string, rejection: Rejection | undefined): void {
+  if (rejection) throw new Error(`Cannot bind: ${name}: ${rejection.reasons.join(", ")}`);
 }
 
 function everyPlugin(plugins: readonly Plugin[]): ReadonlySet<string> {

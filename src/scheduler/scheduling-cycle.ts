@@ -9,7 +9,7 @@ import {
 import type { NodeState, PlacedPod } from "#scheduler/node-state.ts";
 
 export type CycleResult =
-  | { readonly kind: "placed"; readonly nodeName: string }
+  | { readonly kind: "placed"; readonly nodeName: string; readonly state: CycleState }
   | {
       readonly kind: "unplaced";
       /** By node; those not looked at are not in it. */
@@ -26,10 +26,12 @@ export class SchedulingCycle {
   readonly #random: Random;
   readonly #filters: readonly { name: string; filter: NonNullable<Plugin["filter"]> }[];
   readonly #scorers: readonly (Plugin & { score: NonNullable<Plugin["score"]> })[];
+  readonly #percentageOfNodes: number;
   /** Where the next search begins, so that all nodes get their turn. */
   #startAt = 0;
 
-  constructor(plugins: readonly Plugin[], random: Random) {
+  constructor(plugins: readonly Plugin[], random: Random, percentageOfNodes = 0) {
+    this.#percentageOfNodes = percentageOfNodes;
     this.#plugins = plugins;
     this.#random = random;
     this.#filters = plugins.flatMap(({ name, filter }) => (filter ? [{ name, filter }] : []));
@@ -49,12 +51,12 @@ export class SchedulingCycle {
     const candidates = names ? nodes.filter(({ name }) => names.has(name)) : nodes;
     const nominated = nominatedNode(pod, candidates);
     if (nominated && this.fits(pod, nominated, state)) {
-      return { kind: "placed", nodeName: nominated.name };
+      return { kind: "placed", nodeName: nominated.name, state };
     }
     const rejections = new Map<string, Rejection>();
     const rejectedBy = new Set<string>();
     const feasible: NodeState[] = [];
-    const wanted = feasibleWanted(candidates.length);
+    const wanted = feasibleWanted(candidates.length, this.#percentageOfNodes);
     let looked = 0;
     for (; looked < candidates.length && feasible.length < wanted; looked++) {
       const node = candidates[(this.#startAt + looked) % candidates.length];
@@ -70,7 +72,7 @@ export class SchedulingCycle {
     if (names) this.#rejectOthers(nodes, names, rejections);
     if (names && feasible.length === 0) rejectedBy.add("NodeAffinity");
     const best = this.#best(pod, feasible, state);
-    if (best) return { kind: "placed", nodeName: best.name };
+    if (best) return { kind: "placed", nodeName: best.name, state };
     return this.#unplaced(rejections, rejectedBy, { state });
   }
 
@@ -183,10 +185,13 @@ function nominatedNode(
   return nominated ? candidates.find(({ name }) => name === nominated) : undefined;
 }
 
-/** Of how many feasible nodes the best is chosen: all in a small cluster, a shrinking share (at least 5 %) in a large one. */
-export function feasibleWanted(nodeCount: number): number {
+/**
+ * Of how many feasible nodes the best is chosen: all in a small cluster, a shrinking share (at least 5 %) in a large one,
+ * unless `percentage` says another.
+ */
+export function feasibleWanted(nodeCount: number, percentage = 0): number {
   if (nodeCount <= feasibleMin) return nodeCount;
-  const percent = Math.max(5, 50 - Math.floor(nodeCount / 125));
+  const percent = percentage || Math.max(5, 50 - Math.floor(nodeCount / 125));
   return Math.max(feasibleMin, Math.floor((nodeCount * percent) / 100));
 }
 

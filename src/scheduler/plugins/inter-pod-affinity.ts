@@ -125,6 +125,9 @@ function helps(
       return true;
     case "nodeChanged":
       return event.changes.has("labels");
+    case "claimChanged":
+    case "storageChanged":
+      return false;
     case "podPlaced":
       return affinity.length > 0 && affinity.every((term) => term.matches(event.pod.shape));
     case "podGone": {

@@ -13,7 +13,7 @@ import { ClusterState } from "#scheduler/cluster-state.ts";
 import type { ClusterEvent, PendingPod } from "#scheduler/framework.ts";
 import { placedPod } from "#scheduler/node-state.ts";
 import { bestCandidate, candidateOn } from "#scheduler/plugins/default-preemption.ts";
-import { filterPlugins } from "#scheduler/scheduler.ts";
+import { filterPlugins } from "#scheduler/plugins/builtin-plugins.ts";
 import { SchedulingCycle, unplacedMessage } from "#scheduler/scheduling-cycle.ts";
 
 type Labels = Record<string, string>;

@@ -221,6 +221,8 @@ function helps(event: ClusterEvent, { pod, placed: { shape } }: PendingPod): boo
     case "nodeChanged":
       return event.changes.has("labels") || event.changes.has("taints");
     case "namespaceChanged":
+    case "claimChanged":
+    case "storageChanged":
       return false;
     case "podPlaced":
     case "podGone": {

@@ -1,0 +1,78 @@
+import { podDisruptionBudgets, pods } from "#api/resources.ts";
+import type { Clock } from "#base/clock.ts";
+import type { Client } from "#client/client.ts";
+import type { Informers } from "#client/informers.ts";
+import type { EventRecorder } from "#reconcile/event-recorder.ts";
+import type { ClusterState } from "#scheduler/cluster-state.ts";
+import type { Plugin } from "#scheduler/framework.ts";
+import { createDefaultBinder } from "#scheduler/plugins/default-binder.ts";
+import { createDefaultPreemption } from "#scheduler/plugins/default-preemption.ts";
+import { imageLocality } from "#scheduler/plugins/image-locality.ts";
+import { createInterPodAffinity } from "#scheduler/plugins/inter-pod-affinity.ts";
+import { nodeAffinity } from "#scheduler/plugins/node-affinity.ts";
+import { nodeName } from "#scheduler/plugins/node-name.ts";
+import { nodePorts } from "#scheduler/plugins/node-ports.ts";
+import { nodeResourcesBalanced, nodeResourcesFit } from "#scheduler/plugins/node-resources.ts";
+import { nodeUnschedulable } from "#scheduler/plugins/node-unschedulable.ts";
+import { createNodeVolumeLimits } from "#scheduler/plugins/node-volume-limits.ts";
+import { createPodTopologySpread } from "#scheduler/plugins/pod-topology-spread.ts";
+import { prioritySort } from "#scheduler/plugins/priority-sort.ts";
+import { taintToleration } from "#scheduler/plugins/taint-toleration.ts";
+import { bindTimeoutMsDefault, createVolumeBinding } from "#scheduler/plugins/volume-binding.ts";
+import { createVolumeRestrictions } from "#scheduler/plugins/volume-restrictions.ts";
+import { createVolumeZone } from "#scheduler/plugins/volume-zone.ts";
+import type { Storage } from "#scheduler/volumes/storage.ts";
+
+export interface BuiltinParts {
+  readonly client: Client;
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly recorder: EventRecorder;
+  readonly cluster: ClusterState;
+  readonly storage: Storage;
+}
+
+/** All plugins, in upstream's order. They are shared by all profiles: what they count is the cluster's. */
+export function builtinPlugins(parts: BuiltinParts): readonly Plugin[] {
+  const { client, clock, informers, cluster, recorder } = parts;
+  return [
+    prioritySort,
+    ...filterPlugins(cluster, parts),
+    createDefaultPreemption({
+      client,
+      clock,
+      recorder,
+      podOf: ({ namespace, name }) => informers.of(pods).get({ namespace, name }),
+      budgetsOf: (namespace) => [...informers.of(podDisruptionBudgets).list(namespace)],
+      nominate: (pod, to) => cluster.nominate(pod, to),
+    }),
+    createDefaultBinder(client),
+  ];
+}
+
+/** The plugins that filter and score; those about volumes only where `volumes` says what is known of them. */
+export function filterPlugins(
+  { counts, claimUse }: ClusterState,
+  volumes?: Pick<BuiltinParts, "client" | "clock" | "storage">,
+): readonly Plugin[] {
+  return [
+    nodeUnschedulable,
+    nodeName,
+    taintToleration,
+    nodeAffinity,
+    nodePorts,
+    nodeResourcesFit,
+    ...(volumes
+      ? [
+          createVolumeRestrictions(volumes.storage, claimUse),
+          createNodeVolumeLimits(volumes.storage),
+          createVolumeBinding({ ...volumes, bindTimeoutMs: bindTimeoutMsDefault }),
+          createVolumeZone(volumes.storage),
+        ]
+      : []),
+    createPodTopologySpread(counts),
+    createInterPodAffinity(counts),
+    nodeResourcesBalanced,
+    imageLocality,
+  ];
+}
