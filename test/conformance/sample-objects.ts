@@ -274,7 +274,9 @@ export const samples: readonly Sample[] = [
   },
   {
     ...cluster("storage.k8s.io/v1", "csinodes", "CSINode"),
-    content: { spec: { drivers: [{ name: "d.example.com", nodeID: "n", topologyKeys: [] }] } },
+    content: {
+      spec: { drivers: [{ name: "d.example.com", nodeID: "n", topologyKeys: ["zone"] }] },
+    },
   },
   {
     ...named("storage.k8s.io/v1", "csistoragecapacities", "CSIStorageCapacity"),

@@ -17,7 +17,9 @@ import { watchResponse } from "#apiserver/content/watch-response.ts";
 
 /** The form in which this call is to be answered; refused before anything is done. */
 export function formOfCall(call: Call): Form {
-  return formOf(call.request, offerOf(call));
+  const form = formOf(call.request, offerOf(call));
+  if (form.as === "Table") includeObject(call.request);
+  return form;
 }
 
 function offerOf(call: Call): Offer {

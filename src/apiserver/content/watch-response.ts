@@ -1,5 +1,6 @@
 import type { JsonObject } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
+import { internalError } from "#api/status.ts";
 import type { Call } from "#apiserver/call.ts";
 import type { ApiResponse, FrameSource, ObjectEvent } from "#apiserver/request.ts";
 import type { BookmarkItem, WatchItem } from "#apiserver/verbs/watch-items.ts";
@@ -58,11 +59,27 @@ function shapedFrames(call: Call, form: Form): FrameEncoder {
   return {
     name: form.as === "Table" ? undefined : "json metadata",
     pieces: (item) => {
-      const event = shapedEvent(call, item, form, !first);
+      const event = shapedOrError(call, item, { form, noHeaders: !first });
       first = false;
       return [line(event)];
     },
   };
+}
+
+interface Shape {
+  readonly form: Form;
+  readonly noHeaders: boolean;
+}
+
+/** An object that cannot be shown so ends nobody's write: its watchers learn that, as upstream's do. */
+function shapedOrError(call: Call, item: WatchItem, { form, noHeaders }: Shape): ObjectEvent {
+  try {
+    return shapedEvent(call, item, form, noHeaders);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const { status } = internalError(`unable to encode watch object: ${why}`);
+    return { type: "ERROR", object: { ...status } as unknown as JsonObject };
+  }
 }
 
 function shapedEvent(call: Call, item: WatchItem, form: Form, noHeaders = false): ObjectEvent {
