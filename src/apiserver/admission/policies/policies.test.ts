@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "#api/kind.ts";
 import { createTestServer, type TestServer } from "#test/api-server.ts";
@@ -80,6 +80,11 @@ test("a validating policy denies in upstream's words, with the reason that it gi
     [403, "Forbidden", `configmaps "c" is forbidden: ${denial("not no")}`],
   );
   equal((await create(server, { a: "yes" })).status, 201);
+  const metrics = (await server.send("GET", "/metrics")).text;
+  match(
+    metrics,
+    /apiserver_validating_admission_policy_check_total\{[^}]*enforcement_action="deny"[^}]*\} 2\n/,
+  );
 });
 
 test("bindings warn, and say where and with which parameters a policy is in force", async () => {

@@ -1,5 +1,6 @@
 import type { MutatingAdmissionPolicy, ValidatingAdmissionPolicy } from "#api/generated/types.ts";
 import type { Log } from "#base/log.ts";
+import type { MetricsRegistry } from "#base/metrics.ts";
 import type { AdmissionFunction } from "#apiserver/admission/admission.ts";
 import { targetOf, type Target } from "#apiserver/admission/matching/target.ts";
 import {
@@ -7,6 +8,7 @@ import {
   validatingPolicyOf,
 } from "#apiserver/admission/policies/compiled-policy.ts";
 import { mutateByPolicies } from "#apiserver/admission/policies/mutate.ts";
+import { createPolicyMetrics } from "#apiserver/admission/policies/policy-metrics.ts";
 import { PolicyIndex } from "#apiserver/admission/policies/policy-index.ts";
 import { validateByPolicies } from "#apiserver/admission/policies/validate.ts";
 import type { StoreCache } from "#apiserver/cache/store-cache.ts";
@@ -19,6 +21,7 @@ export interface PolicyAdmission extends Disposable {
 export interface PolicyParts {
   readonly cache: StoreCache;
   readonly log: Log;
+  readonly metrics: MetricsRegistry;
 }
 
 /** Carries out the policies that are bound. Without any, a write passes without a promise being made. */
@@ -35,8 +38,9 @@ export function createPolicyAdmission(parts: PolicyParts): PolicyAdmission {
     bindings: "mutatingadmissionpolicybindings",
     compile: (policy) => mutatingPolicyOf(policy as unknown as MutatingAdmissionPolicy),
   });
+  const metrics = createPolicyMetrics(parts.metrics);
   return {
-    validating: asking(validating, validateByPolicies),
+    validating: asking(validating, (bound, target) => validateByPolicies(bound, target, metrics)),
     mutating: asking(mutating, mutateByPolicies),
     [Symbol.dispose]: () => {
       validating[Symbol.dispose]();

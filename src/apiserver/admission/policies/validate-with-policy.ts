@@ -20,6 +20,8 @@ export interface Objection {
   readonly reason: string;
   /** The place of the expression among the policy's validations. */
   readonly index: number;
+  /** It failed, rather than said no. */
+  readonly isError: boolean;
 }
 
 export interface Judgement {
@@ -41,7 +43,7 @@ export async function judge(policy: ValidatingPolicy, shown: Shown): Promise<Jud
 
 function failed(policy: ValidatingPolicy, message: string): Judgement {
   if (policy.ignoresFailures) return nothing;
-  return { ...nothing, objections: [{ message, reason: "Invalid", index: 0 }] };
+  return { ...nothing, objections: [{ message, reason: "Invalid", index: 0, isError: true }] };
 }
 
 function judgeAt(policy: ValidatingPolicy, shown: Shown): Judgement {
@@ -71,12 +73,13 @@ function validationObjects(
 ): readonly Objection[] {
   const { compiled, reason } = validation;
   const failure = (message: string): readonly Objection[] =>
-    policy.ignoresFailures ? [] : [{ message, reason: "Invalid", index }];
+    policy.ignoresFailures ? [] : [{ message, reason: "Invalid", index, isError: true }];
   if (compiled.program === undefined) return failure(`compilation error: ${compiled.error}`);
   const outcome = budget.run(compiled.program, variables);
   if (outcome.error !== undefined) return failure(outcome.error);
   if (outcome.value === true) return [];
-  return [{ message: messageOf(validation, variables, budget), reason, index }];
+  const message = messageOf(validation, variables, budget);
+  return [{ message, reason, index, isError: false }];
 }
 
 const messageBytesMax = 5 * 1024;

@@ -6,6 +6,7 @@ import type { Form } from "#apiserver/admission/matching/equivalents.ts";
 import type { Target } from "#apiserver/admission/matching/target.ts";
 import { BindingProblem, collectParams } from "#apiserver/admission/policies/collect-params.ts";
 import type { ValidatingPolicy } from "#apiserver/admission/policies/compiled-policy.ts";
+import type { PolicyMetrics } from "#apiserver/admission/policies/policy-metrics.ts";
 import type { Binding, Bound } from "#apiserver/admission/policies/policy-index.ts";
 import { Showing } from "#apiserver/admission/policies/showing.ts";
 import {
@@ -18,6 +19,7 @@ import {
 export async function validateByPolicies(
   bound: readonly Bound<ValidatingPolicy>[],
   target: Target,
+  metrics: PolicyMetrics,
 ): Promise<void> {
   const denials: Denial[] = [];
   const showing = new Showing(target);
@@ -25,7 +27,7 @@ export async function validateByPolicies(
     const form = matched(() => matchedForm(policy.matching, target));
     if (form instanceof Error) denials.push(...misconfigured(policy, undefined, form));
     else if (form !== undefined) {
-      denials.push(...(await askBindings({ policy, form, showing, target }, bindings)));
+      denials.push(...(await askBindings({ policy, form, showing, target, metrics }, bindings)));
     }
   }
   const [first] = denials;
@@ -44,6 +46,7 @@ interface Asking {
   readonly form: Form;
   readonly showing: Showing;
   readonly target: Target;
+  readonly metrics: PolicyMetrics;
 }
 
 async function askBindings(
@@ -75,7 +78,9 @@ async function askBinding(
     const params = await collectParams(target, policy.paramKind, binding.paramRef);
     const denials: Denial[] = [];
     for (const one of params) {
+      const startMs = target.call.server.clock.now();
       const judgement = await judge(policy, await showing.to(form, one));
+      observe(asking, binding, { judgement, startMs });
       denials.push(...enforce(asking, binding, judgement));
       for (const { key, value } of judgement.annotations) notes.add(key, value);
     }
@@ -83,6 +88,21 @@ async function askBinding(
   } catch (error) {
     if (error instanceof BindingProblem) return misconfigured(policy, binding, error);
     throw error;
+  }
+}
+
+function observe(
+  { policy, target, metrics }: Asking,
+  binding: Binding,
+  { judgement, startMs }: { readonly judgement: Judgement; readonly startMs: number },
+): void {
+  if (judgement.objections.length === 0) return;
+  const seconds = (target.call.server.clock.now() - startMs) / 1_000;
+  for (const { isError } of judgement.objections) {
+    for (const action of ["audit", "deny", "warn"] as const) {
+      if (!binding.actions.some((one) => one.toLowerCase() === action)) continue;
+      metrics.observe({ policy: policy.name, binding: binding.name, action, isError, seconds });
+    }
   }
 }
 
