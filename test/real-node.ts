@@ -117,10 +117,15 @@ async function writeNetwork(dataDir: string): Promise<void> {
   await writeFile(join(conf, "10-test.conflist"), JSON.stringify(network));
 }
 
-async function busyboxArchive(): Promise<Buffer> {
+/** An image of all that busybox can; with other text in its file `marker`, it is another image. */
+export async function busyboxArchive(
+  name = `docker.io/library/${busyboxImage}`,
+  marker = "",
+): Promise<Buffer> {
   return ociArchive({
-    name: `docker.io/library/${busyboxImage}`,
+    name,
     files: [
+      { path: "marker", content: Buffer.from(marker), mode: 0o644 },
       { path: "bin", directory: true },
       { path: "tmp", directory: true },
       { path: "bin/busybox", content: await readFile("/bin/busybox"), mode: 0o755 },

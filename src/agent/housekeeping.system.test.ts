@@ -6,9 +6,12 @@ import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { readFileSync } from "node:fs";
 import { nodes, pods } from "#api/resources.ts";
+import { missing } from "#test/needs.ts";
+import { startRegistry } from "#test/registry.ts";
 import {
   eventually,
   goneFrom,
+  holds,
   isReady,
   needsContainers,
   openRealNode,
@@ -139,6 +142,47 @@ test(
     const disruption = asks?.status?.conditions?.find(({ type }) => type === "DisruptionTarget");
     deepEqual([disruption?.status, disruption?.reason], ["True", "TerminationByKubelet"]);
     await eventually(client, "Attempting to reclaim memory");
+  },
+);
+
+test(
+  "images that nothing uses go when the disk is fuller than allowed, but for those made here",
+  { skip: skip || missing("docker-registry") },
+  async () => {
+    await using node = await openRealNode();
+    await using registry = await startRegistry(node);
+    const { client, runtime } = node;
+    const first = await node.startAgent();
+    const passing = await registry.add("passing");
+    const held = await registry.add("held");
+    for (const [name, image] of [
+      ["used", held],
+      ["passing", passing],
+    ] as const) {
+      const containers = [{ ...shellContainer("main", "sleep 1000"), image }];
+      await client.create(pods, podOnNode(name, { containers }));
+      await until(client, name, isReady);
+    }
+    await client.delete(pods, { namespace: "default", name: "passing" });
+    await holds(join(node.dataDir, "pods"), 1);
+    await first[Symbol.asyncDispose]();
+    await node.startAgent({
+      settings: {
+        imageGCHighThresholdPercent: 1,
+        imageGCLowThresholdPercent: 0,
+        imageMinimumGCAge: "0s",
+      },
+    });
+    const tags = (await runtime.listImages()).flatMap((one) => one.tags);
+    deepEqual(
+      tags.filter((tag) => tag.includes("127.0.0.1")),
+      [held],
+    );
+    ok(tags.includes("docker.io/library/busybox:test"), tags.join());
+    await eventually(
+      client,
+      /^Failed to garbage collect required amount of images\. Attempted to free \d+ bytes/,
+    );
   },
 );
 
