@@ -40,7 +40,7 @@ export async function ask(server: ServerState, question: Question): Promise<Json
 function requestOf(server: ServerState, question: Question): OutgoingRequest {
   const { client, timeoutSeconds } = question;
   const bytes = encoder.encode(JSON.stringify(question.body));
-  const authorities = atob(client.caBundle ?? "").trim();
+  const authorities = authoritiesOf(client);
   return {
     ...targetOf(server, client, timeoutSeconds),
     method: "POST",
@@ -60,6 +60,18 @@ function requestOf(server: ServerState, question: Question): OutgoingRequest {
     },
     ...(question.signal && { signal: question.signal }),
   };
+}
+
+const decodedBundles = new WeakMap<WebhookClient, string>();
+
+/** Decoded once for a configuration; "" where it has none. */
+function authoritiesOf(client: WebhookClient): string {
+  let authorities = decodedBundles.get(client);
+  if (authorities === undefined) {
+    authorities = atob(client.caBundle ?? "").trim();
+    decodedBundles.set(client, authorities);
+  }
+  return authorities;
 }
 
 function targetOf(
