@@ -26,8 +26,35 @@ export function firstObjects(parts: ApiServerParts): readonly FirstObject[] {
     ),
     serviceCidr(parts),
     apiServerService(parts),
+    ...(parts.nodeSummary ? [metricsReader] : []),
   ];
 }
+
+/** As metrics-server brings it: whoever may view a namespace may see what its pods use. */
+const metricsReader: FirstObject = {
+  group: "rbac.authorization.k8s.io",
+  version: "v1",
+  resource: "clusterroles",
+  object: {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRole",
+    metadata: {
+      name: "system:aggregated-metrics-reader",
+      labels: {
+        "rbac.authorization.k8s.io/aggregate-to-admin": "true",
+        "rbac.authorization.k8s.io/aggregate-to-edit": "true",
+        "rbac.authorization.k8s.io/aggregate-to-view": "true",
+      },
+    },
+    rules: [
+      {
+        apiGroups: ["metrics.k8s.io"],
+        resources: ["pods", "nodes"],
+        verbs: ["get", "list", "watch"],
+      },
+    ],
+  },
+};
 
 /** The range that services' addresses come from as long as there is no other. */
 function serviceCidr({ serviceNetwork }: ApiServerParts): FirstObject {

@@ -76,5 +76,9 @@ test(
     const missing = await kubectl(["get", "podmetrics.metrics.k8s.io", "none"]);
     match(missing.stderr, /podmetrics.metrics.k8s.io "default\/none" not found/);
     equal((await top("pods")).length, 3);
+    await kubectl(["create", "rolebinding", "jane", "--clusterrole=view", "--user=jane"]);
+    equal((await top("pods", "--as=jane")).length, 3);
+    const refused = await kubectl(["top", "nodes", "--as=jane"]);
+    match(refused.stderr, /User "jane" cannot list resource "nodes"/);
   },
 );
