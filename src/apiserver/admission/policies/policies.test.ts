@@ -1,6 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "#api/kind.ts";
+import type { Authorizer } from "#apiserver/authorizer.ts";
 import { createTestServer, type TestServer } from "#test/api-server.ts";
 
 const registration = "/apis/admissionregistration.k8s.io/v1";
@@ -278,4 +279,97 @@ test("what expressions get wrong about the kinds they are for stands in the poli
       ],
     },
   });
+});
+
+test("an authorizer that takes its time is waited for", async () => {
+  const asked: string[] = [];
+  const authorizer: Authorizer = {
+    authorize: async ({ user, verb, resource }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (verb === "approve") asked.push(`${user.name} ${resource}`);
+      const allowed = verb !== "approve" || user.name.endsWith(":robot");
+      return { allowed, reason: allowed ? "" : "not they" };
+    },
+  };
+  await using server = await createTestServer({ authorizer });
+  const check = (who: string): string => `${who}.group('x').resource('things').check('approve')`;
+  const robot = check("authorizer.serviceAccount('default', 'robot')");
+  const validations: JsonObject[] = [
+    { expression: `${robot}.allowed() && ${robot}.allowed()` },
+    {
+      expression: `${check("authorizer")}.allowed()`,
+      messageExpression: "'may not approve'",
+    },
+  ];
+  await enact(server, { kind: "validating", name: "slow", spec: { validations } });
+  const refused = await create(server, {});
+  equal(
+    refused.body.message,
+    "configmaps \"c\" is forbidden: ValidatingAdmissionPolicy 'slow' with binding 'b0' denied request: may not approve",
+  );
+  deepEqual(asked, ["system:serviceaccount:default:robot things", "admin things"]);
+});
+
+test("configurations merge into lists by their keys, and leave atomic ones alone", async () => {
+  await using server = await createTestServer();
+  await server.send("POST", "/api/v1/namespaces/default/serviceaccounts", {
+    body: { metadata: { name: "default" } },
+  });
+  const matchConstraints = {
+    resourceRules: [
+      { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] },
+    ],
+  };
+  const policy = (name: string, expression: string): Policy => {
+    const mutations = [{ patchType: "ApplyConfiguration", applyConfiguration: { expression } }];
+    return {
+      kind: "mutating",
+      name,
+      spec: { matchConstraints, mutations, reinvocationPolicy: "Never" },
+    };
+  };
+  const env = "[Object.spec.containers.env{name: 'A', value: 'new'}]";
+  await enact(
+    server,
+    policy(
+      "env",
+      `Object{spec: Object.spec{containers: object.spec.containers.map(c, Object.spec.containers{name: c.name, env: ${env}})}}`,
+    ),
+  );
+  const pods = "/api/v1/namespaces/default/pods";
+  const container = {
+    name: "c",
+    image: "i",
+    env: [
+      { name: "A", value: "old" },
+      { name: "B", value: "b" },
+    ],
+  };
+  const pod = (name: string): JsonObject => ({
+    metadata: { name },
+    spec: { containers: [container] },
+  });
+  const made = await server.send("POST", pods, { body: pod("p") });
+  equal(made.status, 201, made.text);
+  const [first] = (made.body.spec as { containers: { env: unknown; image: string }[] }).containers;
+  deepEqual(
+    [first?.image, first?.env],
+    [
+      "i",
+      [
+        { name: "A", value: "new" },
+        { name: "B", value: "b" },
+      ],
+    ],
+  );
+  const { kind, name, spec } = policy(
+    "atomic",
+    "Object{spec: Object.spec{tolerations: [Object.spec.tolerations{key: 'x'}]}}",
+  );
+  await server.send("DELETE", `${registration}/mutatingadmissionpolicybindings/b0`);
+  await enact(server, { kind, name, spec });
+  equal(
+    (await server.send("POST", pods, { body: pod("q") })).body.message,
+    "policy 'atomic' with binding 'b0' denied request: error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.tolerations",
+  );
 });
