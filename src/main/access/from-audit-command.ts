@@ -11,10 +11,11 @@ import { smallestRoles } from "#addons/access/smallest-role.ts";
 import type { FromAuditOptions } from "#cli/access-commands.ts";
 import { withAccessClient } from "#main/access/access-client.ts";
 import { chooseDataDirectory } from "#main/data-directory.ts";
+import { readSettings } from "#main/settings.ts";
 
 /** `kogge rbac from-audit --user U`: the smallest role that covers what somebody did, as YAML for `kubectl apply`. */
 export async function fromAuditCommand(options: FromAuditOptions): Promise<void> {
-  const files = options.file ?? [join(chooseDataDirectory(options.dataDir).logs, "audit.log")];
+  const files = options.file ?? [clusterLog(options)];
   const requests = await requestsOf(files, options);
   if (requests.length === 0) {
     throw new Error(
@@ -36,6 +37,12 @@ export async function fromAuditCommand(options: FromAuditOptions): Promise<void>
       ? `${JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests })}\n`
       : manifests.map((manifest) => stringify(manifest)).join("---\n"),
   );
+}
+
+/** Where the cluster's settings say that it writes. */
+function clusterLog({ dataDir }: FromAuditOptions): string {
+  const directory = chooseDataDirectory(dataDir);
+  return readSettings(directory)?.flags?.auditLogPath ?? join(directory.logs, "audit.log");
 }
 
 async function requestsOf(
