@@ -216,3 +216,65 @@ async function resize(client: Client, name: string, resources: object): Promise<
   const value = { spec: { containers: [{ name: "main", resources }] } };
   await client.patch(pods, at(name), { kind: "strategic", value }, { subresource: "resize" });
 }
+
+test("variables come from files that an init container wrote", { skip }, async () => {
+  await using node = await openRealNode();
+  const { client } = node;
+  const agent = await node.startAgent();
+  const volumeMounts = [{ name: "v", mountPath: "/v" }];
+  const fileKeyRef = (key: string, optional = false) => ({
+    fileKeyRef: { volumeName: "v", path: "env", key, optional },
+  });
+  await client.create(
+    pods,
+    podOnNode("files", {
+      restartPolicy: "Never",
+      initContainers: [
+        { ...shellContainer("write", `echo "A='from a file'" > /v/env`), volumeMounts },
+      ],
+      containers: [
+        {
+          ...shellContainer("main", 'echo "$A and ${B-nothing}"'),
+          env: [
+            { name: "A", valueFrom: fileKeyRef("A") },
+            { name: "B", valueFrom: fileKeyRef("B", true) },
+          ],
+        },
+      ],
+      volumes: [{ name: "v", emptyDir: {} }],
+    }),
+  );
+  await until(client, "files", (pod) => pod?.status?.phase === "Succeeded");
+  equal(await logsOf(agent, "files", "main"), "from a file and nothing\n");
+});
+
+test(
+  "a machine that goes down ends pods by their priority and takes no others",
+  { skip },
+  async () => {
+    await using node = await openRealNode();
+    const { client } = node;
+    const shutdownGracePeriodByPodPriority = [{ priority: 0, shutdownGracePeriodSeconds: 30 }];
+    const agent = await node.startAgent({ settings: { shutdownGracePeriodByPodPriority } });
+    const polite = "trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done";
+    await client.create(
+      pods,
+      podOnNode("app", {
+        terminationGracePeriodSeconds: 20,
+        containers: [shellContainer("main", polite)],
+      }),
+    );
+    await until(client, "app", isReady);
+    await agent.shutDown();
+    const app = await until(client, "app", (pod) => pod?.status?.phase === "Failed");
+    deepEqual(
+      [app?.status?.reason, app?.status?.message],
+      ["Terminated", "Pod was terminated in response to imminent node shutdown."],
+    );
+    match(await logsOf(agent, "app", "main"), /bye\n$/);
+    await client.create(pods, podOnNode("late"));
+    const late = await until(client, "late", (pod) => pod?.status?.phase === "Failed");
+    equal(late?.status?.reason, "NodeShutdown");
+    await eventually(client, "Node n status is now: NodeNotReady");
+  },
+);

@@ -44,7 +44,14 @@ function podOf(container: Partial<Container>, spec: Partial<Pod["spec"]> = {}): 
 function environmentOf(container: Partial<Container>): Promise<Map<string, string>> {
   const pod = podOf(container);
   const [spec] = pod.spec?.containers ?? [];
-  return buildEnvironment({ pod, container: spec!, objects, node, podIps: ["10.0.0.2"] });
+  return buildEnvironment({
+    pod,
+    container: spec!,
+    objects,
+    node,
+    podIps: ["10.0.0.2"],
+    readVolumeFile: async () => "",
+  });
 }
 
 test("buildEnvironment() knows services, sources, fields, resources and references to earlier ones", async () => {

@@ -1,5 +1,14 @@
-import type { ConfigMap, Container, EnvVar, Pod, Secret, Service } from "#api/generated/types.ts";
+import type {
+  ConfigMap,
+  Container,
+  EnvVar,
+  FileKeySelector,
+  Pod,
+  Secret,
+  Service,
+} from "#api/generated/types.ts";
 import { type DownwardNode, fieldValue, resourceValue } from "#agent/pods/downward-values.ts";
+import { variableInFile } from "#agent/pods/environment-file.ts";
 import { expand } from "#agent/pods/expansion.ts";
 import { findContainer } from "#agent/pods/pod-containers.ts";
 import { serviceEnvironment } from "#agent/pods/service-environment.ts";
@@ -18,6 +27,8 @@ export interface EnvironmentParts {
   readonly objects: ReferencedObjects;
   readonly node: DownwardNode;
   readonly podIps: readonly string[];
+  /** The text of a file in a volume of the pod. */
+  readonly readVolumeFile: (volume: string, path: string) => Promise<string>;
 }
 
 /** A container's variables in upstream's order: services, `envFrom`, `env`; later ones win. */
@@ -74,9 +85,7 @@ async function valueOf(
   }
   if (source.configMapKeyRef) return configMapValue(parts, source.configMapKeyRef);
   if (source.secretKeyRef) return secretValue(parts, source.secretKeyRef);
-  if (source.fileKeyRef) {
-    throw new Error(`variable "${variable.name}" is read from a file, which is not supported`);
-  }
+  if (source.fileKeyRef) return fileValue(parts, source.fileKeyRef);
   return "";
 }
 
@@ -108,6 +117,22 @@ async function secretValue(
   const value = decoded(secret?.data)?.[key];
   if (value !== undefined || reference.optional) return value;
   throw new Error(`couldn't find key ${key} in Secret ${namespace}/${name}`);
+}
+
+/** Upstream counts a value that is empty as one that is not there. */
+async function fileValue(
+  { readVolumeFile }: EnvironmentParts,
+  { volumeName, path, key, optional }: FileKeySelector,
+): Promise<string | undefined> {
+  let value: string;
+  try {
+    value = variableInFile(await readVolumeFile(volumeName, path), key);
+  } catch (cause) {
+    throw new Error("couldn't parse env file", { cause });
+  }
+  if (value !== "") return value;
+  if (optional) return undefined;
+  throw new Error(`environment variable key "${key}" not found in file "${path}"`);
 }
 
 /** An object that was not found; its message is upstream's. */

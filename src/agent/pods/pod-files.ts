@@ -14,6 +14,8 @@ export interface PodFiles {
   /** Sets up all volumes and returns when they must be looked at again (0: not by time). Throws a VolumeError. */
   setUpVolumes(pod: Pod, podIps: readonly string[]): Promise<number>;
   mounts(request: MountRequest): Promise<readonly Mount[]>;
+  /** The text of a file in one of the pod's volumes, at most 64 KiB. */
+  readVolumeFile(pod: Pod, volume: string, path: string): Promise<string>;
   /** What a container that ended left to be shown, at most 4 KiB. */
   lastWords(pod: Pod, container: PodContainer, state: ContainerState): Promise<string>;
   /** What the pod takes on disk: its volumes and logs; what containers wrote elsewhere the runtime knows. */
@@ -60,6 +62,7 @@ export const noPodFiles: PodFiles = {
   logDirectory: async () => "",
   setUpVolumes: async () => 0,
   mounts: async () => [],
+  readVolumeFile: async () => "",
   lastWords: async (_pod, _container, state) => state.message,
   diskUsage: async () => ({ volumes: [], logs: new Map() }),
   forget: async () => {},

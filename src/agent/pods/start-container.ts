@@ -58,7 +58,10 @@ function configure(parts: PodParts, request: StartRequest, image: Image): Promis
     if (problem !== undefined) throw new Error(problem);
     const { node, objects, files } = parts;
     const { spec } = container;
-    const environment = await buildEnvironment({ pod, container: spec, objects, node, podIps });
+    const readVolumeFile = (volume: string, path: string): Promise<string> =>
+      files.readVolumeFile(pod, volume, path);
+    const about = { pod, container: spec, node, podIps };
+    const environment = await buildEnvironment({ ...about, objects, readVolumeFile });
     const mounts = await files.mounts({ ...request, environment, node });
     const processesOf = targetOf(parts, request);
     return containerConfig({

@@ -12,6 +12,7 @@ import { removeOrphans } from "#agent/volumes/orphans.ts";
 import { podDiskUsage } from "#agent/volumes/pod-disk-usage.ts";
 import { podDirectory } from "#agent/volumes/pod-directory.ts";
 import { type ReadyVolumes, setUpVolumes } from "#agent/volumes/pod-volumes.ts";
+import { readVolumeFile } from "#agent/volumes/read-volume-file.ts";
 import { tearDownVolumes } from "#agent/volumes/tear-down.ts";
 import type { VolumeContext } from "#agent/volumes/volume-plugin.ts";
 
@@ -53,6 +54,13 @@ export function createDiskPodFiles(options: DiskOptions): PodFiles {
       await mkdir(join(directory.logs, request.container.spec.name), { recursive: true });
       const volumes = ready.get(request.pod.metadata.uid ?? "") ?? new Map();
       return containerMounts({ ...request, directory, volumes });
+    },
+    async readVolumeFile(pod, volume, path) {
+      const found = ready.get(pod.metadata.uid ?? "")?.get(volume);
+      if (found === undefined) {
+        throw new Error(`cannot find the volume "${volume}" referenced by FileKeyRef`);
+      }
+      return readVolumeFile(found.hostPath, path);
     },
     async lastWords(pod, { spec }, state) {
       const file = at(pod).terminationLog(spec.name, state.attempt);

@@ -63,7 +63,8 @@ async function makeMissing(root: string, wanted: string): Promise<void> {
   }
 }
 
-async function openInside(root: string, parts: readonly string[]): Promise<FileHandle> {
+/** Names what is below `root` without following links: `/proc/self/fd/…` of the handle is that very thing. */
+export async function openInside(root: string, parts: readonly string[]): Promise<FileHandle> {
   const flags = onlyPath | constants.O_NOFOLLOW;
   let handle = await open(root, flags);
   for (const part of parts) {
