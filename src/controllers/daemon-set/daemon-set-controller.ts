@@ -3,7 +3,8 @@ import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
 import { controllerRevisions, daemonSets, nodes, pods } from "#api/resources.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
 import type { Change } from "#client/informer.ts";
-import { withDaemonForm } from "#controllers/daemon-set/daemon-pod.ts";
+import { FailureBackOff } from "#controllers/daemon-set/failure-back-off.ts";
+import { nodeOfDaemon, withDaemonForm } from "#controllers/daemon-set/daemon-pod.ts";
 import { hashOf, planDaemonSet } from "#controllers/daemon-set/plan-daemon-set.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createPod, deletePod, manyAtOnce, slowStart } from "#controllers/pods/pod-control.ts";
@@ -33,6 +34,7 @@ export function createDaemonSetController(kit: ControllerKit): Controller {
   const podInformer = informers.of(pods, claimIndexes);
   const revisionInformer = informers.of(controllerRevisions, claimIndexes);
   const control = { client, recorder: kit.recorder("daemonset-controller") };
+  const backOff = new FailureBackOff();
 
   const reconcile = async (key: string, run: Run): Promise<void> => {
     const set = informer.get(parseKey(key));
@@ -49,6 +51,7 @@ export function createDaemonSetController(kit: ControllerKit): Controller {
     const all = [...nodeInformer.list()];
     const plan = planDaemonSet({ set, pods: owned, nodes: all, hash, nowMs });
     const failure = await start(set, plan.create, { hash, signal: run.signal });
+    await endFailed(set, plan.failed, run);
     await manyAtOnce(plan.delete, (pod) => deletePod(control, { owner: set, pod }, run.signal));
     if (!sameJson(plan.status, set.status)) {
       const options = { subresource: "status", signal: run.signal };
@@ -85,6 +88,27 @@ export function createDaemonSetController(kit: ControllerKit): Controller {
       return createPod(control, { owner: set, ownerReference, template, finish }, signal);
     });
     return failure;
+  };
+
+  const endFailed = async (set: DaemonSet, failed: readonly Pod[], run: Run): Promise<void> => {
+    for (const pod of failed) {
+      const node = nodeOfDaemon(pod);
+      const generation = set.status?.observedGeneration ?? 0;
+      const waitMs = backOff.take(`${set.metadata.uid}/${generation}/${node}`, clock.now());
+      if (waitMs > 0) run.requeue(waitMs);
+      else {
+        const reason = pod.status?.phase === "Succeeded" ? "SucceededDaemonPod" : "FailedDaemonPod";
+        const what = pod.status?.phase === "Succeeded" ? "succeeded" : "failed";
+        const effect = what === "failed" ? "kill" : "delete";
+        const message = `Found ${what} daemon pod ${keyOf(pod)} on node ${node}, will try to ${effect} it`;
+        control.recorder.record(set, {
+          type: what === "failed" ? "Warning" : "Normal",
+          reason,
+          message,
+        });
+        await deletePod(control, { owner: set, pod }, run.signal);
+      }
+    }
   };
 
   const ownersOf = function* (pod: Pod): Generator<string> {

@@ -30,7 +30,12 @@ goldenPlans<Given>(join(import.meta.dirname, "golden"), ({ spec, nodes, pods }) 
     nowMs,
   });
   const { observedGeneration: _seen, ...status } = plan.status;
-  return { create: plan.create, delete: plan.delete.map(nameOf), status };
+  return {
+    create: plan.create,
+    delete: plan.delete.map(nameOf),
+    failed: plan.failed.map(nameOf),
+    status,
+  };
 });
 
 function podOf(text: string, at: number): Pod {

@@ -19,6 +19,8 @@ export interface DaemonPlan {
   /** Names of nodes that need a pod. */
   readonly create: readonly string[];
   readonly delete: readonly Pod[];
+  /** Pods that ended: they go too, ever more slowly where they keep ending. */
+  readonly failed: readonly Pod[];
   readonly status: DaemonSetStatus;
 }
 
@@ -29,12 +31,13 @@ export function planDaemonSet(observed: ObservedDaemonSet): DaemonPlan {
   const fitness = new Map(nodes.map((node) => [nameOf(node), fitnessOf(set, node)]));
   const create: string[] = [];
   const remove: Pod[] = [];
+  const failed: Pod[] = [];
   const surge = surgeOf(set, [...fitness.values()].filter(({ run }) => run).length);
   for (const [name, { run, stay }] of fitness) {
     const here = (byNode.get(name) ?? []).filter(({ metadata }) => !metadata.deletionTimestamp);
     const ended = here.filter(isPodFinished);
     const alive = here.filter((pod) => !isPodFinished(pod)).toSorted(byAge);
-    remove.push(...ended);
+    failed.push(...ended);
     if (!stay) remove.push(...alive);
     else if (run && (byNode.get(name) ?? []).length === 0) create.push(name);
     else if (surge === 0) remove.push(...alive.slice(1));
@@ -43,14 +46,14 @@ export function planDaemonSet(observed: ObservedDaemonSet): DaemonPlan {
   const wanted = [...fitness].filter(([, { run }]) => run).map(([name]) => name);
   const leaving = set.metadata.deletionTimestamp !== undefined;
   const status = statusOf(observed, wanted, byNode);
-  if (leaving) return { create: [], delete: [], status };
+  if (leaving) return { create: [], delete: [], failed: [], status };
   if (surge > 0) {
     const ahead = surgeNodes(observed, { wanted, byNode, surge });
-    return { create: [...create, ...ahead], delete: remove, status };
+    return { create: [...create, ...ahead], delete: remove, failed, status };
   }
-  const busy = create.length > 0 || remove.length > 0;
+  const busy = create.length + remove.length + failed.length > 0;
   const outdated = busy ? [] : outdatedPods(observed, wanted, byNode);
-  return { create, delete: [...remove, ...outdated], status };
+  return { create, delete: [...remove, ...outdated], failed, status };
 }
 
 /** How many nodes may have two pods while an update goes on; 0: an update replaces pods. */
