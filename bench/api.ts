@@ -51,6 +51,7 @@ const cases: readonly (readonly [string, Asked])[] = [
     { method: "GET", path: `${inDefault}/pods?labelSelector=app%3Dbench`, lanes: 4 },
   ],
   ["list 1,000 pods, no selector", { method: "GET", path: `${inDefault}/pods`, lanes: 4 }],
+  ["list 100 pods of 1,000", { method: "GET", path: `${inDefault}/pods?limit=100`, lanes: 8 }],
   [
     "update a ConfigMap",
     {
@@ -58,6 +59,21 @@ const cases: readonly (readonly [string, Asked])[] = [
       path: `${inDefault}/configmaps/lane-LANE`,
       contentType: "application/merge-patch+json",
       body: JSON.stringify({ data: { count: "COUNT" } }),
+      lanes: 32,
+    },
+  ],
+  [
+    "apply a ConfigMap",
+    {
+      method: "PATCH",
+      path: `${inDefault}/configmaps/applied-LANE?fieldManager=bench&force=true`,
+      contentType: "application/apply-patch+yaml",
+      body: JSON.stringify({
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name: "applied-LANE", namespace: "default" },
+        data: { count: "COUNT" },
+      }),
       lanes: 32,
     },
   ],

@@ -48,6 +48,8 @@ export interface ApiServerParts {
   readonly outgoing?: Outgoing;
   /** Asks a node for its statistics. Absent: `metrics.k8s.io` is not served. */
   readonly nodeSummary?: ReadNodeSummary;
+  /** Absent: `/debug/pprof` answers 404. */
+  readonly profiler?: Profiler;
   /** Where the server's metrics are kept; main adds those of the process. */
   readonly metrics?: MetricsRegistry;
   /** Content of `kube-system/extension-apiserver-authentication`; absent: it is not made. */
@@ -102,6 +104,12 @@ export interface OpenApiFiles {
   /** The paths of version 3 (`api/v1`, `apis/apps/v1`) with the hash of each document. */
   v3Index(): Promise<ReadonlyMap<string, string>>;
   v3(path: string): Promise<OpenApiDocument | undefined>;
+}
+
+/** Takes profiles of the process, as JSON; ends early when the signal is aborted. */
+export interface Profiler {
+  readonly cpu: (durationMs: number, signal: AbortSignal) => Promise<string>;
+  readonly heap: (durationMs: number, signal: AbortSignal) => Promise<string>;
 }
 
 export interface OpenApiDocument {

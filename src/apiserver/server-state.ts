@@ -14,7 +14,7 @@ import type { ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 import type { Kind } from "#api/kind.ts";
 import type { ComputedKind } from "#apiserver/computed-kind.ts";
 import type { KindRegistry } from "#apiserver/kind-registry.ts";
-import type { OpenApiFiles, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
+import type { OpenApiFiles, TokenIssuer, TokenReviewer, Profiler } from "#apiserver/parts.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
 import type { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
@@ -42,6 +42,7 @@ export interface ServerState {
   readonly tokens: TokenIssuer | undefined;
   readonly tokenReviewer: TokenReviewer | undefined;
   readonly openApi: OpenApiFiles | undefined;
+  readonly profiler: Profiler | undefined;
   /** Absent: webhooks and extension servers cannot be reached. */
   readonly outgoing: Outgoing | undefined;
   readonly version: VersionInfo;

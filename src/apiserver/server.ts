@@ -144,6 +144,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     tokens: parts.tokens,
     tokenReviewer: parts.tokenReviewer,
     openApi: parts.openApi,
+    profiler: parts.profiler,
     outgoing: parts.outgoing,
   };
 }

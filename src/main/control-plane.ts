@@ -17,6 +17,7 @@ import type { Auditor } from "#apiserver/audit/auditor.ts";
 import { createApiServer } from "#apiserver/server.ts";
 import type { ApiServer } from "#apiserver/server.ts";
 import type { UserInfo } from "#apiserver/request.ts";
+import { createProfiler } from "#apiserver/node/profiler.ts";
 import { createConnector } from "#apiserver/node/connect/connector.ts";
 import type { ConnectorParts } from "#apiserver/node/connect/connector.ts";
 import { summaryReader } from "#apiserver/node/connect/node-summary.ts";
@@ -165,6 +166,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     tokenReviewer: reviewerOfAll(verifier, otherTokens, tokenIssuer),
     ...(authorizers && { authorizers }),
     openApi: openApiFiles,
+    profiler: createProfiler(),
     version: versionInfo(),
     ...(audit && { audit }),
     nodeSummary: summaryReader(connector),

@@ -87,6 +87,22 @@ test("metrics count requests under names that exist, and stored objects", async 
   assert.doesNotMatch(text, /made-up/);
 });
 
+test("profiles are for those who may get them, and one is taken at a time", async () => {
+  const taking = Promise.withResolvers<string>();
+  const profiler = { cpu: () => taking.promise, heap: () => Promise.resolve("{}") };
+  await using api = await createTestServer({ profiler });
+  const path = "/debug/pprof/profile?seconds=1";
+  const stranger = { name: "jane", groups: ["system:authenticated"] };
+  assert.equal((await api.send("GET", path, { user: stranger })).status, 403);
+  assert.equal((await api.send("GET", `${path}000`)).status, 400);
+  const first = api.send("GET", path);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal((await api.send("GET", "/debug/pprof/heap")).status, 409);
+  taking.resolve('{"nodes":[]}');
+  assert.deepEqual((await first).body, { nodes: [] });
+  assert.equal((await api.send("GET", "/debug/pprof/heap")).status, 200);
+});
+
 test("a new cluster has its namespaces, classes and the service of the server itself", async () => {
   await using api = await createTestServer({
     serviceNetwork: {

@@ -5,6 +5,7 @@ import { encodeValue } from "#apiserver/content/encode.ts";
 import { answerDiscovery } from "#apiserver/endpoints/discovery.ts";
 import { answerHealth } from "#apiserver/endpoints/health.ts";
 import { answerOpenApi } from "#apiserver/endpoints/openapi.ts";
+import { answerProfiles } from "#apiserver/endpoints/profiles.ts";
 import { methodNotAllowed, unknownResource } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
@@ -38,6 +39,8 @@ function answerOf(state: ServerState, request: ApiRequest, path: string): Answer
       return () => answerHealth(state, request, path);
     case "version":
       return path === "/version" ? () => valueOf(request, { ...state.version }) : undefined;
+    case "debug":
+      return () => answerProfiles(state.profiler, request, path);
     case "metrics":
       return path === "/metrics" ? () => metricsOf(state) : undefined;
     default:
@@ -49,6 +52,7 @@ const rootPaths = [
   "/api",
   "/api/v1",
   "/apis",
+  "/debug/pprof",
   "/healthz",
   "/livez",
   "/metrics",
