@@ -109,8 +109,8 @@ export interface Strategy {
   readonly validateUpdate?: (object: JsonObject, old: JsonObject) => readonly StatusCause[];
   /** The only check of the kind that runs on an update of the status. */
   readonly validateStatusUpdate?: (object: JsonObject, old: JsonObject) => readonly StatusCause[];
-  /** Texts for `Warning:` headers (deprecated fields, probable mistakes). */
-  readonly warnings?: (object: JsonObject) => readonly string[];
+  /** Texts for `Warning:` headers (deprecated fields, probable mistakes). With what was there before, on an update. */
+  readonly warnings?: (object: JsonObject, old?: JsonObject) => readonly string[];
   /** Fields beyond `metadata.name` and `metadata.namespace` that field selectors may name. */
   readonly selectableFields?: Readonly<Record<string, (object: JsonObject) => string>>;
   /** Grace period given to an object that asks for none: pods only. Undefined: deleted at once. */

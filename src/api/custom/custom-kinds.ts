@@ -133,12 +133,12 @@ function readable(
 }
 
 function strategyOf(version: CustomResourceDefinitionVersion, props: SchemaProps): Strategy {
-  const validate = validatorOf(props);
+  const { validate, warnings } = validatorOf(props);
   return {
     hasGeneration: true,
     unconditionalUpdate: false,
     fillDefaults: (object) => fillSchemaDefaults(object, props),
-    warnings: largeIntegerWarnings,
+    warnings: (object, old) => [...warnings(object, old), ...largeIntegerWarnings(object)],
     validate: (object) => validate(object),
     validateUpdate: validate,
     validateStatusUpdate: validate,

@@ -136,7 +136,7 @@ function prepare(call: Call, object: JsonObject, old: JsonObject): void {
   const { strategy } = call.kind;
   strategy.prepareForUpdate?.(object, old);
   countGeneration(call.kind, object, old);
-  for (const text of strategy.warnings?.(object) ?? []) call.warnings.add(text);
+  for (const text of strategy.warnings?.(object, old) ?? []) call.warnings.add(text);
 }
 
 function assertValid(call: Call, plan: UpdatePlan, object: JsonObject, old: JsonObject): void {

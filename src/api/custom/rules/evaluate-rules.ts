@@ -13,7 +13,7 @@ import { itemsOfProps, type SchemaProps, valuesOfProps } from "#api/custom/schem
 import type { StatusCause } from "#api/generated/types.ts";
 import type { Json } from "#api/meta.ts";
 import { fieldOf, isObject, jsonEqual, type JsonObject } from "#api/patch/json-object.ts";
-import { causesOf, type Field } from "#api/validation/field.ts";
+import { causesOf, Field } from "#api/validation/field.ts";
 
 /** What all rules of an object may cost together: about a second upstream. */
 const objectCostMax = 10_000_000;
@@ -63,12 +63,23 @@ export function evaluateRules(
   tree: RuleTree,
   object: JsonObject,
   old: JsonObject | undefined,
-): readonly StatusCause[] {
+): Verdict {
+  const evaluation = fresh();
   const causes = causesOf((field) => {
     const unchanged = (): boolean => old !== undefined && jsonEqual(object, old);
-    visit(tree, { field, value: object, old, unchanged }, fresh());
+    visit(tree, { field, value: object, old, unchanged }, evaluation);
   });
-  return causes.map((cause) => (cause.field === "" ? { ...cause, field: "<nil>" } : cause));
+  return { causes: causes.map(named), passed: evaluation.passed.map(named) };
+}
+
+export interface Verdict {
+  readonly causes: readonly StatusCause[];
+  /** What passes only because it was so before. */
+  readonly passed: readonly StatusCause[];
+}
+
+function named(cause: StatusCause): StatusCause {
+  return cause.field === "" ? { ...cause, field: "<nil>" } : cause;
 }
 
 /** Notes what a default does wrong by the rules of its schema; it counts as its own old value, but does not pass. */
@@ -77,13 +88,14 @@ export function evaluateDefault(field: Field, tree: RuleTree, value: Json): void
 }
 
 function fresh(): Evaluation {
-  return { costLeft: objectCostMax, isOver: false };
+  return { costLeft: objectCostMax, isOver: false, passed: [] };
 }
 
 interface Evaluation {
   costLeft: number;
   /** Nothing more is run. */
   isOver: boolean;
+  readonly passed: StatusCause[];
 }
 
 interface Placed {
@@ -154,6 +166,9 @@ function inside(outer: Placed, own: Pick<Placed, "field" | "value" | "old">): Pl
   return { ...own, unchanged };
 }
 
+/** As many as anybody reads as warnings. */
+const passedMax = 20;
+
 interface Running {
   readonly placed: Placed;
   readonly evaluation: Evaluation;
@@ -174,8 +189,12 @@ function run(props: SchemaProps, compiled: CompiledRule, running: Running): void
   evaluation.costLeft -= outcome.cost;
   if (!outcome.ok) return failed(running, type, { rule, error: outcome.error });
   if (outcome.value === true) return;
-  if (!compiled.usesOldSelf && placed.unchanged()) return;
-  violated(props, compiled, { ...running, variables });
+  const violation = { ...running, variables };
+  if (compiled.usesOldSelf || !placed.unchanged()) return violated(props, compiled, violation);
+  const aside = new Field(field.path, evaluation.passed);
+  if (evaluation.passed.length < passedMax) {
+    violated(props, compiled, { ...violation, placed: { ...placed, field: aside } });
+  }
 }
 
 function variablesOf(

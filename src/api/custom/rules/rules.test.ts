@@ -200,7 +200,7 @@ const cases: readonly Case[] = [
 
 for (const { what, schema, value, old, causes } of cases) {
   test(what, () => {
-    const found = validatorOf(schema)(value as JsonObject, old as JsonObject | undefined);
+    const found = validatorOf(schema).validate(value as JsonObject, old as JsonObject | undefined);
     deepEqual(
       found.map((cause) => `${cause.field}: ${cause.message}`),
       causes,
@@ -256,4 +256,15 @@ test("defaults fulfil the rules of their schema", () => {
     causes.map((cause) => `${cause.field}: ${cause.message}`),
     ["s.properties[a].default: Invalid value: 3: failed rule: self > 5"],
   );
+});
+
+test("what passes only because it was so before is warned of", () => {
+  const schema = object({ a: withRules(integer, "self > 5"), b: integer });
+  const { validate, warnings } = validatorOf(schema);
+  const [old, changed] = [
+    { a: 1, b: 1 },
+    { a: 1, b: 2 },
+  ];
+  deepEqual(warnings(changed, old), ["a: Invalid value: 1: failed rule: self > 5"]);
+  deepEqual(validate(changed, old), []);
 });
