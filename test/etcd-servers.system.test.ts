@@ -1,9 +1,10 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { openEtcdStore } from "#storage/node/etcd-store.ts";
 import { kubectlFor } from "#test/clients.ts";
 import { freePorts, startEtcd } from "#test/etcd.ts";
 import { koggeBinary, koggeFor, start } from "#test/kogge-command.ts";
@@ -37,6 +38,11 @@ test(
       await two(["delete", "configmap", `made-${round}`]);
       equal((await one.try(["get", "configmap", `made-${round}`])).code, 1);
     }
+    await one("create secret generic s --from-literal=a=swordfish");
+    equal(await two("get secret s -o jsonpath={.data.a}"), btoa("swordfish"));
+    await using raw = await openEtcdStore({ endpoints: [etcd.endpoint] });
+    const stored = await raw.get("/registry/core/secrets/default/s");
+    match(Buffer.from(stored?.value ?? []).toString(), /^k8s:enc:aesgcm:v1:key1:/);
     const holders = () =>
       two("get leases -n kube-system -o jsonpath={.items[*].spec.holderIdentity}");
     const before = (await holders()).split(" ");
@@ -82,6 +88,11 @@ test(
     const other = koggeFor(join(folder.path, "other"));
     const refused = await other.try(["server", ...store, "--port", String(port)]);
     match(refused.stderr, /Cannot use the store: it belongs to a cluster with other keys\./);
+    const keyless = join(folder.path, "keyless");
+    copyIdentity(mine, keyless);
+    rmSync(join(keyless, "pki/encryption.json"));
+    const lost = await koggeFor(keyless).try(["server", "--port", String(port)]);
+    match(lost.stderr, /pki\/encryption\.json with the key of its Secrets is missing here/);
     const apart = await startServer(join(folder.path, "apart"), port, etcd.endpoint, [
       "--etcd-prefix",
       "/apart",
