@@ -12,7 +12,13 @@ import {
 } from "#api/validation/checks.ts";
 import { sameMeaning } from "#api/validation/equality.ts";
 import type { Field } from "#api/validation/field.ts";
-import { type Filling, type Given, objectIn, setWhereUnset } from "#api/validation/given.ts";
+import {
+  type Filling,
+  type Given,
+  itemsOf,
+  objectIn,
+  setWhereUnset,
+} from "#api/validation/given.ts";
 
 export const statefulSetStrategy = strategyFor<StatefulSet>({
   fillDefaults,
@@ -60,12 +66,12 @@ export const statefulSetStrategy = strategyFor<StatefulSet>({
 function templateInUse(spec: Given<StatefulSetSpec>): Given<StatefulSetSpec>["template"] {
   const { template, volumeClaimTemplates } = spec;
   if (!template?.spec) return template;
-  const claims = (volumeClaimTemplates ?? []).map((claim) => {
+  const claims = itemsOf(volumeClaimTemplates).map((claim) => {
     const name = claim.metadata?.name ?? "";
     return { name, persistentVolumeClaim: { claimName: name } };
   });
   const names = new Set(claims.map(({ name }) => name));
-  const others = (template.spec.volumes ?? []).filter(({ name }) => !names.has(name ?? ""));
+  const others = itemsOf(template.spec.volumes).filter(({ name }) => !names.has(name ?? ""));
   const { hostname: _hostname, subdomain: _subdomain, ...podSpec } = template.spec;
   return { ...template, spec: { ...podSpec, volumes: [...claims, ...others] } };
 }
