@@ -1,7 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { Pod, PodDisruptionBudget } from "#api/generated/types.ts";
 import { nameOf, type KubeObject } from "#api/meta.ts";
-import { podDisruptionBudgets, pods } from "#api/resources.ts";
+import { customResourceDefinitions, podDisruptionBudgets, pods } from "#api/resources.ts";
 import { alive, scenario, selectorOf } from "#test/conformance-apps/scenario.ts";
 
 const namespace = "conformance";
@@ -60,5 +60,79 @@ scenario(
     deepEqual(told.status?.disruptedPods, { gone: "2026-01-01T00:00:00Z" });
     await client.deleteCollection(podDisruptionBudgets, { namespace, labelSelector: "stage=made" });
     await until(() => get(podDisruptionBudgets, "budget") === undefined);
+  },
+);
+
+scenario(
+  "a budget over pods of a custom kind asks its scale how many there should be",
+  async ({ client, informers, get, until }) => {
+    const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true } as const;
+    await client.create(customResourceDefinitions, {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "fleets.example.org" },
+      spec: {
+        group: "example.org",
+        scope: "Namespaced",
+        names: { plural: "fleets", singular: "fleet", kind: "Fleet" },
+        versions: [
+          {
+            name: "v1",
+            served: true,
+            storage: true,
+            schema: { openAPIV3Schema: schema },
+            subresources: {
+              status: {},
+              scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas" },
+            },
+          },
+        ],
+      },
+    });
+    const definitions = informers.of(customResourceDefinitions);
+    await until(() =>
+      [...definitions.list()].some(({ status }) =>
+        status?.conditions?.some(
+          ({ type, status: holds }) => type === "Established" && holds === "True",
+        ),
+      ),
+    );
+    const fleets = {
+      group: "example.org",
+      version: "v1",
+      kind: "Fleet",
+      resource: "fleets",
+      namespaced: true,
+    };
+    const fleet = {
+      apiVersion: "example.org/v1",
+      kind: "Fleet",
+      metadata: { name: "f", namespace },
+      spec: { replicas: 4 },
+    };
+    const { metadata } = await client.create(fleets, fleet as KubeObject);
+    const owner = {
+      apiVersion: "example.org/v1",
+      kind: "Fleet",
+      name: "f",
+      uid: metadata.uid ?? "",
+      controller: true,
+    };
+    for (const name of ["a", "b", "c"]) {
+      const own = pod(name);
+      await client.create(pods, {
+        ...own,
+        metadata: { ...own.metadata, ownerReferences: [owner] },
+      });
+    }
+    const wanted = budget(1);
+    const spec = { maxUnavailable: 2, selector: selectorOf("web") };
+    await client.create(podDisruptionBudgets, { ...wanted, spec });
+    await until(() => get(podDisruptionBudgets, "budget")?.status?.currentHealthy === 3);
+    const { status } = get(podDisruptionBudgets, "budget") ?? {};
+    deepEqual(
+      [status?.expectedPods, status?.desiredHealthy, status?.disruptionsAllowed],
+      [4, 2, 1],
+    );
   },
 );
