@@ -59,19 +59,22 @@ export interface FromAuditOptions extends AccessOptions {
   readonly offline?: boolean;
 }
 
-const kubeconfig = (): Option =>
-  new Option("--kubeconfig <file>", "another cluster than the data directory's");
 const namespace = (): Option =>
   new Option("-n, --namespace <name>", "in this namespace; without it, in the whole cluster");
 const subresource = (): Option =>
   new Option("--subresource <name>", "a part such as log or scale (or write pods/log)");
 
+/** Each works on the data directory's cluster or on another. */
+function accessCommand(parent: Command, name: string): Command {
+  const kubeconfig = new Option("--kubeconfig <file>", "another cluster than the data directory's");
+  return parent.command(name).addOption(dataDir()).addOption(kubeconfig).addOption(json());
+}
+
 export function addAccessCommands(program: Command, actions: AccessActions): void {
   addQuestions(program, actions);
   addGrant(program, actions);
   const rbac = program.command("rbac").description("roles made from what happened");
-  rbac
-    .command("from-audit")
+  accessCommand(rbac, "from-audit")
     .description("print the smallest role that covers what a user did, with its binding, as YAML")
     .requiredOption(
       "--user <name>",
@@ -86,9 +89,6 @@ export function addAccessCommands(program: Command, actions: AccessActions): voi
     .option("--with-names", "hold requests for single objects to the names that were used")
     .option("--denied", "cover also what was refused")
     .option("--offline", "ask no cluster: what everybody may do stays in the role")
-    .addOption(dataDir())
-    .addOption(kubeconfig())
-    .addOption(json())
     .addHelpText(
       "after",
       examples(
@@ -100,8 +100,7 @@ export function addAccessCommands(program: Command, actions: AccessActions): voi
 }
 
 function addGrant(program: Command, actions: AccessActions): void {
-  program
-    .command("grant")
+  accessCommand(program, "grant")
     .argument("<role>", "a Role of the namespace, or a ClusterRole: view, edit, admin, …")
     .description("give a role for a time; the binding ends by itself")
     .requiredOption("--for <duration>", "how long: 30m, 2h, 7d")
@@ -109,9 +108,6 @@ function addGrant(program: Command, actions: AccessActions): void {
     .option("--group <name>", "to this group")
     .option("--serviceaccount <namespace:name>", "to this service account")
     .addOption(namespace())
-    .addOption(dataDir())
-    .addOption(kubeconfig())
-    .addOption(json())
     .addHelpText(
       "after",
       examples(
@@ -123,16 +119,12 @@ function addGrant(program: Command, actions: AccessActions): void {
 }
 
 function addQuestions(program: Command, actions: AccessActions): void {
-  program
-    .command("who-can")
+  accessCommand(program, "who-can")
     .argument("<verb>", "get, list, create, delete, …")
     .argument("<resource>", "pods, deploy, pods/log, secrets/NAME, or a path such as /metrics")
     .description("say who may do something, and through which binding and rule")
     .addOption(namespace())
     .addOption(subresource())
-    .addOption(dataDir())
-    .addOption(kubeconfig())
-    .addOption(json())
     .addHelpText(
       "after",
       examples(
@@ -142,22 +134,17 @@ function addQuestions(program: Command, actions: AccessActions): void {
       ),
     )
     .action(actions.whoCan);
-  program
-    .command("can")
+  accessCommand(program, "can")
     .argument("<user>", "a user's name, or system:serviceaccount:NAMESPACE:NAME")
     .description("list everything somebody may do, and through which binding")
     .option("--group <group>", "a group of that user (may be given several times)", collect)
     .addOption(namespace())
-    .addOption(dataDir())
-    .addOption(kubeconfig())
-    .addOption(json())
     .addHelpText(
       "after",
       examples("kogge can jane --group dev", "kogge can system:serviceaccount:dev:prometheus"),
     )
     .action(actions.can);
-  program
-    .command("explain-access")
+  accessCommand(program, "explain-access")
     .argument("[verb]", "get, list, create, delete, …")
     .argument("[resource]", "pods, deploy, pods/log, secrets/NAME, or a path such as /metrics")
     .description("say why a request is allowed or denied, naming the rule; exit code 1 when denied")
@@ -166,9 +153,6 @@ function addQuestions(program: Command, actions: AccessActions): void {
     .option("--error <text>", "explain the Forbidden answer that somebody got instead")
     .addOption(namespace())
     .addOption(subresource())
-    .addOption(dataDir())
-    .addOption(kubeconfig())
-    .addOption(json())
     .addHelpText(
       "after",
       examples(
