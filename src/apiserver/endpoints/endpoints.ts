@@ -5,6 +5,7 @@ import { encodeValue } from "#apiserver/content/encode.ts";
 import { answerDiscovery } from "#apiserver/endpoints/discovery.ts";
 import { answerHealth } from "#apiserver/endpoints/health.ts";
 import { answerOpenApi } from "#apiserver/endpoints/openapi.ts";
+import { answerFairnessDump, fairnessDumpPrefix } from "#apiserver/fairness/dump.ts";
 import { answerProfiles } from "#apiserver/endpoints/profiles.ts";
 import { methodNotAllowed, unknownResource } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
@@ -40,7 +41,10 @@ function answerOf(state: ServerState, request: ApiRequest, path: string): Answer
     case "version":
       return path === "/version" ? () => valueOf(request, { ...state.version }) : undefined;
     case "debug":
-      return () => answerProfiles(state.profiler, request, path);
+      return () =>
+        path.startsWith(fairnessDumpPrefix)
+          ? answerFairnessDump(state, request, path)
+          : answerProfiles(state.profiler, request, path);
     case "metrics":
       return path === "/metrics" ? () => metricsOf(state) : undefined;
     default:
@@ -52,6 +56,9 @@ const rootPaths = [
   "/api",
   "/api/v1",
   "/apis",
+  "/debug/api_priority_and_fairness/dump_priority_levels",
+  "/debug/api_priority_and_fairness/dump_queues",
+  "/debug/api_priority_and_fairness/dump_requests",
   "/debug/pprof",
   "/healthz",
   "/livez",

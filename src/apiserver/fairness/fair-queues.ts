@@ -1,7 +1,12 @@
+import type { UserInfo } from "#apiserver/request.ts";
+import type { RequestInfo } from "#apiserver/request-info.ts";
 import { dealHand } from "#apiserver/fairness/shuffle-shard.ts";
 
 /** A request that waits for its seats. */
 export interface Waiting {
+  /** Who waits, for whoever looks at the queues. */
+  readonly arrival: { readonly user: UserInfo; readonly info: RequestInfo };
+  readonly flow: { readonly schema: string; readonly distinguisher: string };
   readonly seats: number;
   readonly arrivedMs: number;
   /** Called once: with the queue it waited in when its turn has come. */
@@ -19,6 +24,7 @@ export class FairQueue {
   readonly waiting: Waiting[] = [];
   seatsWaiting = 0;
   seatsInUse = 0;
+  executing = 0;
   /** In the time of the set: when its next request would begin if every queue had its equal share. */
   nextStart = 0;
 }
@@ -45,6 +51,11 @@ export class FairQueues {
 
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** In the order of their numbers; for whoever looks. */
+  get all(): readonly FairQueue[] {
+    return this.#queues;
   }
 
   /** Puts a request into the shortest of its flow's queues; undefined when that is full. */
@@ -75,6 +86,7 @@ export class FairQueues {
     if (queue === undefined || request === undefined || request.seats > seatsFree) return undefined;
     this.#take(queue, request);
     queue.seatsInUse += request.seats;
+    queue.executing += 1;
     queue.nextStart += request.seats * guessSeconds;
     request.start(queue);
     return request;
@@ -83,6 +95,7 @@ export class FairQueues {
   /** What the guess was wrong by is put right. */
   finished(queue: FairQueue, seats: number, seconds: number): void {
     queue.seatsInUse -= seats;
+    queue.executing -= 1;
     queue.nextStart += seats * (seconds - guessSeconds);
   }
 

@@ -361,3 +361,16 @@ test("a level without seats is a jail: its requests get 429 and are told when to
   );
   assert.equal((await list(userOf("admin", "system:masters"))).status, 200);
 });
+
+test("levels and queues can be looked at, as upstream shows them", async () => {
+  await using api = await createTestServer();
+  await api.send("GET", "/api/v1/namespaces", { user: userOf("jane") });
+  const dump = async (name: string) =>
+    (await api.send("GET", `/debug/api_priority_and_fairness/${name}`)).text.trim().split("\n");
+  const levels = await dump("dump_priority_levels");
+  assert.match(levels[0] ?? "", /^PriorityLevelName, ActiveQueues, IsIdle, IsQuiescing, +Waiting/);
+  const own = levels.find((line) => line.startsWith("global-default"));
+  assert.deepEqual(own?.split(/, */), ["global-default", ..."0 true false 0 0 1 0 0 0".split(" ")]);
+  assert.equal((await dump("dump_queues")).length, 1 + 64 + 64 + 16 + 128 * 3);
+  assert.equal((await dump("dump_requests?includeRequestDetails=1")).length, 1);
+});

@@ -125,7 +125,10 @@ export class Fairness implements Disposable {
       const seconds = (this.#clock.now() - arrivedMs) / 1_000;
       this.#metrics.waited.observe({ ...flowLabels(flow), execute: String(executes) }, seconds);
     };
+    const distinguisher = distinguisherOf(flow, user, info);
     const request: Waiting = {
+      arrival: { user, info },
+      flow: { schema: flow.name, distinguisher },
       seats,
       arrivedMs,
       start: (queue) => {
@@ -134,7 +137,7 @@ export class Fairness implements Disposable {
       },
     };
     const onAbort = (): void => giveUp("cancelled");
-    const entered = level.enqueue(flowKey(flow, user, info), request);
+    const entered = level.enqueue(`${flow.name},${distinguisher}`, request);
     if (typeof entered === "string") throw this.#refused(flow, entered);
     const place: FairQueue | undefined = entered;
     const cancelTimer = this.#clock.after(waitMaxMs, () => giveUp("time-out"));
@@ -146,6 +149,7 @@ export class Fairness implements Disposable {
   }
 
   #refused(flow: Flow, why: Rejection): TooManyRequests {
+    flow.level.refused[why] += 1;
     this.#metrics.rejected.add({ ...flowLabels(flow), reason: why });
     const seconds = this.#retryAfter.dropped(flow.level.name, this.#clock.now());
     return new TooManyRequests(flow, why, seconds);
@@ -153,13 +157,13 @@ export class Fairness implements Disposable {
 }
 
 /** What tells the flows of a schema apart. */
-function flowKey({ schema, name }: Flow, user: UserInfo, info: RequestInfo): string {
+function distinguisherOf({ schema }: Flow, user: UserInfo, info: RequestInfo): string {
   switch (schema.spec?.distinguisherMethod?.type) {
     case "ByUser":
-      return `${name},${user.name}`;
+      return user.name;
     case "ByNamespace":
-      return `${name},${info.namespace}`;
+      return info.namespace;
     default:
-      return name;
+      return "";
   }
 }

@@ -55,6 +55,13 @@ export class PriorityLevel {
   target = 0;
   executing = 0;
   seatsInUse = 0;
+  dispatched = 0;
+  readonly refused: Record<Rejection, number> = {
+    "queue-full": 0,
+    "concurrency-limit": 0,
+    "time-out": 0,
+    cancelled: 0,
+  };
   #queues: FairQueues | undefined;
 
   constructor(name: string, settings: LevelSettings, nowMs: number) {
@@ -70,6 +77,10 @@ export class PriorityLevel {
     this.settings = settings;
     if (sameJson(before.queues, settings.queues) || this.waiting > 0) return;
     this.#queues = settings.queues && new FairQueues(settings.queues, nowMs);
+  }
+
+  get queues(): readonly FairQueue[] {
+    return this.#queues?.all ?? [];
   }
 
   get waiting(): number {
@@ -92,6 +103,7 @@ export class PriorityLevel {
   }
 
   begin(seats: number, nowMs: number): void {
+    this.dispatched += 1;
     this.executing += 1;
     this.seatsInUse += seats;
     this.demand.change(seats, nowMs);
