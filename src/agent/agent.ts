@@ -19,12 +19,14 @@ import {
 import { CpuManager } from "#agent/cpus/cpu-manager.ts";
 import { readCores } from "#agent/cpus/read-cores.ts";
 import { shareCpus } from "#agent/cpus/share-cpus.ts";
+import { DeviceManager } from "#agent/devices/device-manager.ts";
+import { servePodResources } from "#agent/devices/pod-resources.ts";
 import type { Pressure } from "#agent/eviction/thresholds.ts";
 import { admitPod, answerResize } from "#agent/pods/admit-pod.ts";
 import { createHousekeeping } from "#agent/housekeeping.ts";
 import { NodeKeeper } from "#agent/node/node-keeper.ts";
 import { nodeReference, nodeStatus } from "#agent/node/node-object.ts";
-import type { PodEnd } from "#agent/pods/pod-observation.ts";
+import { isTerminal, type PodEnd } from "#agent/pods/pod-observation.ts";
 import { createImagePuller } from "#agent/pods/image-puller.ts";
 import { readObjects } from "#agent/pods/object-reader.ts";
 import type { DnsSettings } from "#agent/pods/pod-dns.ts";
@@ -40,6 +42,7 @@ import { simulatedMachineUsage } from "#agent/stats/simulated-machine.ts";
 import { UsageCollector } from "#agent/stats/usage-collector.ts";
 import { shutdownGroups } from "#agent/shutdown/plan-shutdown.ts";
 import { shutdownRefusal, shutDownNode } from "#agent/shutdown/shut-down-node.ts";
+import { stopContainers } from "#agent/shutdown/stop-containers.ts";
 import { hasSystemd, watchShutdown } from "#agent/shutdown/watch-shutdown.ts";
 import { followManifests } from "#agent/static-pods/manifest-folder.ts";
 import { MirrorKeeper } from "#agent/static-pods/mirror-keeper.ts";
@@ -71,6 +74,8 @@ export interface AgentOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** The control group that pods get theirs below: `/kogge-…`. */
   readonly cgroupRoot?: string;
+  /** How long a device plugin may take to answer. Default: 30 seconds. */
+  readonly deviceCallTimeoutMs?: number;
   /** Default: upstream's. */
   readonly settings?: Partial<NodeSettings>;
 }
@@ -87,9 +92,6 @@ export interface Agent extends AsyncDisposable {
   /** To be called when images came or went by another way than a pod's. */
   imagesChanged(): void;
 }
-
-/** What containers get to end by themselves when the whole node stops. */
-const lastGraceSeconds = 2;
 
 /** Registers the node and runs the pods bound to it. Resolves once the node is registered as ready. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
@@ -160,12 +162,28 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
           stateFile: join(dataDir, "cpu_manager_state"),
         })
       : undefined;
+  const devices = dataDir
+    ? new DeviceManager({
+        dir: join(dataDir, "device-plugins"),
+        ...(options.deviceCallTimeoutMs && { callTimeoutMs: options.deviceCallTimeoutMs }),
+        clock,
+        log,
+        onChange: (podUids) => {
+          keeper.devicesChanged();
+          for (const uid of podUids) manager.wake(uid);
+        },
+      })
+    : undefined;
   const moveShared = (): void => {
     if (cpus) void shareCpus({ cpus, runtime, view, log });
   };
   let pressures: ReadonlySet<Pressure> = new Set();
   let refusal: PodEnd | undefined;
-  const keeper = new NodeKeeper({ ...nodeParts, recorder });
+  const keeper = new NodeKeeper({
+    ...nodeParts,
+    recorder,
+    ...(devices && { devices: () => devices.amounts }),
+  });
   const mirrors = new MirrorKeeper({
     ...options,
     nodeUid: () => keeper.uid,
@@ -178,14 +196,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       mirrors,
       ...(cgroups && { cgroups }),
       ...(cpus && { cpus }),
+      ...(devices && { devices }),
       onGone: (pod) => {
         if (cpus?.release(uidOf(pod))) moveShared();
+        devices?.release(uidOf(pod));
       },
       others: (pod) => manager.taken(pod),
-      admit: (pod) => {
+      admit: async (pod) => {
         const others = manager.taken(pod);
         const refused = admitPod(pod, { refusal, pressures, security, others, allocatable });
-        return refused ?? (cpus && takeCpus(cpus, pod, moveShared));
+        const withoutCpus = refused ?? (cpus && takeCpus(cpus, pod, moveShared));
+        return withoutCpus ?? (devices && takeDevices(devices, pod));
       },
       answerResize: (pod) => answerResize(pod, { others: manager.taken(pod), allocatable }),
       view,
@@ -249,6 +270,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     : undefined;
   await manager.start(informer);
   if (dataDir) void directories.follow().catch(onDirectories);
+  devices?.keepOnly(new Set(manager.pods().map(uidOf)));
+  await devices?.start();
+  const podResources =
+    dataDir && devices
+      ? await servePodResources({
+          dir: join(dataDir, "pod-resources"),
+          devices,
+          ...(cpus && { cpus }),
+          pods: () => manager.told().filter((pod) => !isTerminal(pod)),
+        })
+      : undefined;
   cpus?.keepOnly(new Set(manager.pods().map(uidOf)));
   await housekeeping?.start();
   const groups = shutdownGroups(settings);
@@ -269,7 +301,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const release = (): void => {
     ending.abort(new Error("the node agent stops"));
     health[Symbol.dispose]();
-    for (const one of [housekeeping, manifests, mirrors, shutdowns]) one?.[Symbol.dispose]();
+    for (const one of [housekeeping, manifests, mirrors, shutdowns, devices, podResources])
+      one?.[Symbol.dispose]();
     manager[Symbol.dispose]();
     keeper[Symbol.dispose]();
   };
@@ -290,9 +323,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     imagesChanged: () => keeper.imagesChanged(),
     async stopAll() {
       release();
-      const containers = await runtime.listContainers();
-      const running = containers.filter(({ state }) => state === "running");
-      await Promise.all(running.map(({ id }) => runtime.stopContainer(id, lastGraceSeconds)));
+      await stopContainers(runtime, manager.pods(), groups);
       const sandboxes = await runtime.listSandboxes();
       await Promise.all(sandboxes.map(({ id }) => runtime.stopSandbox(id)));
       await files.unmountAll();
@@ -322,7 +353,22 @@ function takeCpus(cpus: CpuManager, pod: Pod, moveShared: () => void): PodEnd | 
     moveShared();
     return undefined;
   } catch (error) {
-    const message = `Allocate failed due to ${messageOf(error)}, which is unexpected`;
-    return { reason: "UnexpectedAdmissionError", message };
+    return allocationEnd(error);
   }
+}
+
+/** Why a pod cannot have the devices that it asks for. */
+async function takeDevices(devices: DeviceManager, pod: Pod): Promise<PodEnd | undefined> {
+  try {
+    await devices.allocate(pod);
+    return undefined;
+  } catch (error) {
+    return allocationEnd(error);
+  }
+}
+
+function allocationEnd(error: unknown): PodEnd {
+  const why = error instanceof Error ? error.message : messageOf(error);
+  const message = `Allocate failed due to ${why}, which is unexpected`;
+  return { reason: "UnexpectedAdmissionError", message };
 }

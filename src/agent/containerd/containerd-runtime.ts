@@ -83,10 +83,16 @@ export async function connectContainerd(options: ConnectOptions): Promise<Contai
   );
   const supplementalGroupsPolicy = features?.supplementalGroupsPolicy ?? false;
   return new ContainerdRuntime(
-    { version, features: { supplementalGroupsPolicy } },
+    { version, features: { supplementalGroupsPolicy, cdi: takesCdi(runtimeVersion) } },
     channel,
     options,
   );
+}
+
+/** Since containerd 1.7; those before leave out what they do not know. */
+function takesCdi(version: string): boolean {
+  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number);
+  return major > 1 || (major === 1 && minor >= 7);
 }
 
 /** The configurations of sandboxes are kept because each container of one must repeat them. */

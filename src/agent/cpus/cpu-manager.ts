@@ -69,6 +69,11 @@ export class CpuManager {
     this.#write();
   }
 
+  /** Those that containers may have for themselves, taken or not. */
+  get assignable(): readonly number[] {
+    return this.#all.filter((cpu) => !this.#reserved.has(cpu));
+  }
+
   /** Harmless where the pod has none. True when others may run on more from now on. */
   release(uid: string): boolean {
     const had = this.#owned.delete(uid);

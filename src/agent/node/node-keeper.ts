@@ -73,6 +73,11 @@ export class NodeKeeper implements Disposable {
     this.#try(() => this.#report(false));
   }
 
+  /** To be called when plugins have other devices than before. */
+  devicesChanged(): void {
+    this.#try(() => this.#report(false));
+  }
+
   /** To be called when images came or went. */
   imagesChanged(): void {
     this.#try(() => this.#report(false));

@@ -1,5 +1,6 @@
 import type { Node, NodeCondition, NodeStatus } from "#api/generated/types.ts";
 import { rfc3339 } from "#base/clock.ts";
+import type { DeviceAmounts } from "#agent/devices/device-manager.ts";
 import type { Pressure } from "#agent/eviction/thresholds.ts";
 import { allocatableOf } from "#agent/node/allocatable.ts";
 import type { NodeSettings } from "#agent/node/node-settings.ts";
@@ -17,6 +18,8 @@ export interface NodeParts {
   readonly podsMax: number;
   /** What reserves resources and ends pods; absent where nothing does, as on a simulated node. */
   readonly settings?: NodeSettings;
+  /** Devices that plugins have. */
+  readonly devices?: () => DeviceAmounts;
 }
 
 /** The version that the node says it has: the API's. */
@@ -73,6 +76,7 @@ export function nodeStatus(
   },
 ): NodeStatus {
   const { machine } = parts;
+  const devices = parts.devices?.();
   const capacity = {
     cpu: String(machine.cpus),
     "ephemeral-storage": `${Math.floor(machine.diskBytes / 1024)}Ki`,
@@ -85,8 +89,11 @@ export function nodeStatus(
       ...parts.addresses.map((address) => ({ type: "InternalIP", address })),
       { type: "Hostname", address: parts.name },
     ],
-    allocatable: parts.settings ? allocatableOf(capacity, parts.settings) : capacity,
-    capacity,
+    allocatable: {
+      ...(parts.settings ? allocatableOf(capacity, parts.settings) : capacity),
+      ...devices?.allocatable,
+    },
+    capacity: { ...capacity, ...devices?.capacity },
     conditions: conditions(observed),
     daemonEndpoints: { kubeletEndpoint: { Port: parts.streamPort } },
     images: observed.images

@@ -6,6 +6,7 @@ import type { PodContainer } from "#agent/pods/pod-containers.ts";
 import { simulationOf } from "#agent/pods/simulation.ts";
 import { identityLabels, podLabels } from "#agent/pods/sandbox-config.ts";
 import type { CpuShare } from "#agent/cpus/cpu-manager.ts";
+import type { DeviceGrant } from "#agent/devices/device-plugin.ts";
 import type { ContainerConfig, Mount, Resources } from "#agent/runtime/container-runtime.ts";
 
 export interface ContainerParts {
@@ -19,12 +20,14 @@ export interface ContainerParts {
   readonly seccompDir: string;
   readonly memoryBytes: number;
   readonly cpus?: CpuShare;
+  /** What its devices bring along. */
+  readonly devices?: readonly DeviceGrant[];
   /** The id of the container whose processes it sees. */
   readonly processesOf?: string;
 }
 
 export function containerConfig(parts: ContainerParts): ContainerConfig {
-  const { pod, attempt, environment } = parts;
+  const { pod, attempt, environment, devices = [] } = parts;
   const { spec } = parts.container;
   const lookUp = (name: string): string | undefined => environment.get(name);
   return {
@@ -34,10 +37,16 @@ export function containerConfig(parts: ContainerParts): ContainerConfig {
     command: (spec.command ?? []).map((word) => expand(word, lookUp)),
     args: (spec.args ?? []).map((word) => expand(word, lookUp)),
     workingDir: spec.workingDir ?? "",
-    env: [...environment].map(([name, value]) => ({ name, value })),
-    mounts: parts.mounts,
+    env: [...new Map([...deviceVariables(devices), ...environment])].map(([name, value]) => ({
+      name,
+      value,
+    })),
+    mounts: [...devices.flatMap(deviceMounts), ...parts.mounts],
+    devices: devices.flatMap((grant) => grant.devices),
+    cdiDevices: devices.flatMap((grant) => grant.cdiDevices.map(({ name }) => name)),
     labels: { ...identityLabels(pod), [podLabels.container]: spec.name },
     annotations: {
+      ...Object.assign({}, ...devices.map(({ annotations }) => annotations)),
       "io.kubernetes.container.restartCount": String(attempt),
       "io.kubernetes.container.terminationMessagePath": messagePathOf(spec),
       "io.kubernetes.container.terminationMessagePolicy": spec.terminationMessagePolicy ?? "File",
@@ -51,6 +60,14 @@ export function containerConfig(parts: ContainerParts): ContainerConfig {
     ...(parts.processesOf && { processesOf: parts.processesOf }),
     simulation: simulationOf(pod, parts.container),
   };
+}
+
+function deviceVariables(devices: readonly DeviceGrant[]): readonly (readonly [string, string])[] {
+  return devices.flatMap(({ envs }) => Object.entries(envs));
+}
+
+function deviceMounts({ mounts }: DeviceGrant): readonly Mount[] {
+  return mounts.map((mount) => ({ ...mount, propagation: "private" }));
 }
 
 /** A container alone on its processors needs no limit of its time there. */

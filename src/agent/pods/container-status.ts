@@ -30,6 +30,7 @@ export function containerStatus(
   const completed = container.role === "init" && newest.state === "exited" && newest.exitCode === 0;
   return {
     allocatedResources: spec.resources?.requests,
+    ...deviceStatus(observed, spec.name),
     containerID: `${runtimeName}://${newest.id}`,
     image: newest.image,
     imageID: newest.imageId,
@@ -43,6 +44,14 @@ export function containerStatus(
     ...(spec.lifecycle?.stopSignal && { stopSignal: spec.lifecycle.stopSignal }),
     volumeMounts: mountStatuses(container),
   } as ContainerStatus;
+}
+
+function deviceStatus(
+  { devices, pod }: PodObservation,
+  container: string,
+): Pick<ContainerStatus, "allocatedResourcesStatus"> {
+  const status = devices?.statusOf(pod.metadata.uid ?? "", container) ?? [];
+  return status.length === 0 ? {} : { allocatedResourcesStatus: status };
 }
 
 export function oldStatus(pod: Pod, name: string): ContainerStatus | undefined {

@@ -63,6 +63,11 @@ export class PodManager implements Disposable {
     this.#workers.get(uidOf(pod))?.retell();
   }
 
+  /** Something that a pod's status shows has changed. */
+  wake(uid: string): void {
+    this.#workers.get(uid)?.wake();
+  }
+
   /** The pod as the API last said it, by its names. */
   find(namespace: string, name: string): Pod | undefined {
     for (const { pod } of this.#workers.values()) {

@@ -1,4 +1,5 @@
 import type { Pod, ResourceRequirements } from "#api/generated/types.ts";
+import type { DeviceManager } from "#agent/devices/device-manager.ts";
 import type { ContainerState, Sandbox } from "#agent/runtime/container-runtime.ts";
 
 /** All that a plan and a status are made from: what is wanted, what runs, and what was learnt by trying. */
@@ -20,6 +21,8 @@ export interface PodObservation {
   /** Containers, by id, from before all of the pod began anew: its init containers run again too. */
   readonly outdated?: ReadonlySet<string>;
   readonly resize?: ResizeState;
+  /** Knows how well the devices of containers are. */
+  readonly devices?: Pick<DeviceManager, "statusOf">;
   /** Why the pod must end although its object stays: eviction, a deadline, a refused admission. */
   readonly ended?: PodEnd;
 }

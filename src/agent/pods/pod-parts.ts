@@ -6,6 +6,7 @@ import type { Client } from "#client/client.ts";
 import type { EventRecorder } from "#reconcile/event-recorder.ts";
 import type { PodCgroups } from "#agent/node/pod-cgroups.ts";
 import type { CpuManager } from "#agent/cpus/cpu-manager.ts";
+import type { DeviceManager } from "#agent/devices/device-manager.ts";
 import type { DownwardNode } from "#agent/pods/downward-values.ts";
 import type { ReferencedObjects } from "#agent/pods/environment.ts";
 import type { ImagePuller } from "#agent/pods/image-puller.ts";
@@ -36,7 +37,7 @@ export interface PodParts {
   readonly probeResults: ProbeMetrics;
   readonly node: DownwardNode;
   /** Asked for each pod that is new here: why it must not run, in upstream's words. */
-  readonly admit: (pod: Pod) => PodEnd | undefined;
+  readonly admit: (pod: Pod) => PodEnd | undefined | Promise<PodEnd | undefined>;
   /** Asked when a pod is to have other resources than it was granted. */
   readonly answerResize: (pod: Pod) => ResizeAnswer;
   readonly memoryBytes: number;
@@ -44,6 +45,8 @@ export interface PodParts {
   readonly cgroupRoot?: string;
   /** Absent where containers run on any processor. */
   readonly cpus?: CpuManager;
+  /** Absent where there are no plugins for devices, as for simulated pods. */
+  readonly devices?: DeviceManager;
   /** Absent where pods have no control groups, as simulated ones. */
   readonly cgroups?: PodCgroups;
   /** Called when a pod will not run any more, or is gone. */

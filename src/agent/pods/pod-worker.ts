@@ -171,7 +171,7 @@ export class PodWorker {
   }
 
   async #look(): Promise<void> {
-    this.#admit();
+    await this.#admit();
     this.#checkDeadline();
     if (askForResize(this.#parts, this.#wanted, this.#resizes)) {
       this.#pod = this.#resizes.granted(this.#wanted);
@@ -232,6 +232,7 @@ export class PodWorker {
       renewed: this.#renewed,
       outdated: this.#outdated,
       resize: this.#resizes.state,
+      ...(this.#parts.devices && { devices: this.#parts.devices }),
       ...(this.#ended && { ended: this.#ended }),
     };
   }
@@ -400,20 +401,24 @@ export class PodWorker {
   /** Nothing runs any more: says so a last time, lets the object go, and clears up when it is gone. */
   async #finish(): Promise<void> {
     await this.#status.flush();
-    if (!this.#deleted) return letObjectGo(this.#parts.client, this.#pod);
+    if (!this.#deleted) {
+      // Before others can see that it is gone: what it had is free for them.
+      this.#parts.onGone?.(this.#pod);
+      return letObjectGo(this.#parts.client, this.#pod);
+    }
     await clearUpPod(this.#parts, this.#pod);
     this.release();
     this.#onGone();
   }
 
   /** A pod that is new here may be refused; what runs already stays. */
-  #admit(): void {
+  async #admit(): Promise<void> {
     if (this.#isAdmitted || this.#deleted) return;
     this.#isAdmitted = true;
     const { view, admit, recorder } = this.#parts;
     const isNew = view.sandboxesOf(this.#pod.metadata.uid ?? "").length === 0;
     if (!isNew || isTerminal(this.#pod) || isTerminating(this.#pod)) return;
-    const refusal = admit(this.#pod);
+    const refusal = await admit(this.#pod);
     if (refusal === undefined) return;
     this.#ended ??= refusal;
     const { reason, message } = refusal;

@@ -21,6 +21,8 @@ export function shortageOf(
     return { resource: "pods", requested: 1, used: others.length, capacity: count };
   }
   for (const resource of requestedBy(pod)) {
+    // What the node does not count itself is left to the scheduler and to plugins of devices.
+    if (resource.includes("/") && allocatable[resource] === undefined) continue;
     const requested = podAmount(pod, "requests", resource) ?? 0n;
     if (requested === 0n) continue;
     const used = others.reduce(

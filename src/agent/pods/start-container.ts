@@ -3,6 +3,7 @@ import { uidOf } from "#api/meta.ts";
 import { messageOf } from "#base/log.ts";
 import { containerConfig } from "#agent/pods/container-config.ts";
 import { nonRootProblem } from "#agent/pods/container-security.ts";
+import type { DeviceGrant } from "#agent/devices/device-plugin.ts";
 import { buildEnvironment } from "#agent/pods/environment.ts";
 import { fieldPathOf, type PodContainer } from "#agent/pods/pod-containers.ts";
 import type { PodParts } from "#agent/pods/pod-parts.ts";
@@ -64,6 +65,7 @@ function configure(parts: PodParts, request: StartRequest, image: Image): Promis
     const environment = await buildEnvironment({ ...about, objects, readVolumeFile });
     const mounts = await files.mounts({ ...request, environment, node });
     const processesOf = targetOf(parts, request);
+    const devices = await devicesOf(parts, request);
     return containerConfig({
       pod,
       container,
@@ -73,10 +75,21 @@ function configure(parts: PodParts, request: StartRequest, image: Image): Promis
       mounts,
       seccompDir: files.seccompDir,
       memoryBytes: parts.memoryBytes,
+      devices,
       ...(processesOf && { processesOf }),
       ...(parts.cpus && { cpus: parts.cpus.shareOf(uidOf(pod), spec.name) }),
     });
   });
+}
+
+async function devicesOf(
+  { devices, runtime }: PodParts,
+  { pod, container }: StartRequest,
+): Promise<readonly DeviceGrant[]> {
+  const grants = (await devices?.prepareStart(pod, container.spec.name)) ?? [];
+  const [cdi] = grants.flatMap(({ cdiDevices }) => cdiDevices);
+  if (cdi === undefined || runtime.features.cdi) return grants;
+  throw new Error(`${runtime.version} cannot add the CDI device "${cdi.name}"`);
 }
 
 /** The container that an ephemeral one is to look into must run. */

@@ -79,6 +79,8 @@ export interface ImageMounts {
 export interface RuntimeFeatures {
   /** Groups that an image names can be kept from a container (`supplementalGroupsPolicy: Strict`). */
   readonly supplementalGroupsPolicy: boolean;
+  /** Devices can be named as the Container Device Interface has them. */
+  readonly cdi?: boolean;
 }
 
 export interface SandboxConfig {
@@ -137,6 +139,14 @@ export interface ContainerConfig {
   readonly workingDir: string;
   readonly env: readonly { readonly name: string; readonly value: string }[];
   readonly mounts: readonly Mount[];
+  /** Device files of the node; `permissions` are some of `rwm`. */
+  readonly devices?: readonly {
+    readonly containerPath: string;
+    readonly hostPath: string;
+    readonly permissions: string;
+  }[];
+  /** Names of the Container Device Interface: `vendor.com/class=name`. */
+  readonly cdiDevices?: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   /** Relative to the sandbox's log directory. */
