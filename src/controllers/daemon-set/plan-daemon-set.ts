@@ -96,11 +96,16 @@ function surgeNodes(
     const older = alive.find((pod) => hashOf(pod) !== observed.hash);
     if (newer !== undefined && older !== undefined) {
       if (!isAvailable(observed, newer)) room--;
-    } else if (newer === undefined && older !== undefined) {
+    } else if (newer === undefined && older !== undefined && !isCrowded(alive)) {
       (isAvailable(observed, older) ? candidates : free).push(name);
     }
   }
   return [...free, ...candidates.slice(0, Math.max(0, room))];
+}
+
+/** A third pod would come before the second, of a template in between, has gone. */
+function isCrowded(alive: readonly Pod[]): boolean {
+  return alive.filter(({ metadata }) => metadata.deletionTimestamp === undefined).length > 1;
 }
 
 function outdatedPods(
