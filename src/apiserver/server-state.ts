@@ -19,6 +19,7 @@ import type { VersionInfo } from "#apiserver/endpoints/version.ts";
 import type { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { BookmarkTicker } from "#apiserver/verbs/bookmark-ticker.ts";
+import type { WatchDispatcher } from "#apiserver/verbs/watch-dispatcher.ts";
 import type { WatchItems } from "#apiserver/verbs/watch-items.ts";
 
 /** What every step of the pipeline may use. One for each server. */
@@ -38,6 +39,7 @@ export interface ServerState {
   readonly metrics: ServerMetrics;
   readonly bookmarks: BookmarkTicker;
   readonly watchItems: WatchItems;
+  readonly watchDispatcher: WatchDispatcher;
   readonly audit: Auditor | undefined;
   readonly tokens: TokenIssuer | undefined;
   readonly tokenReviewer: TokenReviewer | undefined;

@@ -41,6 +41,7 @@ import { nonResource, requestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 import { visibleNamespaces } from "#apiserver/visible-namespaces/visible-namespaces.ts";
 import { BookmarkTicker } from "#apiserver/verbs/bookmark-ticker.ts";
+import { WatchDispatcher } from "#apiserver/verbs/watch-dispatcher.ts";
 import { WatchItems } from "#apiserver/verbs/watch-items.ts";
 
 /** A whole API server without its sockets: a request in, an answer or a stream out. */
@@ -138,6 +139,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     metrics,
     bookmarks: new BookmarkTicker(clock),
     watchItems: new WatchItems(),
+    watchDispatcher: new WatchDispatcher(),
     version: parts.version ?? unnamedVersion,
     writers: new KeyQueue(),
     audit: parts.audit,

@@ -90,6 +90,7 @@ test("a watch in protobuf is length-delimited events, its initial ones as later 
     end: () => {},
   });
   const second = await createdMap(api, "b");
+  await new Promise((resolve) => setImmediate(resolve));
   flow.stop();
   const events = eventsOf(Buffer.concat(received));
   assert.deepEqual(events, [

@@ -1,3 +1,4 @@
+import type { Dispatched, WatchDispatcher } from "#apiserver/verbs/watch-dispatcher.ts";
 import type { WatchItem } from "#apiserver/verbs/watch-items.ts";
 
 /** Takes the events of one watch. */
@@ -28,6 +29,8 @@ export interface WatchStreamParts {
   readonly backlogMax: number;
   /** Called once, when no more events are taken in. */
   readonly onEnd: () => void;
+  /** Passes live events on behind the write that made them; absent: they are passed on within it. */
+  readonly dispatcher?: WatchDispatcher;
 }
 
 /**
@@ -35,7 +38,7 @@ export interface WatchStreamParts {
  * keeps up, an event goes from the write straight to it; otherwise it waits here. A reader that falls `backlogMax`
  * events behind is cut off, as upstream does: the answer ends and the client goes on from the last version it saw.
  */
-export class WatchStream implements WatchEvents {
+export class WatchStream implements WatchEvents, Dispatched {
   readonly #parts: WatchStreamParts;
   #reader: WatchReader | undefined;
   #first: Iterator<WatchItem | undefined> | undefined;
@@ -45,6 +48,8 @@ export class WatchStream implements WatchEvents {
   /** The reader waits for the next event. */
   #idle = false;
   #pumping = false;
+  /** The dispatcher will come by. */
+  #awaited = false;
 
   constructor(parts: WatchStreamParts) {
     this.#parts = parts;
@@ -58,12 +63,25 @@ export class WatchStream implements WatchEvents {
 
   push(item: WatchItem): void {
     if (!this.#open) return;
-    if (this.#idle && this.#reader !== undefined) {
+    const { dispatcher, backlogMax } = this.#parts;
+    if (this.#idle && this.#reader !== undefined && dispatcher === undefined) {
       this.#idle = this.#reader.deliver(item);
       return;
     }
-    if (this.#backlog.length - this.#next >= this.#parts.backlogMax) return this.#cutOff();
+    if (this.#backlog.length - this.#next >= backlogMax) return this.#cutOff();
     this.#backlog.push(item);
+    if (!this.#idle || this.#awaited || dispatcher === undefined) return;
+    this.#awaited = true;
+    dispatcher.add(this);
+  }
+
+  /** An event by itself is encoded once for all its watchers; several go out together. */
+  flush(): void {
+    this.#awaited = false;
+    if (!this.#idle || this.#reader === undefined) return;
+    if (this.#backlog.length - this.#next !== 1) return this.#pump();
+    const item = this.#take();
+    if (item !== undefined && item !== "skipped") this.#idle = this.#reader.deliver(item);
   }
 
   resume(): void {
@@ -75,7 +93,7 @@ export class WatchStream implements WatchEvents {
     if (!this.#open) return;
     this.#open = false;
     this.#parts.onEnd();
-    if (this.#idle) this.#finish();
+    if (this.#idle) this.#pump();
   }
 
   stop(): void {
@@ -100,6 +118,7 @@ export class WatchStream implements WatchEvents {
   #pump(): void {
     if (this.#pumping || this.#reader === undefined) return;
     this.#pumping = true;
+    this.#idle = false;
     const paused = this.#handOver(this.#reader);
     this.#pumping = false;
     if (paused === "full") return;

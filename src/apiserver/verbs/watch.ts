@@ -129,6 +129,7 @@ function listen(
   const stream = new WatchStream({
     first,
     backlogMax: backlogMax[request.answer],
+    ...(request.answer === "bytes" && { dispatcher: server.watchDispatcher }),
     onEnd: () => {
       request.signal.removeEventListener("abort", end);
       server.stopped.removeEventListener("abort", end);
