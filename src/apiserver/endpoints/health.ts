@@ -36,11 +36,20 @@ const log: Check = { name: "log", passes: () => true };
 const storage: Check = {
   name: "etcd",
   passes: (state) =>
-    state.store.revision().then(
-      () => true,
-      () => false,
-    ),
+    new Promise((resolve) => {
+      const cancel = state.clock.after(storageTimeoutMs, () => resolve(false));
+      const settle = (passed: boolean): void => {
+        cancel();
+        resolve(passed);
+      };
+      state.store.revision().then(
+        () => settle(true),
+        () => settle(false),
+      );
+    }),
 };
+/** As upstream's. */
+const storageTimeoutMs = 2_000;
 /** The server answers nothing before its cache is loaded, so that this check tells of the stop alone. */
 const shutdown: Check = { name: "shutdown", passes: (state) => !state.stopped.aborted };
 const informers: Check = { name: "informer-sync", passes: () => true };
