@@ -39,14 +39,18 @@ export interface Plugin {
   readonly name: string;
   /** Which pod goes first; one plugin has this. */
   readonly queueSort?: (one: QueuedOrder, other: QueuedOrder) => boolean;
-  /** Once a pod. `nodes` narrows the search to those names. */
+  /** Once a pod. `nodes` narrows the search to those names; "skip": the plugin has nothing to filter for this pod. */
   readonly preFilter?: (
     pod: PendingPod,
     state: CycleState,
-  ) => { readonly nodes?: ReadonlySet<string> } | Rejection | undefined;
+  ) => { readonly nodes?: ReadonlySet<string> } | Rejection | "skip" | undefined;
   readonly filter?: (pod: PendingPod, node: NodeState, state: CycleState) => Rejection | undefined;
-  /** Once a pod, with the nodes that are left, before they are scored. */
-  readonly preScore?: (pod: PendingPod, nodes: readonly NodeState[], state: CycleState) => void;
+  /** Once a pod, with the nodes that are left, before they are scored; "skip": all score the same. */
+  readonly preScore?: (
+    pod: PendingPod,
+    nodes: readonly NodeState[],
+    state: CycleState,
+  ) => "skip" | undefined;
   /** After no node fitted: may make room, and says what it found. */
   readonly postFilter?: (failed: FailedCycle) => Promise<string | undefined>;
   /** From 0 to 100, or any number where `normalize` brings it there. */

@@ -8,6 +8,14 @@ import {
 } from "#scheduler/framework.ts";
 import type { NodeState, PlacedPod } from "#scheduler/node-state.ts";
 
+interface Filter {
+  readonly name: string;
+  readonly filter: NonNullable<Plugin["filter"]>;
+}
+
+/** Where the filters that have something to say of the pod are remembered. */
+const filtersKey = "filters of the cycle";
+
 export type CycleResult =
   | { readonly kind: "placed"; readonly nodeName: string; readonly state: CycleState }
   | {
@@ -24,7 +32,7 @@ export type CycleResult =
 export class SchedulingCycle {
   readonly #plugins: readonly Plugin[];
   readonly #random: Random;
-  readonly #filters: readonly { name: string; filter: NonNullable<Plugin["filter"]> }[];
+  readonly #filters: readonly Filter[];
   readonly #scorers: readonly (Plugin & { score: NonNullable<Plugin["score"]> })[];
   readonly #percentageOfNodes: number;
   /** Where the next search begins, so that all nodes get their turn. */
@@ -86,12 +94,19 @@ export class SchedulingCycle {
     state: CycleState,
   ): { names: ReadonlySet<string> | undefined } | { rejection: Rejection; by: string } {
     let names: ReadonlySet<string> | undefined;
+    const skipped = new Set<string>();
     for (const { name, preFilter } of this.#plugins) {
       const result = preFilter?.(pod, state);
       if (result === undefined) continue;
+      if (result === "skip") {
+        skipped.add(name);
+        continue;
+      }
       if (isRejection(result)) return { rejection: result, by: name };
       if (result.nodes) names = names ? names.intersection(result.nodes) : result.nodes;
     }
+    const filters = this.#filters.filter(({ name }) => !skipped.has(name));
+    state.set(filtersKey, filters);
     return { names };
   }
 
@@ -114,7 +129,8 @@ export class SchedulingCycle {
     node: NodeState,
     state: CycleState,
   ): { rejection: Rejection; by: string } | undefined {
-    for (const { name, filter } of this.#filters) {
+    const filters = (state.get(filtersKey) as readonly Filter[] | undefined) ?? this.#filters;
+    for (const { name, filter } of filters) {
       const rejection = filter(pod, node, state);
       if (rejection) return { rejection, by: name };
     }
@@ -140,22 +156,27 @@ export class SchedulingCycle {
     let best: NodeState | undefined;
     let bestScore = Number.NEGATIVE_INFINITY;
     let ties = 0;
-    for (const [index, node] of feasible.entries()) {
+    for (let index = 0; index < feasible.length; index++) {
       const score = totals[index] ?? 0;
+      if (score < bestScore) continue;
+      const node = feasible[index];
       if (score > bestScore) [best, bestScore, ties] = [node, score, 1];
-      else if (score === bestScore && this.#random() * ++ties < 1) best = node;
+      else if (this.#random() * ++ties < 1) best = node;
     }
     return best;
   }
 
-  #totals(pod: PendingPod, feasible: readonly NodeState[], state: CycleState): readonly number[] {
-    const totals = Array.from<number>({ length: feasible.length }).fill(0);
-    for (const { preScore } of this.#plugins) preScore?.(pod, feasible, state);
-    for (const { score, normalize, weight = 1 } of this.#scorers) {
-      const scores = feasible.map((node) => score(pod, node, state));
+  #totals(pod: PendingPod, feasible: readonly NodeState[], state: CycleState): Float64Array {
+    const totals = new Float64Array(feasible.length);
+    const scores = Array.from<number>({ length: feasible.length });
+    for (const { preScore, score, normalize, weight = 1 } of this.#scorers) {
+      if (preScore?.(pod, feasible, state) === "skip") continue;
+      for (let index = 0; index < feasible.length; index++) {
+        scores[index] = score(pod, feasible[index] as NodeState, state);
+      }
       normalize?.(scores);
-      for (const [index, value] of scores.entries()) {
-        totals[index] = (totals[index] ?? 0) + weight * value;
+      for (let index = 0; index < feasible.length; index++) {
+        totals[index] = (totals[index] ?? 0) + weight * (scores[index] ?? 0);
       }
     }
     return totals;

@@ -7,6 +7,7 @@ const largeBytesPerContainer = 1000 * 1024 * 1024;
 export const imageLocality: Plugin = {
   name: "ImageLocality",
   weight: 1,
+  preScore: (_pod, nodes) => (nodes.some(({ images }) => images.size > 0) ? undefined : "skip"),
   score({ pod }, { images }) {
     const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
     const bytes = containers.reduce(

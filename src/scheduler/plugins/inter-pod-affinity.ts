@@ -37,8 +37,13 @@ export function createInterPodAffinity(counts: DomainCounts): Plugin {
     weight: 2,
     preFilter(pod, state) {
       const affinities = affinitiesOf(pod, counts);
-      if (affinities) state.set(name, affinities);
+      if (affinities === undefined) return "skip";
+      state.set(name, affinities);
       return undefined;
+    },
+    preScore(_pod, _nodes, state) {
+      const affinities = state.get(name) as Affinities | undefined;
+      return affinities?.preferred.length ? undefined : "skip";
     },
     filter(_pod, node, state) {
       const affinities = state.get(name) as Affinities | undefined;

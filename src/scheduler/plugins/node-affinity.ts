@@ -1,3 +1,4 @@
+import type { Pod, PreferredSchedulingTerm } from "#api/generated/types.ts";
 import { normalizeByMax, type Plugin } from "#scheduler/framework.ts";
 import { matchesRequired, matchesTerm, namedNodes } from "#reconcile/node-selector.ts";
 
@@ -11,14 +12,15 @@ export const nodeAffinity: Plugin = {
   name: "NodeAffinity",
   weight: 2,
   preFilter({ pod }) {
+    const { nodeSelector, affinity } = pod.spec ?? {};
+    if (!nodeSelector && !affinity?.nodeAffinity) return "skip";
     const nodes = namedNodes(pod);
     return nodes && { nodes };
   },
   filter: ({ pod }, { node }) => (matchesRequired(pod, node) ? undefined : rejection),
+  preScore: ({ pod }) => (preferredOf(pod).length === 0 ? "skip" : undefined),
   score({ pod }, { node }) {
-    const preferred =
-      pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-    return preferred.reduce(
+    return preferredOf(pod).reduce(
       (sum, { weight, preference }) => sum + (matchesTerm(preference, node) ? weight : 0),
       0,
     );
@@ -27,3 +29,9 @@ export const nodeAffinity: Plugin = {
   helpedBy: (event) =>
     event.kind === "nodeAdded" || (event.kind === "nodeChanged" && event.changes.has("labels")),
 };
+
+const none: readonly PreferredSchedulingTerm[] = [];
+
+function preferredOf({ spec }: Pod): readonly PreferredSchedulingTerm[] {
+  return spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? none;
+}

@@ -9,6 +9,7 @@ const rejection = {
 /** Two pods cannot have the same port of the same address of a node. */
 export const nodePorts: Plugin = {
   name: "NodePorts",
+  preFilter: ({ placed }) => (placed.ports.length === 0 ? "skip" : undefined),
   filter: ({ placed }, { ports }) =>
     placed.ports.some((wanted) => ports.some((taken) => clash(wanted, taken)))
       ? rejection

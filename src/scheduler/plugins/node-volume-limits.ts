@@ -10,8 +10,8 @@ const rejection = { reasons: ["node(s) exceed max volume count"], unresolvable: 
 export function createNodeVolumeLimits(storage: Storage): Plugin {
   return {
     name: "NodeVolumeLimits",
+    preFilter: ({ placed }) => (placed.claims.length === 0 ? "skip" : undefined),
     filter({ placed: { claims } }, node) {
-      if (claims.length === 0) return undefined;
       const limits = limitsOf(node.name, storage);
       if (limits.size === 0) return undefined;
       const attached = attachedTo(node, storage);

@@ -60,7 +60,7 @@ export function createPodTopologySpread(counts: DomainCounts): Plugin {
     preFilter(pod, state) {
       const spread = spreadOf(pod, counts);
       if (spread) state.set(name, spread);
-      return undefined;
+      return spread?.hard.length ? undefined : "skip";
     },
     filter(_pod, node, state) {
       const spread = state.get(name) as SpreadState | undefined;
@@ -68,7 +68,9 @@ export function createPodTopologySpread(counts: DomainCounts): Plugin {
     },
     preScore(_pod, nodes, state) {
       const spread = state.get(name) as SpreadState | undefined;
-      if (spread) weighDomains(spread, nodes);
+      if (!spread?.soft.length) return "skip";
+      weighDomains(spread, nodes);
+      return undefined;
     },
     score(_pod, node, state) {
       const spread = state.get(name) as SpreadState | undefined;

@@ -1,3 +1,4 @@
+import type { Taint } from "#api/generated/types.ts";
 import { normalizeByMax, type Plugin } from "#scheduler/framework.ts";
 import { isTolerated } from "#reconcile/taints.ts";
 
@@ -18,15 +19,21 @@ export const taintToleration: Plugin = {
     );
     return refuses ? rejection : undefined;
   },
+  preScore: (_pod, nodes) =>
+    nodes.some(({ node }) => node.spec?.taints?.some(isSoft)) ? undefined : "skip",
   score({ pod }, { node }) {
     const tolerations = (pod.spec?.tolerations ?? []).filter(
       ({ effect }) => !effect || effect === "PreferNoSchedule",
     );
     return (node.spec?.taints ?? []).filter(
-      (taint) => taint.effect === "PreferNoSchedule" && !isTolerated(tolerations, taint),
+      (taint) => isSoft(taint) && !isTolerated(tolerations, taint),
     ).length;
   },
   normalize: (scores) => normalizeByMax(scores, true),
   helpedBy: (event) =>
     event.kind === "nodeAdded" || (event.kind === "nodeChanged" && event.changes.has("taints")),
 };
+
+function isSoft({ effect }: Taint): boolean {
+  return effect === "PreferNoSchedule";
+}

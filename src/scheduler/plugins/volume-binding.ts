@@ -40,7 +40,7 @@ export function createVolumeBinding(parts: VolumeBinderParts): Plugin {
     name,
     preFilter({ pod }, state) {
       const claims = podClaims(pod, storage);
-      if (claims === undefined) return undefined;
+      if (claims === undefined) return "skip";
       if (typeof claims === "string") return { reasons: [claims], unresolvable: true };
       const search = searchFor(claims, storage, reserved);
       state.set(name, { search, choices: new Map() } satisfies VolumeState);

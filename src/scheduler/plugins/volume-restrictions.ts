@@ -24,7 +24,7 @@ export function createVolumeRestrictions(storage: Storage, use: ClaimUse): Plugi
     preFilter(pending, state) {
       const claims = pending.placed.claims.length > 0 ? exclusive(pending) : [];
       if (claims.length > 0) state.set(name, claims);
-      return undefined;
+      return claims.length + pending.placed.disks.length === 0 ? "skip" : undefined;
     },
     filter({ placed: { disks } }, node, state) {
       const claims = state.get(name) as readonly string[] | undefined;

@@ -26,7 +26,8 @@ export function createVolumeZone(storage: Storage): Plugin {
     name,
     preFilter({ pod }, state) {
       const demands = volumesOf(pod, storage).flatMap(demandsOf);
-      if (demands.length > 0) state.set(name, demands);
+      if (demands.length === 0) return "skip";
+      state.set(name, demands);
       return undefined;
     },
     filter(_pod, { node }, state) {
