@@ -29,6 +29,7 @@ import { impersonate } from "#apiserver/impersonate.ts";
 import { InFlight } from "#apiserver/in-flight.ts";
 import { KindRegistry } from "#apiserver/kind-registry.ts";
 import { metricsApi } from "#apiserver/metrics-api/metrics-api.ts";
+import { measuredStore } from "#apiserver/measured-store.ts";
 import { createServerMetrics } from "#apiserver/metrics.ts";
 import { observe, type Observed } from "#apiserver/observe-request.ts";
 import { KeyQueue } from "#apiserver/objects/key-queue.ts";
@@ -113,7 +114,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     ...(nodeSummary ? metricsApi(cache, { read: nodeSummary, clock, log }) : []),
   ];
   return {
-    store,
+    store: measuredStore(store, clock, metrics.registry),
     cache,
     clock,
     random,
