@@ -63,8 +63,9 @@ const files: OpenApiFiles = {
 
 test("OpenAPI documents come from their files and are cached by their hash", async () => {
   await using api = await createTestServer({ openApi: files });
-  assert.deepEqual((await api.send("GET", "/openapi/v3")).body, {
-    paths: { "apis/apps/v1": { serverRelativeURL: "/openapi/v3/apis/apps/v1?hash=H3" } },
+  const index = (await api.send("GET", "/openapi/v3")).body as { paths: JsonObject };
+  assert.deepEqual(index.paths["apis/apps/v1"], {
+    serverRelativeURL: "/openapi/v3/apis/apps/v1?hash=H3",
   });
   const document = await api.send("GET", "/openapi/v3/apis/apps/v1?hash=H3");
   assert.deepEqual(document.body, { openapi: "3.0.0" });
@@ -83,6 +84,10 @@ test("metrics count requests under names that exist, and stored objects", async 
   assert.match(
     text,
     /^apiserver_request_total\{verb="LIST",group="",version="v1",resource="namespaces",subresource="",scope="cluster",component="apiserver",dry_run="",code="200",system_client=""\} 1$/m,
+  );
+  assert.match(
+    text,
+    /^etcd_request_duration_seconds_count\{operation="create",group="",resource="namespaces"\} 4$/m,
   );
   assert.doesNotMatch(text, /made-up/);
 });
