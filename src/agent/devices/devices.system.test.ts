@@ -68,7 +68,12 @@ type NodeStatus = NonNullable<Node["status"]>;
 
 function podWithThings(name: string, count: number, script = "sleep 1000") {
   const resources = { limits: { [resource]: String(count) } };
-  return podOnNode(name, { containers: [{ ...shellContainer("main", script), resources }] });
+  // With no time at all the object would be gone before the container that has the devices.
+  const terminationGracePeriodSeconds = 1;
+  return podOnNode(name, {
+    terminationGracePeriodSeconds,
+    containers: [{ ...shellContainer("main", script), resources }],
+  });
 }
 
 test(

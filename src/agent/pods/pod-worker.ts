@@ -16,7 +16,7 @@ import {
   type PodObservation,
   type StartFailure,
 } from "#agent/pods/pod-observation.ts";
-import { graceOf, type PodParts } from "#agent/pods/pod-parts.ts";
+import { graceOf, type PodParts, removalGrace } from "#agent/pods/pod-parts.ts";
 import { podStatus } from "#agent/pods/pod-status.ts";
 import { ResizeKeeper } from "#agent/pods/resize-keeper.ts";
 import { askForResize, resizeRunning } from "#agent/pods/resize-pod.ts";
@@ -381,15 +381,10 @@ export class PodWorker {
     const container = findContainer(this.#pod, action.name)?.spec;
     const probe = action.probe === "Liveness" ? container?.livenessProbe : container?.startupProbe;
     const ownGrace = action.probe && probe?.terminationGracePeriodSeconds;
-    const usual = this.#deleted ? this.#removalGrace() : (ownGrace ?? graceOf(this.#pod));
+    const usual = this.#deleted ? removalGrace(this.#pod) : (ownGrace ?? graceOf(this.#pod));
     const graceSeconds = Math.min(usual, this.#ended?.graceSeconds ?? Infinity);
     const podIp = this.#ipsOf(observed)[0] ?? "";
     await stopContainer(this.#parts, { pod: this.#pod, ...action, graceSeconds, podIp });
-  }
-
-  /** A pod removed from the API by force gets as much time as its deletion allowed, one second at least. */
-  #removalGrace(): number {
-    return isTerminating(this.#pod) ? Math.max(1, graceOf(this.#pod)) : graceOf(this.#pod);
   }
 
   /** Shortens the time of containers that are being stopped. */
@@ -401,11 +396,9 @@ export class PodWorker {
   /** Nothing runs any more: says so a last time, lets the object go, and clears up when it is gone. */
   async #finish(): Promise<void> {
     await this.#status.flush();
-    if (!this.#deleted) {
-      // Before others can see that it is gone: what it had is free for them.
-      this.#parts.onGone?.(this.#pod);
-      return letObjectGo(this.#parts.client, this.#pod);
-    }
+    // Before others can see that it is gone: what it had is free for them.
+    this.#parts.onGone?.(this.#pod);
+    if (!this.#deleted) return letObjectGo(this.#parts.client, this.#pod);
     await clearUpPod(this.#parts, this.#pod);
     this.release();
     this.#onGone();
@@ -415,14 +408,13 @@ export class PodWorker {
   async #admit(): Promise<void> {
     if (this.#isAdmitted || this.#deleted) return;
     this.#isAdmitted = true;
-    const { view, admit, recorder } = this.#parts;
+    const { view, admit } = this.#parts;
     const isNew = view.sandboxesOf(this.#pod.metadata.uid ?? "").length === 0;
     if (!isNew || isTerminal(this.#pod) || isTerminating(this.#pod)) return;
     const refusal = await admit(this.#pod);
     if (refusal === undefined) return;
     this.#ended ??= refusal;
-    const { reason, message } = refusal;
-    recorder.record(this.#pod, { type: "Warning", reason, message });
+    this.#record("Warning", refusal.reason, refusal.message);
   }
 
   #checkDeadline(): void {
