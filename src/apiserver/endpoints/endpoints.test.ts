@@ -70,7 +70,8 @@ test("OpenAPI documents come from their files and are cached by their hash", asy
   const document = await api.send("GET", "/openapi/v3/apis/apps/v1?hash=H3");
   assert.deepEqual(document.body, { openapi: "3.0.0" });
   assert.equal(new Map(document.headers).get("cache-control"), "public, immutable");
-  const tagged = { headers: { "if-none-match": '"H2"' } };
+  const etag = new Map((await api.send("GET", "/openapi/v2")).headers).get("etag") ?? "";
+  const tagged = { headers: { "if-none-match": etag } };
   assert.equal((await api.send("GET", "/openapi/v2", tagged)).status, 304);
   assert.equal((await api.send("GET", "/openapi/v3/apis/none/v1")).status, 404);
 });
