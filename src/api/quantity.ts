@@ -21,6 +21,7 @@ export function parseQuantity(text: string): Quantity {
 
 /** The quantity, or upstream's text for why there is none. */
 export function readQuantity(text: string): Quantity | string {
+  if (text.length > textLettersMax) return numberWrong;
   const match = shape.exec(text);
   if (match === null) return formatWrong;
   const [, sign = "", whole = "", fraction = "", suffix = ""] = match;
@@ -78,6 +79,7 @@ const nanoPerOne = 1_000_000_000n;
 const binaryMaxNano = (2n ** 63n - 1n) * nanoPerOne;
 /** Bounds the work that one text can cause. */
 const digitsMax = 500;
+const textLettersMax = 600;
 const exponentMax = 500;
 
 const decimalSuffixes = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];

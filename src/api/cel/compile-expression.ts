@@ -10,6 +10,7 @@ import { formatProblems, type Problem } from "#api/cel/syntax/problem.ts";
 import { SyntaxProblem } from "#api/cel/syntax/tokens.ts";
 import { checkLiterals } from "#api/cel/check/check-literals.ts";
 import type { Type } from "#api/cel/type.ts";
+import { withinLimit } from "#api/cel/work.ts";
 import { CostExceededError, EvaluationError, type Value } from "#api/cel/value.ts";
 
 /** An expression that is ready to run, as often as one likes. */
@@ -81,7 +82,7 @@ export function evaluate(
 ): Evaluated {
   const frame = new Frame(variables, Math.min(limit, perCallLimit));
   try {
-    return { ok: true, value: program.run(frame), cost: frame.cost };
+    return { ok: true, value: withinLimit(() => program.run(frame)), cost: frame.cost };
   } catch (error) {
     const { cost } = frame;
     if (error instanceof EvaluationError || error instanceof CostExceededError) {

@@ -1,4 +1,5 @@
 import { compareNumbers } from "#api/cel/numbers.ts";
+import { work } from "#api/cel/work.ts";
 import {
   CelObject,
   DoubleValue,
@@ -29,7 +30,11 @@ export function celEquals(a: Value, b: Value): boolean {
 
 onContentsEqual(celEquals);
 
+/** What comparing two items or entries takes, in steps of `work`. */
+const comparisonSteps = 20;
+
 function listsEqual(a: readonly Value[], b: readonly Value[]): boolean {
+  work(a.length * comparisonSteps);
   return a.length === b.length && a.every((item, index) => celEquals(item, b[index] ?? null));
 }
 
@@ -37,6 +42,7 @@ type Fields = Readonly<Record<string, Value>>;
 
 function fieldsEqual(a: Fields, b: Fields): boolean {
   const names = Object.keys(a);
+  work(names.length * comparisonSteps);
   if (names.length !== Object.keys(b).length) return false;
   return names.every(
     (name) => Object.hasOwn(b, name) && celEquals(a[name] ?? null, b[name] ?? null),
@@ -102,10 +108,14 @@ export function sizeOf(value: Value): number | undefined {
   if (typeof value === "string") return lettersOf(value);
   if (value instanceof Uint8Array || isList(value)) return value.length;
   if (value instanceof MapValue) return value.size;
-  return isFields(value) ? Object.keys(value).length : undefined;
+  if (!isFields(value)) return undefined;
+  const { length } = Object.keys(value);
+  work(length);
+  return length;
 }
 
 export function lettersOf(text: string): number {
+  work(text.length);
   let letters = text.length;
   for (let index = 0; index < text.length; index += 1) {
     const unit = text.charCodeAt(index);

@@ -12,6 +12,11 @@ const environment = kubernetesEnvironment(
     ["s", stringType],
     ["l", listOf(stringType)],
     ["m", mapOf(stringType, dynType)],
+    ["big", stringType],
+    ["digits", stringType],
+    ["half", stringType],
+    ["long", listOf(intType)],
+    ["nested", listOf(listOf(intType))],
   ]),
 );
 const variables = {
@@ -20,6 +25,11 @@ const variables = {
   s: "a👑.b/c-10Gi",
   l: ["x", "yy", "10.0.0.1", "1.2.3"],
   m: { k: 1, l: [1], o: { p: "q" } },
+  big: "x".repeat(1_000_000),
+  digits: "1".repeat(1_000_000),
+  half: "\ud800",
+  long: Array.from({ length: 100_000 }, (_none, index) => index),
+  nested: Array.from({ length: 100 }, () => Array.from({ length: 1_000 }, (_none, at) => at)),
 };
 
 const atoms =
@@ -106,6 +116,22 @@ const runaways: readonly (readonly [what: string, source: string, outcome: RegEx
   ["a range of everything", "lists.range(9223372036854775807).size() > 0", /cost limit exceeded/],
   ["sorting much", "lists.range(5000).sort().size() > 0", /cost limit exceeded/],
   ["a pattern that runs away elsewhere", `'${"a".repeat(5_000)}!'.matches('^(a+)+$')`, /^false$/],
+  ["sizes of a long text", "lists.range(100000).all(x, big.size() > 0)", /cost limit exceeded/],
+  [
+    "a long text beside a short one",
+    "lists.range(100000).exists(x, big == '')",
+    /cost limit exceeded/,
+  ],
+  ["joined lists", "lists.range(20000).all(x, (long + long).size() > x)", /cost limit exceeded/],
+  [
+    "deep equality",
+    "lists.range(50000).all(x, nested == nested + [] || true)",
+    /cost limit exceeded/,
+  ],
+  ["numbers of many digits", "int(digits) == 1", /value out of range/],
+  ["texts that are nearly numbers", "double(digits + 'x') == 1.0", /invalid syntax/],
+  ["texts that are nearly amounts", "isQuantity(digits + 'x')", /^false$/],
+  ["half letters", "url('https://a/' + half).getEscapedPath().size() > 0", /^true$/],
   [
     "texts that grow",
     `${"s".padEnd(1)}${".replace('', s + s + s + s)".repeat(12)}.size() > 0`,

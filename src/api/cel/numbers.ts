@@ -123,17 +123,22 @@ export function uintOfDouble(value: number): Value {
   return uint(BigInt(Math.trunc(value)));
 }
 
+/** More are out of range whatever they are; to read them all would take long. */
+const digitsMax = 24;
+
 /** As Go's `strconv.ParseInt` in base ten has it. */
 export function parseInt64(text: string): Value {
   if (!/^[+-]?\d+$/.test(text)) throw new EvaluationError(syntaxText("ParseInt", text));
-  const value = BigInt(text.replace("+", ""));
+  const digits = text.replace(/^([+-]?)0+(?=\d)/, "$1").replace("+", "");
+  const value = digits.length > digitsMax ? intMax + 1n : BigInt(digits);
   if (value < intMin || value > intMax) throw new EvaluationError(rangeText("ParseInt", text));
   return int(value);
 }
 
 export function parseUint64(text: string): Value {
   if (!/^\d+$/.test(text)) throw new EvaluationError(syntaxText("ParseUint", text));
-  const value = BigInt(text);
+  const digits = text.replace(/^0+(?=\d)/, "");
+  const value = digits.length > digitsMax ? uintMax + 1n : BigInt(digits);
   if (value > uintMax) throw new EvaluationError(rangeText("ParseUint", text));
   return uint(value);
 }
@@ -141,7 +146,7 @@ export function parseUint64(text: string): Value {
 export function parseDouble(text: string): Value {
   const special = specialDoubles[text.toLowerCase().replace("+", "")];
   if (special !== undefined) return double(special);
-  if (!/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) {
+  if (!/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) {
     throw new EvaluationError(syntaxText("ParseFloat", text));
   }
   return double(Number(text));
@@ -156,11 +161,16 @@ const specialDoubles: Readonly<Record<string, number>> = {
 };
 
 function syntaxText(what: string, text: string): string {
-  return `strconv.${what}: parsing ${JSON.stringify(text)}: invalid syntax`;
+  return `strconv.${what}: parsing ${quoted(text)}: invalid syntax`;
+}
+
+/** Long texts are cut: messages are for people. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }
 
 function rangeText(what: string, text: string): string {
-  return `strconv.${what}: parsing ${JSON.stringify(text)}: value out of range`;
+  return `strconv.${what}: parsing ${quoted(text)}: value out of range`;
 }
 
 /** A double as Go's `%g` writes it: `1e+06`, `0.1`, `NaN`. */

@@ -24,6 +24,7 @@ import {
   optionalOf,
   parameterType,
   type Type,
+  type TypeKind,
   typeOfType,
   valueTypeOf,
   withoutOptional,
@@ -278,7 +279,7 @@ export class Checker {
     const overloads: Overload[] = [];
     let result: Type | undefined;
     for (const overload of known) {
-      if (overload.isMember !== isMember || overload.args.length !== types.length) continue;
+      if (overload.isMember !== isMember || !mayTake(overload, types)) continue;
       const fresh = this.#instantiate(overload);
       if (!this.substitutions.assignAll(types, fresh.args)) continue;
       overloads.push(overload);
@@ -301,6 +302,18 @@ export class Checker {
     };
   }
 }
+
+/** Leaves out at a glance what cannot be: most overloads of an operator. */
+function mayTake(overload: Overload, types: readonly Type[]): boolean {
+  if (overload.args.length !== types.length) return false;
+  return overload.args.every((wanted, index) => {
+    const given = types[index]?.kind ?? "dyn";
+    return wanted.kind === given || open.has(wanted.kind) || open.has(given);
+  });
+}
+
+/** Types of these kinds may stand for others. */
+const open: ReadonlySet<TypeKind> = new Set(["dyn", "error", "null", "parameter"]);
 
 const problemsMax = 100;
 

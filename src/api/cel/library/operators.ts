@@ -18,6 +18,7 @@ import {
 } from "#api/cel/numbers.ts";
 import { entryOf } from "#api/cel/run/select.ts";
 import { addToTimestamp, betweenTimestamps, duration } from "#api/cel/time.ts";
+import { work } from "#api/cel/work.ts";
 import {
   double,
   type DurationValue,
@@ -61,15 +62,10 @@ export const operators: readonly FunctionRow[] = [
     addToTimestamp(a, b.nanos),
   ),
   row("_+_", "(int, int) int", addInts),
-  row(
-    "_+_",
-    "(list(A), list(A)) list(A)",
-    (a: readonly Value[], b: readonly Value[]) => [...a, ...b],
-    {
-      cost: listConcatenationCost,
-      role: "addList",
-    },
-  ),
+  row("_+_", "(list(A), list(A)) list(A)", joinLists, {
+    cost: listConcatenationCost,
+    role: "addList",
+  }),
   row("_+_", "(string, string) string", (a: string, b: string) => a + b, {
     cost: concatenationCost,
     role: "addText",
@@ -119,6 +115,14 @@ function comparison(name: string, holds: (order: number) => boolean): FunctionRo
       return row(name, `(${type}, ${type}) bool`, run, { cost: comparisonCost });
     }),
   ];
+}
+
+/** What copying an item takes, in steps of `work`. */
+const copySteps = 4;
+
+function joinLists(a: readonly Value[], b: readonly Value[]): Value {
+  work((a.length + b.length) * copySteps);
+  return a.concat(b);
 }
 
 function joinBytes(a: Uint8Array, b: Uint8Array): Uint8Array {

@@ -115,7 +115,7 @@ function portOf(host: string): string {
 }
 
 function escapedPath(path: string): string {
-  return path.replace(/[^A-Za-z0-9\-._~!$&'()*+,;=:@/%[\]]+/gu, encodeURIComponent);
+  return path.toWellFormed().replace(/[^A-Za-z0-9\-._~!$&'()*+,;=:@/%[\]]+/gu, encodeURIComponent);
 }
 
 /** Entries that are wrongly written are left out. */

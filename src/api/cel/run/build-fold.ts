@@ -2,6 +2,7 @@ import { isBinding } from "#api/cel/cost/estimate.ts";
 import type { Builder } from "#api/cel/run/build.ts";
 import type { Frame, Step } from "#api/cel/run/frame.ts";
 import { textOf } from "#api/cel/run/select.ts";
+import { work } from "#api/cel/work.ts";
 import type { Expression, FoldExpression } from "#api/cel/syntax/expression.ts";
 import {
   EvaluationError,
@@ -230,6 +231,8 @@ function* pairsOf(value: Value): Generator<readonly [Value, Value]> {
   if (value instanceof MapValue) {
     for (const key of value.keys()) yield [key, value.get(key) ?? null];
   } else if (isFields(value)) {
-    for (const key of Object.keys(value)) yield [key, value[key] ?? null];
+    const keys = Object.keys(value);
+    work(keys.length);
+    for (const key of keys) yield [key, value[key] ?? null];
   } else throw new EvaluationError("no such overload");
 }

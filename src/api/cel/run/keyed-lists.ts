@@ -1,6 +1,7 @@
 import { celEquals } from "#api/cel/equality.ts";
 import { itemTypeOf, type Type, valueTypeOf } from "#api/cel/type.ts";
 import { isFields, isList, type Value } from "#api/cel/value.ts";
+import { work } from "#api/cel/work.ts";
 
 /** Equality of values of a declared type: the order of items in sets and list maps does not count. */
 export function equalsByType(type: Type, a: Value, b: Value): boolean {
@@ -17,9 +18,13 @@ export function equalsByType(type: Type, a: Value, b: Value): boolean {
   });
 }
 
+/** What telling the key of an item takes, in steps of `work`. */
+const keySteps = 200;
+
 function itemsEqual(type: Type, a: readonly Value[], b: readonly Value[]): boolean {
   const item = itemTypeOf(type);
   const { keyedBy } = type;
+  work(a.length * keySteps);
   if (keyedBy === undefined) {
     return a.every((one, index) => equalsByType(item, one, b[index] ?? null));
   }
@@ -36,6 +41,7 @@ export function joinKeyed(
   a: readonly Value[],
   b: readonly Value[],
 ): Value {
+  work((a.length + b.length) * keySteps);
   const byKey = new Map(a.map((one) => [keyOf(keyedBy, one), one]));
   for (const one of b) byKey.set(keyOf(keyedBy, one), one);
   return [...byKey.values()];

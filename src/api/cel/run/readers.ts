@@ -2,6 +2,7 @@ import { asDouble } from "#api/cel/numbers.ts";
 import { parseDate, parseDuration, parseTimestamp } from "#api/cel/time.ts";
 import { itemTypeOf, type Type, valueTypeOf } from "#api/cel/type.ts";
 import { EvaluationError, isFields, isList, type Value } from "#api/cel/value.ts";
+import { work } from "#api/cel/work.ts";
 
 /** Makes of JSON what its schema says it is: doubles, bytes, times. */
 export type Reader = (value: Value) => Value;
@@ -26,15 +27,25 @@ export function readerOf(type: Type): Reader | undefined {
   }
 }
 
+/** What reading one value takes, in steps of `work`. */
+const readingSteps = 50;
+
 function listReader(item: Reader | undefined): Reader | undefined {
-  return item && ((value) => (isList(value) ? value.map(item) : value));
+  if (item === undefined) return undefined;
+  return (value) => {
+    if (!isList(value)) return value;
+    work(value.length * readingSteps);
+    return value.map(item);
+  };
 }
 
 function mapReader(inner: Reader | undefined): Reader | undefined {
   if (inner === undefined) return undefined;
   return (value) => {
     if (!isFields(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, inner(one)]));
+    const entries = Object.entries(value);
+    work(entries.length * readingSteps);
+    return Object.fromEntries(entries.map(([name, one]) => [name, inner(one)]));
   };
 }
 

@@ -6,6 +6,7 @@ import {
   OptionalValue,
   type Value,
 } from "#api/cel/value.ts";
+import { withinLimit } from "#api/cel/work.ts";
 import { type CompiledRule, compileRules } from "#api/custom/rules/compile-rules.ts";
 import { declaredTypeOf } from "#api/custom/rules/declared-type.ts";
 import type { Rule } from "#api/custom/rules/rule.ts";
@@ -17,6 +18,8 @@ import { causesOf, Field } from "#api/validation/field.ts";
 
 /** What all rules of an object may cost together: about a second upstream. */
 const objectCostMax = 10_000_000;
+/** And how much work behind it. */
+const stepsMax = 100_000_000;
 
 /** The rules of a schema and of what is in it, ready to run; undefined where there are none. */
 export interface RuleTree {
@@ -67,7 +70,7 @@ export function evaluateRules(
   const evaluation = fresh();
   const causes = causesOf((field) => {
     const unchanged = (): boolean => old !== undefined && jsonEqual(object, old);
-    visit(tree, { field, value: object, old, unchanged }, evaluation);
+    withinLimit(() => visit(tree, { field, value: object, old, unchanged }, evaluation), stepsMax);
   });
   return { causes: causes.map(named), passed: evaluation.passed.map(named) };
 }
