@@ -9,7 +9,8 @@ import {
   type DataDirOption,
   type JsonOption,
 } from "#cli/options.ts";
-import { addServerFlags, type ServerFlags } from "#cli/server-options.ts";
+import type { ServerFlags } from "#cli/server-flags.ts";
+import { addServerFlags } from "#cli/server-options.ts";
 
 /** What each command does, handed in by `main`. Every function throws an Error whose message the user reads. */
 export interface Actions extends AccessActions, LoginActions {

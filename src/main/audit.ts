@@ -14,7 +14,7 @@ import { readAuditPolicy } from "#apiserver/audit/read-policy.ts";
 import { durationMs } from "#apiserver/node/authorization/configuration.ts";
 import { openAuditLog } from "#apiserver/node/audit/audit-log.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
-import type { ServerFlags } from "#cli/server-options.ts";
+import type { ServerFlags } from "#cli/server-flags.ts";
 import { loadKubeconfig } from "#client/node/kubeconfig.ts";
 
 export interface AuditParts {

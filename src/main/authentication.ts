@@ -7,7 +7,7 @@ import { readAuthenticationConfiguration } from "#apiserver/node/authentication/
 import { createJwtAuthenticator } from "#apiserver/node/authentication/jwt-authenticator.ts";
 import { createReviewService } from "#apiserver/node/authentication/review-service.ts";
 import { createWebhookAuthenticator } from "#apiserver/node/authentication/webhook-authenticator.ts";
-import type { ServerFlags } from "#cli/server-options.ts";
+import type { ServerFlags } from "#cli/server-flags.ts";
 import { loadKubeconfig } from "#client/node/kubeconfig.ts";
 import type { Authentication, LoginParts } from "#main/logins.ts";
 

@@ -7,7 +7,7 @@ import { nodes } from "#api/resources.ts";
 import { openPkiDirectory } from "#apiserver/node/pki/pki-directory.ts";
 import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
 import type { Progress } from "#cli/progress.ts";
-import type { ServerFlags } from "#cli/server-options.ts";
+import type { ServerFlags } from "#cli/server-flags.ts";
 import type { Client } from "#client/client.ts";
 import { addressAt } from "#main/cidr.ts";
 import { startControlPlane } from "#main/control-plane.ts";

@@ -31,7 +31,7 @@ import {
   createTokenVerifier,
 } from "#apiserver/node/tokens/service-account-tokens.ts";
 import type { VerifierParts } from "#apiserver/node/tokens/service-account-tokens.ts";
-import type { ServerFlags } from "#cli/server-options.ts";
+import type { ServerFlags } from "#cli/server-flags.ts";
 import { createClient } from "#client/api-client.ts";
 import type { Client } from "#client/client.ts";
 import { createInformers } from "#client/informers.ts";

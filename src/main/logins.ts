@@ -5,7 +5,7 @@ import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { TokenReviewer } from "#apiserver/parts.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import type { AuthorizerOrder } from "#apiserver/rbac/access-control.ts";
-import type { ServerFlags } from "#cli/server-options.ts";
+import type { ServerFlags } from "#cli/server-flags.ts";
 
 /** Who may log in beside certificates, service accounts and bootstrap tokens. */
 export interface Authentication {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { ServerFlags } from "#cli/server-options.ts";
+import type { ServerFlags } from "#cli/server-flags.ts";
 import type { Log } from "#base/log.ts";
 import type { Store } from "#storage/store.ts";
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { networkInterfaces } from "node:os";
-import type { ServerFlags } from "#cli/server-options.ts";
+import type { ServerFlags } from "#cli/server-flags.ts";
 import { claimAddressRanges } from "#main/address-ranges.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
 import { readJsonFile, writeJsonFile } from "#main/json-file.ts";

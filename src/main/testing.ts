@@ -8,7 +8,7 @@ import type { Client } from "#client/client.ts";
 import type { Informers } from "#client/informers.ts";
 import { createMemoryPki } from "#apiserver/node/pki/pki-directory.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
-import type { ServerFlags } from "#cli/server-options.ts";
+import type { ServerFlags } from "#cli/server-flags.ts";
 import { startControlPlane } from "#main/control-plane.ts";
 import { kubeconfigOf } from "#main/kubeconfig.ts";
 import { adminCertificate } from "#main/kubeconfig-command.ts";
@@ -16,7 +16,7 @@ import { startNodeStreams } from "#main/nodes/node-streams.ts";
 import { startSimulatedNodes } from "#main/nodes/simulated-nodes.ts";
 import { machineAddresses } from "#main/settings.ts";
 
-export type { ServerFlags } from "#cli/server-options.ts";
+export type { ServerFlags } from "#cli/server-flags.ts";
 export type { Client } from "#client/client.ts";
 export type { Resource } from "#api/resource.ts";
 
