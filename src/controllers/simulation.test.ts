@@ -185,6 +185,13 @@ function watchBounds({ informers }: World): readonly string[] {
       const most = Math.max(0, ...perNode.values());
       if (most > (app === "proxy" ? 2 : 1)) problems.push(`${app}: ${most} pods on a node`);
     }
+    if (app === "work") {
+      const indexes = active.map(
+        ({ metadata }) => metadata.annotations?.["batch.kubernetes.io/job-completion-index"],
+      );
+      if (new Set(indexes).size < indexes.length) problems.push(`work: ${indexes.join(" ")}`);
+      if (active.length > 3) problems.push(`work: ${active.length} pods`);
+    }
     if (app === "db" && kind === "added") {
       const ordinal = Number(nameOf(object).split("-").at(-1));
       for (let below = 0; below < ordinal; below++) {

@@ -94,7 +94,12 @@ class World {
       const available = healthy(imageOf(set)) ? replicas : 0;
       return {
         ...set,
-        status: { replicas, readyReplicas: available, availableReplicas: available },
+        status: {
+          replicas,
+          readyReplicas: available,
+          availableReplicas: available,
+          observedGeneration: set.metadata.generation ?? 0,
+        },
       };
     });
   }

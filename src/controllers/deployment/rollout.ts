@@ -44,11 +44,17 @@ export function newestSize({ deployment, newest, olds }: ReplicaSets, sizes: Siz
   const wanted = wantedReplicas(deployment);
   if (!isRollingUpdate(deployment)) return wanted;
   const current = newest ? sizes.of(newest) : 0;
-  // Pods that old ReplicaSets no longer want, but still have, count too: upstream may exceed the surge by these.
+  // Pods that old ReplicaSets no longer want, but still have, count too: upstream may exceed the surge by these. What
+  // a set has is known when it has seen what it is to have.
+  if (olds.some(isBehind)) return Math.min(current, wanted);
   const had = (set: ReplicaSet): number => Math.max(sizes.of(set), set.status?.replicas ?? 0);
   const total = olds.reduce((sum, set) => sum + had(set), current);
   const room = wanted + maxSurgeOf(deployment) - total;
   return room <= 0 ? current : current + Math.min(room, wanted - current);
+}
+
+function isBehind({ metadata, status }: ReplicaSet): boolean {
+  return (status?.observedGeneration ?? 0) < (metadata.generation ?? 0);
 }
 
 /** One step of a rolling update: first the newest grows (or shrinks), and only when it need not, the old ones shrink. */
