@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
-import { uidOf } from "#api/meta.ts";
 import { pods } from "#api/resources.ts";
 import type { Clock } from "#base/clock.ts";
 import { type Log, messageOf } from "#base/log.ts";
@@ -9,24 +8,16 @@ import type { Client } from "#client/client.ts";
 import { createInformer } from "#client/create-informer.ts";
 import type { MachineFacts } from "#agent/node/machine-facts.ts";
 import { readMachineUsage } from "#agent/node/machine-usage.ts";
-import { PodCgroups } from "#agent/node/pod-cgroups.ts";
-import {
-  configurationOf,
-  type NodeSettings,
-  quantityBytes,
-  usualSettings,
-} from "#agent/node/node-settings.ts";
-import { CpuManager } from "#agent/cpus/cpu-manager.ts";
-import { readCores } from "#agent/cpus/read-cores.ts";
-import { shareCpus } from "#agent/cpus/share-cpus.ts";
+import { createPodCgroups } from "#agent/node/pod-cgroups.ts";
+import { configurationOf, type NodeSettings, usualSettings } from "#agent/node/node-settings.ts";
+import { openCpuManager } from "#agent/cpus/cpu-manager.ts";
 import { DeviceManager } from "#agent/devices/device-manager.ts";
 import { servePodResources } from "#agent/devices/pod-resources.ts";
-import type { Pressure } from "#agent/eviction/thresholds.ts";
-import { admitPod, answerResize } from "#agent/pods/admit-pod.ts";
 import { createHousekeeping } from "#agent/housekeeping.ts";
+import { NodeGate } from "#agent/node-gate.ts";
 import { NodeKeeper } from "#agent/node/node-keeper.ts";
 import { nodeReference, nodeStatus } from "#agent/node/node-object.ts";
-import { isTerminal, type PodEnd } from "#agent/pods/pod-observation.ts";
+import { isTerminal } from "#agent/pods/pod-observation.ts";
 import { createImagePuller } from "#agent/pods/image-puller.ts";
 import { readObjects } from "#agent/pods/object-reader.ts";
 import type { DnsSettings } from "#agent/pods/pod-dns.ts";
@@ -141,27 +132,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     : noPodFiles;
   const view = new RuntimeView(runtime);
   const probeMetrics = createProbeMetrics();
-  const security = {
-    ...runtime.features,
-    hasAppArmor: options.machine.hasAppArmor,
-    allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
-  };
-  const cgroups = options.cgroupRoot
-    ? new PodCgroups({
-        ...settings,
-        ...podMemory(settings, options.machine.memoryBytes),
-        root: options.cgroupRoot,
-      })
-    : undefined;
+  const { cgroupRoot: root, machine } = options;
+  const cgroups = root ? createPodCgroups({ root, settings, machine }) : undefined;
   await cgroups?.prepare();
-  const cpus =
-    dataDir && settings.cpuManagerPolicy === "static"
-      ? new CpuManager({
-          cores: readCores(),
-          settings,
-          stateFile: join(dataDir, "cpu_manager_state"),
-        })
-      : undefined;
+  const cpus = dataDir ? openCpuManager(dataDir, settings) : undefined;
   const devices = dataDir
     ? new DeviceManager({
         dir: join(dataDir, "device-plugins"),
@@ -174,11 +148,18 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         },
       })
     : undefined;
-  const moveShared = (): void => {
-    if (cpus) void shareCpus({ cpus, runtime, view, log });
-  };
-  let pressures: ReadonlySet<Pressure> = new Set();
-  let refusal: PodEnd | undefined;
+  const others = (pod: Pod): readonly Pod[] => manager.taken(pod);
+  const gate = new NodeGate({
+    runtime,
+    view,
+    log,
+    settings,
+    allocatable,
+    others,
+    hasAppArmor: machine.hasAppArmor,
+    ...(cpus && { cpus }),
+    ...(devices && { devices }),
+  });
   const keeper = new NodeKeeper({
     ...nodeParts,
     recorder,
@@ -197,18 +178,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ...(cgroups && { cgroups }),
       ...(cpus && { cpus }),
       ...(devices && { devices }),
-      onGone: (pod) => {
-        if (cpus?.release(uidOf(pod))) moveShared();
-        devices?.release(uidOf(pod));
-      },
-      others: (pod) => manager.taken(pod),
-      admit: async (pod) => {
-        const others = manager.taken(pod);
-        const refused = admitPod(pod, { refusal, pressures, security, others, allocatable });
-        const withoutCpus = refused ?? (cpus && takeCpus(cpus, pod, moveShared));
-        return withoutCpus ?? (devices && takeDevices(devices, pod));
-      },
-      answerResize: (pod) => answerResize(pod, { others: manager.taken(pod), allocatable }),
+      others,
+      onGone: (pod) => gate.release(pod),
+      admit: (pod) => gate.admit(pod),
+      answerResize: (pod) => gate.answerResize(pod),
       view,
       files,
       objects: dataDir ? objects : { ...objects, services: async () => [] },
@@ -253,7 +226,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         recorder,
         node: nodeReference(nodeName),
         onPressure: (found) => {
-          pressures = found;
+          gate.pressures = found;
           keeper.setPressures(found);
         },
         onImagesRemoved: () => keeper.imagesChanged(),
@@ -270,7 +243,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     : undefined;
   await manager.start(informer);
   if (dataDir) void directories.follow().catch(onDirectories);
-  devices?.keepOnly(new Set(manager.pods().map(uidOf)));
+  gate.keepOnly(manager.pods());
   await devices?.start();
   const podResources =
     dataDir && devices
@@ -281,17 +254,16 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
           pods: () => manager.told().filter((pod) => !isTerminal(pod)),
         })
       : undefined;
-  cpus?.keepOnly(new Set(manager.pods().map(uidOf)));
   await housekeeping?.start();
   const groups = shutdownGroups(settings);
   const shutDown = async (): Promise<void> => {
-    refusal = shutdownRefusal;
+    gate.refusal = shutdownRefusal;
     keeper.setReady("node is shutting down");
     const pods = (): readonly Pod[] => manager.told();
     await shutDownNode({ clock, log, groups, pods, end: (pod, end) => manager.end(pod, end) });
   };
   const onCancel = (): void => {
-    refusal = undefined;
+    gate.refusal = undefined;
     keeper.setReady(undefined);
   };
   const shutdowns =
@@ -332,43 +304,4 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       release();
     },
   };
-}
-
-/** Only where something is reserved are pods kept from it: the kernel would count every page for nothing. */
-function podMemory(
-  { systemReserved, kubeReserved }: NodeSettings,
-  totalBytes: number,
-): { readonly memoryBytes?: number } {
-  const reserved = [systemReserved["memory"], kubeReserved["memory"]].filter(
-    (one) => one !== undefined,
-  );
-  if (reserved.length === 0) return {};
-  return { memoryBytes: reserved.reduce((left, one) => left - quantityBytes(one), totalBytes) };
-}
-
-/** Why a pod cannot have the processors that it asks for itself; who shares them runs on fewer then. */
-function takeCpus(cpus: CpuManager, pod: Pod, moveShared: () => void): PodEnd | undefined {
-  try {
-    cpus.allocate(pod);
-    moveShared();
-    return undefined;
-  } catch (error) {
-    return allocationEnd(error);
-  }
-}
-
-/** Why a pod cannot have the devices that it asks for. */
-async function takeDevices(devices: DeviceManager, pod: Pod): Promise<PodEnd | undefined> {
-  try {
-    await devices.allocate(pod);
-    return undefined;
-  } catch (error) {
-    return allocationEnd(error);
-  }
-}
-
-function allocationEnd(error: unknown): PodEnd {
-  const why = error instanceof Error ? error.message : messageOf(error);
-  const message = `Allocate failed due to ${why}, which is unexpected`;
-  return { reason: "UnexpectedAdmissionError", message };
 }

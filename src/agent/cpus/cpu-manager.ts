@@ -1,8 +1,10 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Container, Pod } from "#api/generated/types.ts";
 import { uidOf } from "#api/meta.ts";
 import { parseQuantity } from "#api/quantity.ts";
 import { formatCpus, parseCpus } from "#agent/cpus/cpu-set.ts";
+import { readCores } from "#agent/cpus/read-cores.ts";
 import type { NodeSettings } from "#agent/node/node-settings.ts";
 import { podContainers } from "#agent/pods/pod-containers.ts";
 import { qosClassOf } from "#agent/pods/qos-class.ts";
@@ -13,6 +15,13 @@ export interface CpuManagerParts {
   readonly settings: NodeSettings;
   /** Where it is written down who has which, so that it holds over a restart. */
   readonly stateFile: string;
+}
+
+/** The manager where the settings ask for it; undefined where containers run on any processor. */
+export function openCpuManager(dataDir: string, settings: NodeSettings): CpuManager | undefined {
+  if (settings.cpuManagerPolicy !== "static") return undefined;
+  const stateFile = join(dataDir, "cpu_manager_state");
+  return new CpuManager({ cores: readCores(), settings, stateFile });
 }
 
 /** What a container runs on. */

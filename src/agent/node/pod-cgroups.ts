@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
 import { cgroupMount, isUnified } from "#agent/node/cgroup-files.ts";
+import { type NodeSettings, quantityBytes } from "#agent/node/node-settings.ts";
 import { isLimited, podAmount } from "#agent/pods/pod-amounts.ts";
 import { podCgroup } from "#agent/pods/sandbox-config.ts";
 import { qosClassOf } from "#agent/pods/qos-class.ts";
@@ -14,6 +15,25 @@ export interface PodCgroupParts {
   readonly podPidsLimit: number;
   /** What all pods together may hold; absent: all of the machine. */
   readonly memoryBytes?: number;
+}
+
+/** Only where something is reserved are pods kept from it: the kernel would count every page for nothing. */
+export function createPodCgroups(parts: {
+  readonly root: string;
+  readonly settings: NodeSettings;
+  readonly machine: { readonly memoryBytes: number };
+}): PodCgroups {
+  const { root, settings, machine } = parts;
+  const { systemReserved, kubeReserved, podPidsLimit } = settings;
+  const reserved = [systemReserved["memory"], kubeReserved["memory"]].filter(
+    (one) => one !== undefined,
+  );
+  if (reserved.length === 0) return new PodCgroups({ root, podPidsLimit });
+  const memoryBytes = reserved.reduce(
+    (left, one) => left - quantityBytes(one),
+    machine.memoryBytes,
+  );
+  return new PodCgroups({ root, podPidsLimit, memoryBytes });
 }
 
 /** What a group is limited to; absent: nothing is set. */

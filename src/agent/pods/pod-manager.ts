@@ -4,7 +4,7 @@ import { type Log, messageOf } from "#base/log.ts";
 import type { Informer } from "#client/informer.ts";
 import { VolumeSources, volumeSourcesOf } from "#agent/pods/object-reader.ts";
 import { isMirror, isStatic } from "#agent/static-pods/mirror-keeper.ts";
-import type { PodEnd } from "#agent/pods/pod-observation.ts";
+import { isTerminal, type PodEnd } from "#agent/pods/pod-observation.ts";
 import type { PodParts } from "#agent/pods/pod-parts.ts";
 import { PodWorker } from "#agent/pods/pod-worker.ts";
 import type { RuntimeEvent } from "#agent/runtime/container-runtime.ts";
@@ -108,11 +108,21 @@ export class PodManager implements Disposable {
   #update(pod: Pod): void {
     const uid = uidOf(pod);
     const known = this.#workers.get(uid);
-    if (known) return known.update(pod);
+    if (known) {
+      const gaveRoom = known.isTaken && isTerminal(pod);
+      known.update(pod);
+      if (gaveRoom) this.#askAgain();
+      return;
+    }
     const worker = new PodWorker(this.#parts, pod);
     this.#workers.set(uid, worker);
     this.#watchSources();
     worker.wake();
+  }
+
+  /** What had to wait for room may have it now. */
+  #askAgain(): void {
+    for (const worker of this.#workers.values()) worker.askAgain();
   }
 
   #remove(pod: Pod): void {
@@ -122,7 +132,7 @@ export class PodManager implements Disposable {
       this.#workers.delete(uidOf(pod));
       this.#parts.probeResults.forget(pod);
       this.#parts.onGone?.(pod);
-      for (const other of this.#workers.values()) other.askAgain();
+      this.#askAgain();
       this.#watchSources();
     });
   }

@@ -59,3 +59,8 @@ export interface PodParts {
 
 export const graceOf = (pod: Pod): number =>
   pod.metadata.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30;
+
+/** A pod removed from the API by force gets as much time as its deletion allowed, one second at least. */
+export function removalGrace(pod: Pod): number {
+  return pod.metadata.deletionTimestamp ? Math.max(1, graceOf(pod)) : graceOf(pod);
+}
