@@ -87,7 +87,9 @@ async function load(words: readonly string[]): Promise<Child> {
   const script = join(import.meta.dirname, "../../test/agent-process.ts");
   const stdio = ["pipe", "pipe", "inherit"] as const;
   const child = spawn(process.execPath, [script, ...words], { stdio: [...stdio] });
-  await once(child.stdout, "data");
+  const ended = once(child, "exit").then(() => Promise.reject(new Error("the agent did not load")));
+  await Promise.race([once(child.stdout, "data"), ended]);
+  ended.catch(() => {});
   return child;
 }
 
