@@ -144,6 +144,36 @@ test("a pod's class of service follows its requests and limits", async () => {
   assert.deepEqual(classes, ["BestEffort", "Burstable", "Guaranteed"]);
 });
 
+test("keys of labels become requirements of a new pod's selectors", async () => {
+  await using api = await server();
+  const term = {
+    topologyKey: "zone",
+    labelSelector: { matchLabels: { app: "a" } },
+    matchLabelKeys: ["hash", "none"],
+  };
+  const spread = { ...term, maxSkew: 1, whenUnsatisfiable: "DoNotSchedule" };
+  const affinity = { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
+  const body = {
+    ...pod("a", { affinity, topologySpreadConstraints: [spread] }),
+    metadata: { name: "a", labels: { app: "a", hash: "7" } },
+  };
+  const made = await api.send("POST", `${core}/pods`, { body });
+  assert.equal(made.status, 201, made.text);
+  const { affinity: written, topologySpreadConstraints } = made.body.spec as {
+    affinity: typeof affinity;
+    topologySpreadConstraints: (typeof spread)[];
+  };
+  const wanted = {
+    matchLabels: { app: "a" },
+    matchExpressions: [{ key: "hash", operator: "In", values: ["7"] }],
+  };
+  assert.deepEqual(topologySpreadConstraints[0]?.labelSelector, wanted);
+  assert.deepEqual(
+    written.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]?.labelSelector,
+    wanted,
+  );
+});
+
 test("wrong sysctls are refused with a cause each", async () => {
   await using api = await server();
   const names = ["foo-", "kernel.shmmax", "safe-and-unsafe", "bar.."];

@@ -1,4 +1,5 @@
 import type { Pod } from "#api/generated/types.ts";
+import { mergeLabelKeys } from "#api/strategies/core/pod/match-label-keys.ts";
 import { fillPod } from "#api/strategies/core/pod/pod-defaults.ts";
 import { checkPodSpec } from "#api/strategies/core/pod/pod-spec.ts";
 import { checkPodStatusUpdate } from "#api/strategies/core/pod/pod-status.ts";
@@ -19,6 +20,7 @@ export const podStrategy = strategyFor<Pod>({
       ...(gated && { conditions: [gatedCondition] }),
       qosClass: qualityOfService(pod.spec as Given<Pod>["spec"]),
     };
+    mergeLabelKeys(pod);
   },
   validate(root, pod) {
     checkAnnotations(root.child("metadata", "annotations"), pod);
