@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Pod } from "#api/generated/types.ts";
+import type { Pod, Taint } from "#api/generated/types.ts";
 import { pods } from "#api/resources.ts";
 import type { Clock } from "#base/clock.ts";
 import { type Log, messageOf } from "#base/log.ts";
@@ -63,6 +63,8 @@ export interface AgentOptions {
   /** The node's addresses, the primary first. */
   readonly addresses: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
+  /** What the node is created with. */
+  readonly taints?: readonly Taint[];
   /** The control group that pods get theirs below: `/kogge-…`. */
   readonly cgroupRoot?: string;
   /** How long a device plugin may take to answer. Default: 30 seconds. */

@@ -8,6 +8,7 @@ import { openPkiDirectory } from "#apiserver/node/pki/pki-directory.ts";
 import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
 import type { Progress } from "#cli/progress.ts";
 import type { ServerFlags } from "#cli/server-flags.ts";
+import type { SimulatedNodesFile } from "#agent/simulated/node-groups.ts";
 import type { Client } from "#client/client.ts";
 import { addressAt } from "#main/cidr.ts";
 import { startControlPlane } from "#main/control-plane.ts";
@@ -42,6 +43,7 @@ export interface Cluster {
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { directory, settings, log, progress } = options;
   await using starting = new AsyncDisposableStack();
+  const described = await describedNodes(settings);
   const isReal = settings.runtime === "containerd";
   const startMachines = isReal ? await beginMachines(options, starting) : undefined;
   const containers = isReal ? beginContainerd(options) : undefined;
@@ -50,7 +52,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   // Servers that share a store get a copy of the keys: all are there from the first start.
   pki.servingAuthority();
   const plane = await openControlPlane(options, pki, starting);
-  progress.step(settings.nodes === 1 ? "Starting a node" : `Starting ${settings.nodes} nodes`);
+  const count = described?.groups.reduce((sum, group) => sum + group.count, 0) ?? settings.nodes;
+  progress.step(count === 1 ? "Starting a node" : `Starting ${count} nodes`);
   const [address = "127.0.0.1"] = machineAddresses();
   const streams = starting.use(await startNodeStreams({ pki, client: plane.client, address, log }));
   const shared = {
@@ -62,12 +65,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     random: systemRandom,
     log,
   };
-  if (settings.nodes === 0) await reserveDnsAddress(plane.client, settings, log);
+  if (count === 0) await reserveDnsAddress(plane.client, settings, log);
   const ranges = await rangesOfNodes(plane.client);
   let names: readonly string[];
   if (containers === undefined) {
     const { startSimulatedNodes } = await import("#main/nodes/simulated-nodes.ts");
-    names = await startSimulatedNodes({ ...shared, count: settings.nodes, ranges }, starting);
+    names = await startSimulatedNodes({ ...shared, ...described, count, ranges }, starting);
   } else {
     const name = hostname().toLowerCase();
     const nodePodCidr = chooseRanges([name], ranges, settings.podCidr).get(name) ?? "";
@@ -82,6 +85,19 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   writeAccess(options, pki, server);
   const running = starting.move();
   return { server, nodes: names, stop: () => running.disposeAsync() };
+}
+
+/** The nodes of the file that describes them; read before anything is started. */
+async function describedNodes({
+  runtime,
+  flags = {},
+}: ClusterSettings): Promise<SimulatedNodesFile | undefined> {
+  if (flags.simulatedNodes === undefined) return undefined;
+  if (runtime === "containerd") {
+    throw new Error("Cannot use --simulated-nodes with containerd: add --runtime simulated");
+  }
+  const { readSimulatedNodesFile } = await import("#main/nodes/simulated-nodes-file.ts");
+  return readSimulatedNodesFile(flags.simulatedNodes);
 }
 
 /** Nodes that join serve DNS for their own pods, but may not write the service themselves. */

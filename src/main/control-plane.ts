@@ -37,6 +37,7 @@ import type { Client } from "#client/client.ts";
 import { createInformers } from "#client/informers.ts";
 import type { Informers } from "#client/informers.ts";
 import { createControllers } from "#controllers/controllers.ts";
+import type { ProfileOptions } from "#scheduler/profiles.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
 import { openLogins, reviewerOfAll } from "#main/logins.ts";
 import type { AuditParts } from "#main/audit.ts";
@@ -210,11 +211,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       }),
     ),
   );
+  const profiles = await profilesFor(options);
   started.use(
     run("kube-scheduler", (signal) =>
       createScheduler({
         ...shared,
         client: clientFor(schedulerUser, "kube-scheduler"),
+        ...(profiles && { profiles }),
         log: log.with({ part: "scheduler" }),
         signal,
       }),
@@ -242,6 +245,15 @@ async function auditFor(
   }
   const { openAudit } = await import("#main/audit.ts");
   return openAudit({ ...parts, flags }, stack);
+}
+
+/** Likewise. */
+async function profilesFor({
+  flags = {},
+}: ControlPlaneOptions): Promise<readonly ProfileOptions[] | undefined> {
+  if (flags.schedulerConfig === undefined) return undefined;
+  const { readSchedulerProfiles } = await import("#main/scheduler-profiles.ts");
+  return readSchedulerProfiles(flags.schedulerConfig);
 }
 
 type Start = (signal: AbortSignal) => AsyncDisposable;

@@ -8,6 +8,7 @@ import type { PendingPod } from "#scheduler/framework.ts";
 import { placedPod } from "#scheduler/node-state.ts";
 import { bestCandidate, candidateOn } from "#scheduler/plugins/default-preemption.ts";
 import { filterPlugins } from "#scheduler/plugins/builtin-plugins.ts";
+import { pluginNames } from "#scheduler/plugins/plugin-names.ts";
 import { feasibleWanted, SchedulingCycle, unplacedMessage } from "#scheduler/scheduling-cycle.ts";
 
 interface NodeFacts {
@@ -102,6 +103,15 @@ test("SchedulingCycle says why no node fits, in upstream's words", () => {
       "1 node(s) were unschedulable, 2 Insufficient example.com/gpu.",
   );
   equal(outcome(cluster([]), pod), "no nodes available to schedule pods");
+});
+
+test("pluginNames names the built-in plugins in their order", () => {
+  const others = new Set(["PrioritySort", "DefaultPreemption", "DefaultBinder"]);
+  const volumes = { client: {}, clock: {}, storage: {} } as never;
+  deepEqual(
+    [...pluginNames].filter((name) => !others.has(name)),
+    filterPlugins(cluster([]), volumes).map(({ name }) => name),
+  );
 });
 
 test("SchedulingCycle prefers the emptiest and most balanced node, affinity and fewer soft taints", () => {

@@ -13,6 +13,8 @@ export interface MachineFacts {
   readonly diskBytes: number;
   /** Bytes of huge pages by size, as resources are named: `2Mi`. */
   readonly hugePages: Readonly<Record<string, number>>;
+  /** Further resources by name, where no plugin says them. */
+  readonly extended?: Readonly<Record<string, string>>;
   readonly hasAppArmor: boolean;
   readonly kernelVersion: string;
   readonly osImage: string;

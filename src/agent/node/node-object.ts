@@ -1,4 +1,4 @@
-import type { Node, NodeCondition, NodeStatus } from "#api/generated/types.ts";
+import type { Node, NodeCondition, NodeStatus, Taint } from "#api/generated/types.ts";
 import { rfc3339 } from "#base/clock.ts";
 import type { DeviceAmounts } from "#agent/devices/device-manager.ts";
 import type { Pressure } from "#agent/eviction/thresholds.ts";
@@ -15,6 +15,8 @@ export interface NodeParts {
   readonly streamPort: number;
   readonly podCidr?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What the node is created with. */
+  readonly taints?: readonly Taint[];
   readonly podsMax: number;
   /** What reserves resources and ends pods; absent where nothing does, as on a simulated node. */
   readonly settings?: NodeSettings;
@@ -60,7 +62,10 @@ export function nodeObject(parts: NodeParts): Node {
       },
       annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" },
     },
-    spec: { ...(parts.podCidr && { podCIDR: parts.podCidr, podCIDRs: [parts.podCidr] }) },
+    spec: {
+      ...(parts.podCidr && { podCIDR: parts.podCidr, podCIDRs: [parts.podCidr] }),
+      ...(parts.taints?.length && { taints: parts.taints }),
+    },
   };
 }
 
@@ -83,6 +88,7 @@ export function nodeStatus(
     ...hugePages(machine),
     memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
     pods: String(parts.podsMax),
+    ...machine.extended,
   };
   return {
     addresses: [

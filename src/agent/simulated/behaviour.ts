@@ -11,6 +11,8 @@ export interface Behaviour {
   /** How long it runs; absent: until it is stopped. */
   readonly runMs?: number;
   readonly exitCode: number;
+  /** How likely a start ends in a crash, from 0 to 1. */
+  readonly crashProbability: number;
   /** What it prints when it starts, and again every `logEveryMs`. */
   readonly log: string;
   readonly logEveryMs?: number;
@@ -24,7 +26,7 @@ export interface Behaviour {
 }
 
 /**
- * Reads the annotations `simulated.kogge.dev/…` (without that prefix here): `start-ms`, `run-seconds`, `exit-code`,
+ * Reads the annotations `simulated.kogge.dev/…` (without that prefix here): `start-ms`, `run-seconds`, `exit-code`, `crash-probability`,
  * `log`, `log-every-ms`, `healthy-after-seconds`, `unhealthy-after-seconds`, `cpu`, `memory` (quantities). `exit-code.web`
  * is for the container `web` alone. A value that is no number counts as absent.
  */
@@ -50,6 +52,7 @@ export function behaviourOf(
     startMs: number("start-ms") ?? 0,
     ...(runSeconds !== undefined && { runMs: runSeconds * 1000 }),
     exitCode: number("exit-code") ?? 0,
+    crashProbability: number("crash-probability") ?? 0,
     log: text("log") ?? "",
     ...(logEveryMs && { logEveryMs }),
     healthyAfterMs: (number("healthy-after-seconds") ?? 0) * 1000,

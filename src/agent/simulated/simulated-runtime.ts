@@ -5,6 +5,8 @@ import { randomUid } from "#base/random.ts";
 import { AddressPool } from "#agent/simulated/address-pool.ts";
 import { type Behaviour, behaviourOf } from "#agent/simulated/behaviour.ts";
 import { simulatedCommand } from "#agent/simulated/simulated-command.ts";
+import { crashOf, simulationWith } from "#agent/simulated/lifecycle.ts";
+import type { Lifecycle } from "#agent/simulated/node-groups.ts";
 import { logOf, type SimulatedRun } from "#agent/simulated/simulated-log.ts";
 import { SimulatedUsage } from "#agent/simulated/simulated-usage.ts";
 import type {
@@ -26,6 +28,8 @@ export interface SimulatedOptions {
   /** The range of the pods' addresses. */
   readonly podCidr: string;
   readonly processes: SimulatedProcesses;
+  /** How containers behave whose pods' annotations do not say; the first that matches counts. */
+  readonly lifecycles?: readonly Lifecycle[];
 }
 
 /** Makes streams of what simulated commands say; needs the platform. */
@@ -143,7 +147,7 @@ class SimulatedRuntime implements ContainerRuntime {
       reason: "",
       message: "",
     };
-    const behaviour = behaviourOf(name, config.simulation ?? {});
+    const behaviour = behaviourOf(name, this.#simulation(sandboxId, config.simulation));
     const usage = new SimulatedUsage();
     this.#containers.set(id, { state, config, behaviour, usage, cancel: () => {} });
     return id;
@@ -158,7 +162,12 @@ class SimulatedRuntime implements ContainerRuntime {
     }
     container.state = { ...container.state, state: "running", startedMs: clock.now() };
     this.#emit({ kind: "container-started", containerId: id });
-    const { runMs, exitCode } = container.behaviour;
+    const { random } = this.#options;
+    const { crashProbability } = container.behaviour;
+    const crashes = crashProbability > 0 && random() < crashProbability;
+    const { runMs, exitCode } = crashes
+      ? crashOf(container.behaviour, random)
+      : container.behaviour;
     if (runMs === undefined) return;
     const reason = exitCode === 0 ? "Completed" : "Error";
     container.cancel = clock.after(runMs, () => this.#end(container, exitCode, reason));
@@ -210,7 +219,7 @@ class SimulatedRuntime implements ContainerRuntime {
     if (container === undefined) return;
     const { state, usage, behaviour } = container;
     if (state.state === "running") usage.at(this.#options.clock.now(), state, behaviour);
-    container.behaviour = behaviourOf(state.name, simulation);
+    container.behaviour = behaviourOf(state.name, this.#simulation(state.sandboxId, simulation));
   }
 
   onEvent(listener: (event: RuntimeEvent) => void): Disposable {
@@ -276,6 +285,11 @@ class SimulatedRuntime implements ContainerRuntime {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { cancel } of this.#containers.values()) cancel();
     this.#listeners.clear();
+  }
+
+  #simulation(sandboxId: string, given: Readonly<Record<string, string>> = {}) {
+    const config = this.#sandboxes.get(sandboxId)?.config;
+    return config ? simulationWith(this.#options.lifecycles ?? [], config, given) : given;
   }
 
   #end(container: SimulatedContainer, exitCode: number, reason: string): void {

@@ -11,6 +11,7 @@ import { imageLocality } from "#scheduler/plugins/image-locality.ts";
 import { createInterPodAffinity } from "#scheduler/plugins/inter-pod-affinity.ts";
 import { nodeAffinity } from "#scheduler/plugins/node-affinity.ts";
 import { nodeName } from "#scheduler/plugins/node-name.ts";
+import { nodeOperatingSystem } from "#scheduler/plugins/node-operating-system.ts";
 import { nodePorts } from "#scheduler/plugins/node-ports.ts";
 import { nodeResourcesBalanced, nodeResourcesFit } from "#scheduler/plugins/node-resources.ts";
 import { nodeUnschedulable } from "#scheduler/plugins/node-unschedulable.ts";
@@ -58,6 +59,7 @@ export function filterPlugins(
   return [
     nodeUnschedulable,
     nodeName,
+    nodeOperatingSystem,
     taintToleration,
     nodeAffinity,
     nodePorts,

@@ -1,0 +1,21 @@
+/** The built-in plugins, which a profile may leave out or weigh otherwise; in the order in which they act. */
+export const pluginNames: ReadonlySet<string> = new Set([
+  "PrioritySort",
+  "NodeUnschedulable",
+  "NodeName",
+  "NodeOperatingSystem",
+  "TaintToleration",
+  "NodeAffinity",
+  "NodePorts",
+  "NodeResourcesFit",
+  "VolumeRestrictions",
+  "NodeVolumeLimits",
+  "VolumeBinding",
+  "VolumeZone",
+  "PodTopologySpread",
+  "InterPodAffinity",
+  "NodeResourcesBalancedAllocation",
+  "ImageLocality",
+  "DefaultPreemption",
+  "DefaultBinder",
+]);
