@@ -209,7 +209,9 @@ function allDone({ informers }: World): boolean {
     const { status, metadata } = informers.of(deployments).get(place(name)) ?? {};
     const counts = [status?.replicas, status?.updatedReplicas, status?.availableReplicas];
     const seen = status?.observedGeneration === metadata?.generation;
-    return seen && counts.every((count) => count === replicas);
+    // A pod that has just failed is not yet in the status.
+    const active = activePods(informers, name).length;
+    return seen && [...counts, active].every((count) => count === replicas);
   });
   const db = informers.of(statefulSets).get(place("db"));
   const wanted = db?.spec?.replicas;
