@@ -26,6 +26,7 @@ import { eventTable } from "#agent/containerd/event-messages.ts";
 import { type ExecStarted, ExecTracker } from "#agent/containerd/exec-tracker.ts";
 import { endsInTime, sendSignal } from "#agent/containerd/process-signals.ts";
 import { type GrpcChannel, GrpcError, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
+import { runtimeFeatures } from "#agent/containerd/runtime-features.ts";
 import { createImageMounts } from "#agent/containerd/image-mounts.ts";
 import { normaliseImage } from "#agent/images/image-name.ts";
 import type {
@@ -77,22 +78,8 @@ export async function connectContainerd(options: ConnectOptions): Promise<Contai
     runtimeVersion: string;
   }>("runtime.v1.RuntimeService/Version", {});
   const version = `${runtimeName}://${runtimeVersion.replace(/^v|~.*$/g, "")}`;
-  const { features } = await channel.call<{ features: Partial<RuntimeFeatures> | null }>(
-    "runtime.v1.RuntimeService/Status",
-    {},
-  );
-  const supplementalGroupsPolicy = features?.supplementalGroupsPolicy ?? false;
-  return new ContainerdRuntime(
-    { version, features: { supplementalGroupsPolicy, cdi: takesCdi(runtimeVersion) } },
-    channel,
-    options,
-  );
-}
-
-/** Since containerd 1.7; those before leave out what they do not know. */
-function takesCdi(version: string): boolean {
-  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number);
-  return major > 1 || (major === 1 && minor >= 7);
+  const features = await runtimeFeatures(channel, runtimeVersion);
+  return new ContainerdRuntime({ version, features }, channel, options);
 }
 
 /** The configurations of sandboxes are kept because each container of one must repeat them. */

@@ -161,6 +161,7 @@ function criMount(mount: Mount): object {
     containerPath: mount.containerPath,
     hostPath: mount.hostPath,
     readonly: mount.readOnly,
+    recursiveReadOnly: mount.recursiveReadOnly ?? false,
     propagation: {
       private: "PROPAGATION_PRIVATE",
       "host-to-container": "PROPAGATION_HOST_TO_CONTAINER",

@@ -81,6 +81,8 @@ export interface RuntimeFeatures {
   readonly supplementalGroupsPolicy: boolean;
   /** Devices can be named as the Container Device Interface has them. */
   readonly cdi?: boolean;
+  /** What is mounted below a read-only mount can be made read-only too. */
+  readonly recursiveReadOnly?: boolean;
 }
 
 export interface SandboxConfig {
@@ -166,6 +168,8 @@ export interface Mount {
   readonly hostPath: string;
   readonly containerPath: string;
   readonly readOnly: boolean;
+  /** Also what is mounted below it. */
+  readonly recursiveReadOnly?: boolean;
   readonly propagation: "private" | "host-to-container" | "bidirectional";
 }
 

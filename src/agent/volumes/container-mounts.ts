@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { messagePathOf } from "#agent/pods/container-config.ts";
 import { expand } from "#agent/pods/expansion.ts";
 import type { PodContainer } from "#agent/pods/pod-containers.ts";
-import type { Mount } from "#agent/runtime/container-runtime.ts";
+import type { Mount, RuntimeFeatures } from "#agent/runtime/container-runtime.ts";
 import { bindSubPath } from "#agent/volumes/mounts.ts";
 import type { PodDirectory } from "#agent/volumes/pod-directory.ts";
 import type { ReadyVolumes } from "#agent/volumes/pod-volumes.ts";
@@ -16,6 +16,7 @@ export interface MountParts {
   readonly directory: PodDirectory;
   readonly volumes: ReadyVolumes;
   readonly environment: ReadonlyMap<string, string>;
+  readonly features?: RuntimeFeatures;
 }
 
 /** What is mounted into a container: its volumes, `/etc/hosts`, and the file for its last words. */
@@ -32,7 +33,7 @@ export async function containerMounts(parts: MountParts): Promise<readonly Mount
 }
 
 async function volumeMount(
-  { container, directory, volumes, environment }: MountParts,
+  { container, directory, volumes, environment, features }: MountParts,
   mount: VolumeMount,
   index: number,
 ): Promise<Mount> {
@@ -52,7 +53,9 @@ async function volumeMount(
       throw new Error(message, { cause });
     }
   }
+  const recursiveReadOnly = isRecursivelyReadOnly(mount, features?.recursiveReadOnly ?? false);
   return {
+    ...(recursiveReadOnly && { recursiveReadOnly }),
     hostPath: subPath === "" ? volume.hostPath : target,
     containerPath: mount.mountPath.startsWith("/") ? mount.mountPath : `/${mount.mountPath}`,
     readOnly: (mount.readOnly ?? false) || volume.readOnly,
@@ -68,6 +71,19 @@ function subPathOf(mount: VolumeMount, environment: ReadonlyMap<string, string>)
 function propagationOf({ mountPropagation }: VolumeMount): Mount["propagation"] {
   if (mountPropagation === "HostToContainer") return "host-to-container";
   return mountPropagation === "Bidirectional" ? "bidirectional" : "private";
+}
+
+/** Upstream's words where what is asked for cannot be had. */
+function isRecursivelyReadOnly(mount: VolumeMount, isSupported: boolean): boolean {
+  const { name, recursiveReadOnly: mode, mountPropagation: propagation = "None" } = mount;
+  if (mode === undefined || mode === "Disabled") return false;
+  const asked = `volume "${name}" requested recursive read-only mode, but it is`;
+  if (!mount.readOnly) throw new Error(`${asked} not read-only`);
+  if (propagation !== "None") {
+    throw new Error(`${asked} not compatible with propagation "${propagation}"`);
+  }
+  if (mode === "Enabled" && !isSupported) throw new Error(`${asked} not supported by the runtime`);
+  return isSupported;
 }
 
 async function lastWords({ container, attempt, directory }: MountParts): Promise<Mount> {

@@ -7,6 +7,7 @@ import { removeControlGroup } from "#agent/node/control-groups.ts";
 import type { MountRequest, PodFiles } from "#agent/pods/pod-files.ts";
 import { hostNetworkHostsFile, hostsFile } from "#agent/pods/pod-hosts.ts";
 import { podCgroup } from "#agent/pods/sandbox-config.ts";
+import type { ContainerRuntime } from "#agent/runtime/container-runtime.ts";
 import { containerMounts } from "#agent/volumes/container-mounts.ts";
 import { removeOrphans } from "#agent/volumes/orphans.ts";
 import { podDiskUsage } from "#agent/volumes/pod-disk-usage.ts";
@@ -21,6 +22,7 @@ export interface DiskOptions {
   readonly clusterDomain: string;
   readonly context: VolumeContext;
   readonly cgroupRoot?: string;
+  readonly runtime?: Pick<ContainerRuntime, "features">;
 }
 
 const lastWordsBytesMax = 4096;
@@ -53,7 +55,12 @@ export function createDiskPodFiles(options: DiskOptions): PodFiles {
       await writeHosts(directory.hosts, request, options.clusterDomain);
       await mkdir(join(directory.logs, request.container.spec.name), { recursive: true });
       const volumes = ready.get(request.pod.metadata.uid ?? "") ?? new Map();
-      return containerMounts({ ...request, directory, volumes });
+      return containerMounts({
+        ...request,
+        directory,
+        volumes,
+        ...(options.runtime && { features: options.runtime.features }),
+      });
     },
     async readVolumeFile(pod, volume, path) {
       const found = ready.get(pod.metadata.uid ?? "")?.get(volume);
