@@ -18,7 +18,7 @@ export function connectFrames(
     const guard = new StallGuard(response);
     const flow = frames.start({
       write: (bytes) => {
-        if (response.destroyed) return false;
+        if (output.connection.destroyed) return false;
         if (output.write(bytes)) return true;
         guard.waiting();
         return false;
@@ -39,13 +39,15 @@ export function connectFrames(
       flow.stop();
       resolve();
     });
-    if (response.destroyed) flow.stop();
+    if (!output.connection.destroyed) return;
+    flow.stop();
+    resolve();
   });
 }
 
 interface Output {
   /** Where it is told that there is room again. */
-  readonly connection: EventEmitter;
+  readonly connection: EventEmitter & { readonly destroyed: boolean };
   write(bytes: Uint8Array): boolean;
 }
 
