@@ -3,6 +3,8 @@ import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { unmountBelow } from "#agent/containerd/containerd-clean.ts";
+import { run } from "#agent/containerd/run.ts";
 import { giveToGroup } from "#agent/volumes/group-of-volume.ts";
 import { pods } from "#api/resources.ts";
 import {
@@ -121,6 +123,10 @@ test("mounts reach containers and come from them as their propagation says", { s
   const agent = await node.startAgent();
   const path = join(dataDir, "shared");
   await mkdir(join(path, "point"), { recursive: true });
+  // Whether the machine's own root is shared is not for a test to say.
+  await run("mount", ["--bind", path, path]);
+  await using _shared = { [Symbol.asyncDispose]: () => unmountBelow([path]) };
+  await run("mount", ["--make-shared", path]);
   const volumes = [{ name: "v", hostPath: { path } }];
   const at = { name: "v", mountPath: "/v" };
   const wait =

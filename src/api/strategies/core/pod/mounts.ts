@@ -29,7 +29,7 @@ export function checkMounts(
     if (devices.some((device) => device.devicePath === path)) {
       at.child("mountPath").invalid(path, "must not already exist as a path in volumeDevices");
     }
-    checkSubPath(field.child("volumeMounts"), at, mount, volumes);
+    checkSubPath(field.child("volumeMounts"), at, mount);
     checkPropagation(field.child("volumeMounts"), mount, container);
   }
   checkDevices(field.child("volumeDevices"), { devices, mounts, volumes });
@@ -40,13 +40,10 @@ function checkNamed(field: Field, name: string, volumes: Volumes): void {
   if (!volumes.has(name)) field.notFound(name);
 }
 
-function checkSubPath(list: Field, at: Field, mount: Given<VolumeMount>, volumes: Volumes): void {
+function checkSubPath(list: Field, at: Field, mount: Given<VolumeMount>): void {
   for (const name of ["subPath", "subPathExpr"] as const) {
     const path = mount[name];
     if (!path) continue;
-    if (volumes.get(mount.name ?? "")?.image) {
-      at.child(name).invalid(path, "not allowed in image volume sources");
-    }
     checkLocalPath(list.child(name), path);
   }
   if (mount.subPath && mount.subPathExpr) {
