@@ -103,9 +103,8 @@ export class PodCgroups {
 
   async #make(path: string): Promise<void> {
     if (!this.#isUnified) {
-      for (const controller of ["cpu", "memory", "pids"]) {
-        await mkdir(join(this.#mount, controller, path), { recursive: true });
-      }
+      const folders = ["cpu", "memory", "pids"].map((name) => join(this.#mount, name, path));
+      await Promise.all(folders.map((folder) => mkdir(folder, { recursive: true })));
       return;
     }
     await mkdir(join(this.#mount, path), { recursive: true });
@@ -121,15 +120,17 @@ export class PodCgroups {
 
   async #set(path: string, limits: GroupLimits): Promise<void> {
     const files = this.#isUnified ? unifiedFiles(limits) : version1Files(limits);
-    for (const [controller, file, value] of files) {
-      const dir = this.#isUnified ? this.#mount : join(this.#mount, controller);
-      try {
-        await writeFile(join(dir, path, file), value);
-      } catch (error) {
-        // Huge pages are limited only where the kernel can.
-        const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
-        if (!isMissing || controller !== "hugetlb") throw error;
-      }
+    await Promise.all(files.map((file) => this.#write(path, file)));
+  }
+
+  async #write(path: string, [controller, file, value]: FileValue): Promise<void> {
+    const dir = this.#isUnified ? this.#mount : join(this.#mount, controller);
+    try {
+      await writeFile(join(dir, path, file), value);
+    } catch (error) {
+      // Huge pages are limited only where the kernel can.
+      const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+      if (!isMissing || controller !== "hugetlb") throw error;
     }
   }
 

@@ -14,9 +14,11 @@ export async function createSandbox(
 ): Promise<void> {
   const { client, runtime, view, files, dns, cgroupRoot, cgroups, others } = parts;
   checkUserNamespace(pod);
-  const runtimeHandler = await runtimeHandlerOf(client, pod);
-  const logDirectory = await files.logDirectory(pod);
-  await cgroups?.prepareFor(pod, others(pod));
+  const [runtimeHandler, logDirectory] = await Promise.all([
+    runtimeHandlerOf(client, pod),
+    files.logDirectory(pod),
+    cgroups?.prepareFor(pod, others(pod)),
+  ]);
   const settings = {
     attempt,
     logDirectory,
