@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PersistentVolume } from "#api/generated/types.ts";
 import { nameOf } from "#api/meta.ts";
@@ -44,9 +44,11 @@ export class NodeDirectories {
     this.#parts = parts;
   }
 
-  /** Makes the volume's directory where it is not there, for anybody to write, and returns its path. */
+  /** Makes the volume's directory, for anybody to write, and returns its path. One that is there is left to its owner. */
   async make(volume: PersistentVolume): Promise<string> {
     const path = volume.spec?.hostPath?.path ?? "";
+    const isMine = (await this.#read(nameOf(volume))) !== undefined;
+    if (!isMine && (await stat(path).catch(() => undefined))?.isDirectory()) return path;
     await this.#note(volume);
     const made = await mkdir(path, { recursive: true });
     // The mode of a new directory is cut by the process's mask.
