@@ -216,6 +216,11 @@ test("reviews name the binding that allows, and list a user's rules", async () =
       resources: ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
     },
     { verbs: ["create"], apiGroups: ["authentication.k8s.io"], resources: ["selfsubjectreviews"] },
+    {
+      verbs: ["get", "list"],
+      apiGroups: ["access.kogge.dev"],
+      resources: ["visiblenamespaces"],
+    },
   ]);
 });
 
