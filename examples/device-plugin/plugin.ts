@@ -13,7 +13,7 @@ import { devicePlugin, registration } from "./messages.ts";
 
 const { values: options } = parseArgs({
   options: {
-    /** The node's folder of plugins' sockets: `DATA_DIR/device-plugins`. */
+    /** The node's folder of plugins' sockets: `DATA_DIR/nodes/NAME/device-plugins`. */
     directory: { type: "string" },
     resource: { type: "string", default: "example.com/thing" },
     count: { type: "string", default: "2" },
