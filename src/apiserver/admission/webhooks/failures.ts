@@ -1,5 +1,7 @@
 import type { Status } from "#api/generated/types.ts";
+import type { JsonObject } from "#api/kind.ts";
 import { badRequest, StatusError } from "#api/status.ts";
+import { isObject, numberAt, stringAt } from "#apiserver/objects/json.ts";
 
 /** A webhook that could not be asked, or whose answer says nothing: the failure policy decides what that means. */
 export class CallFailure extends Error {
@@ -18,21 +20,28 @@ export class Denial extends Error {
   override readonly name = "Denial";
   readonly refusal: StatusError;
 
-  constructor(webhook: string, result: Partial<Status> | undefined) {
+  constructor(webhook: string, result: JsonObject | undefined) {
     super(`admission webhook ${JSON.stringify(webhook)} denied the request`);
     this.refusal = refusalOf(this.message, result ?? {});
   }
 }
 
-function refusalOf(denied: string, result: Partial<Status>): StatusError {
-  const { code = 0, reason = "", message = "", details } = result;
-  const why = message || reason;
+/** The webhook's own status as far as it is one. */
+function refusalOf(denied: string, result: JsonObject): StatusError {
+  const reason = stringAt(result, "reason");
+  const why = stringAt(result, "message") || reason;
+  const { details } = result;
   return new StatusError({
-    code: code < 400 ? 400 : code,
+    code: codeOf(numberAt(result, "code") ?? 0),
     reason,
     message: why === "" ? `${denied} without explanation` : `${denied}: ${why}`,
-    ...(details && { details }),
+    ...(isObject(details) && { details: details as Status["details"] }),
   });
+}
+
+/** A refusal is answered as one, and as something that HTTP knows. */
+function codeOf(code: number): number {
+  return Number.isInteger(code) && code >= 400 && code <= 599 ? code : 400;
 }
 
 export function noDryRun(webhook: string): StatusError {

@@ -391,3 +391,19 @@ test("a webhook may write the object that it is asked about", async () => {
   const outer = await label("outer");
   assert.equal(outer.status, 200, outer.text);
 });
+
+const nonsense: readonly JsonObject[] = [
+  { allowed: false, status: { code: "many", message: 7, details: "none" } },
+  { allowed: false, status: { code: 1_000_000 } },
+  { allowed: "yes" },
+  { allowed: true, auditAnnotations: { a: {} }, warnings: [1, null, "w\u0000"] },
+];
+
+test("whatever a webhook answers, the client gets an answer that HTTP knows", async () => {
+  for (const said of nonsense) {
+    await using setup = await setUp(() => said);
+    await register(setup, "Validating", [{}]);
+    const { status } = await setup.api.send("POST", maps, { body: configMap("x") });
+    assert.equal(status, said.allowed === true ? 201 : 400);
+  }
+});
