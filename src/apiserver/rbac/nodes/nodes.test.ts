@@ -26,12 +26,15 @@ test("a node reads what its own pods need and nothing of others", async () => {
     "/api/v1/services",
     "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/two",
     "/api/v1/namespaces",
+    "/api/v1/persistentvolumes",
+    "/api/v1/persistentvolumes?labelSelector=kogge.dev%2Fnode%3Done",
+    "/api/v1/persistentvolumes?labelSelector=kogge.dev%2Fnode%3Dtwo",
   ];
   const seen: Record<string, number> = {};
   for (const path of paths) seen[path] = (await api.send("GET", path, { user: one })).status;
   assert.equal(
     Object.values(seen).join(" "),
-    "200 403 403 200 403 200 403 403 200 403 200 403 403 200 403 403",
+    "200 403 403 200 403 200 403 403 200 403 200 403 403 200 403 403 403 200 403",
   );
   const { body } = await api.send("GET", paths[1] ?? "", { user: one });
   assert.equal(
