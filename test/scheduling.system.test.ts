@@ -83,7 +83,11 @@ test(
     await kubectl("rollout status statefulset/db --timeout=60s");
     const places = async (): Promise<string> =>
       kubectl([
-        ...["get", "pods", "-l", "app=db", "-o"],
+        "get",
+        "pods",
+        "-l",
+        "app=db",
+        "-o",
         'jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{"\\n"}{end}',
       ]);
     const before = await places();

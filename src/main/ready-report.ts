@@ -9,7 +9,7 @@ export function printReady(server: RunningServer, options: { readonly json?: boo
     process.stdout.write(`${JSON.stringify(readyReport(server))}\n`);
     return;
   }
-  const nodes = server.nodes.length === 1 ? "1 node" : `${server.nodes.length} nodes`;
+  const nodes = server.nodeCount === 1 ? "1 node" : `${server.nodeCount} nodes`;
   process.stdout.write(
     `Ready in ${(server.startupMs / 1000).toFixed(2)} s: ${nodes} (${server.runtime}) at ${server.server}\n`,
   );

@@ -137,7 +137,8 @@ function readLifecycle(value: unknown, path: string): Lifecycle {
       const range = kind === "share" ? "from 0 to 1" : "from 0";
       expect(holds, `${path}.${field}`, `must be a number ${range}`);
     } else if (field !== "log") amountOf(given, `${path}.${field}`);
-    return [[annotation, String(given)] as const];
+    else expect(typeof given === "string", `${path}.${field}`, "must be text");
+    return [[annotation, String(given as string | number)] as const];
   });
   const matchLabels = textsAt(lifecycle, "matchLabels", path);
   return { matchLabels, simulation: Object.fromEntries(simulation) };

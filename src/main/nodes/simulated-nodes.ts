@@ -84,7 +84,10 @@ export async function startSimulatedNode(
     client: failures ? stack.use(unreachableClient(client, { clock, random, failures })) : client,
     nodeName: node.name,
     runtime: createSimulatedRuntime({
-      ...{ clock, random, podCidr, processes: simulatedProcesses },
+      clock,
+      random,
+      podCidr,
+      processes: simulatedProcesses,
       ...(lifecycles && { lifecycles }),
     }),
     clock,
