@@ -64,8 +64,11 @@ export interface Plugin {
     state: CycleState,
   ) => Rejection | undefined;
   readonly unreserve?: (pod: PendingPod, nodeName: string) => void;
-  /** May wait before the pod is bound. */
-  readonly permit?: (pod: PendingPod, nodeName: string) => Promise<Rejection | undefined>;
+  /** May wait before the pod is bound; undefined where it need not. */
+  readonly permit?: (
+    pod: PendingPod,
+    nodeName: string,
+  ) => Promise<Rejection | undefined> | undefined;
   /**
    * What must be done before the pod is bound, which may take long; undefined where nothing must. Throws when it fails.
    */

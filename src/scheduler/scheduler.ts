@@ -67,8 +67,6 @@ class Scheduler implements AsyncDisposable {
   readonly #listening: Disposable[] = [];
   /** Writes to the API server. */
   readonly #writes = new Set<Promise<void>>();
-  /** Pods that wait for their volumes, or for leave to be bound. */
-  readonly #preparing = new Set<Promise<void>>();
   readonly #running: Promise<void>;
 
   constructor(parts: SchedulerParts) {
@@ -96,7 +94,7 @@ class Scheduler implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end();
     await this.#running;
-    await Promise.allSettled([...this.#writes, ...this.#preparing]);
+    await Promise.allSettled(this.#writes);
   }
 
   #end(): void {
@@ -141,17 +139,16 @@ class Scheduler implements AsyncDisposable {
     const chosen = { pending, profile, node, state };
     const prepared = this.#prepare(chosen);
     if (prepared === undefined) return this.#write(this.#bind(chosen));
-    track(
-      this.#preparing,
-      prepared.then(
-        () => this.#write(this.#bind(chosen)),
-        (error: unknown) => this.#write(this.#unbound(chosen, error)),
-      ),
+    // May take minutes (volumes, groups); when the scheduler ends, nobody waits for it.
+    void prepared.then(
+      () => this.#write(this.#bind(chosen)),
+      (error: unknown) => this.#write(this.#unbound(chosen, error)),
     );
   }
 
   #write(work: Promise<void>): void {
-    track(this.#writes, work);
+    const tracked = work.finally(() => this.#writes.delete(tracked));
+    this.#writes.add(tracked);
   }
 
   #reserve(chosen: Chosen): (Rejection & { by: string }) | undefined {
@@ -171,11 +168,13 @@ class Scheduler implements AsyncDisposable {
   /** Most pods need nothing before they are bound. */
   #prepare({ pending, profile, node, state }: Chosen): Promise<void> | undefined {
     const { signal } = this.#stop;
-    const steps = profile.plugins.flatMap(({ name, permit, preBind }) => [
-      ...(permit ? [async () => refuse(name, await permit(pending, node))] : []),
-      ...(preBind ? [() => preBind(pending, { nodeName: node, state, signal })] : []),
-    ]);
-    return inTurn(steps);
+    const permits = profile.plugins.flatMap(({ name, permit }) =>
+      permit ? [() => permit(pending, node)?.then((answer) => refuse(name, answer))] : [],
+    );
+    const works = profile.plugins.flatMap(({ preBind }) =>
+      preBind ? [() => preBind(pending, { nodeName: node, state, signal })] : [],
+    );
+    return inTurn([...permits, ...works]);
   }
 
   async #bind(chosen: Chosen): Promise<void> {
@@ -323,11 +322,6 @@ interface Chosen {
   readonly profile: Profile;
   readonly node: string;
   readonly state: CycleState;
-}
-
-function track(works: Set<Promise<void>>, work: Promise<void>): void {
-  const tracked = work.finally(() => works.delete(tracked));
-  works.add(tracked);
 }
 
 /** Waits only from the first step on that does. */

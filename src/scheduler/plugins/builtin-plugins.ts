@@ -16,6 +16,7 @@ import { nodePorts } from "#scheduler/plugins/node-ports.ts";
 import { nodeResourcesBalanced, nodeResourcesFit } from "#scheduler/plugins/node-resources.ts";
 import { nodeUnschedulable } from "#scheduler/plugins/node-unschedulable.ts";
 import { createNodeVolumeLimits } from "#scheduler/plugins/node-volume-limits.ts";
+import { createPodGroup, podGroupIndex } from "#scheduler/plugins/pod-group.ts";
 import { createPodTopologySpread } from "#scheduler/plugins/pod-topology-spread.ts";
 import { prioritySort } from "#scheduler/plugins/priority-sort.ts";
 import { taintToleration } from "#scheduler/plugins/taint-toleration.ts";
@@ -46,6 +47,10 @@ export function builtinPlugins(parts: BuiltinParts): readonly Plugin[] {
       podOf: ({ namespace, name }) => informers.of(pods).get({ namespace, name }),
       budgetsOf: (namespace) => [...informers.of(podDisruptionBudgets).list(namespace)],
       nominate: (pod, to) => cluster.nominate(pod, to),
+    }),
+    createPodGroup({
+      clock,
+      podsOf: (key) => informers.of(pods, podGroupIndex).byIndex("podGroup", key),
     }),
     createDefaultBinder(client),
   ];

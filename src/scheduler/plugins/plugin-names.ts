@@ -17,5 +17,6 @@ export const pluginNames: ReadonlySet<string> = new Set([
   "NodeResourcesBalancedAllocation",
   "ImageLocality",
   "DefaultPreemption",
+  "PodGroup",
   "DefaultBinder",
 ]);
