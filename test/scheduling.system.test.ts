@@ -74,10 +74,8 @@ test(
     writeFileSync(files.nodes, nodesFile);
     writeFileSync(files.profiles, profiles);
     await using kogge = koggeFor(join(folder.path, "data"));
-    const { kubeconfig } = await kogge.up([
-      ...["--runtime", "simulated", "--simulated-nodes", files.nodes],
-      ...["--scheduler-config", files.profiles],
-    ]);
+    const simulated = ["--runtime", "simulated", "--simulated-nodes", files.nodes];
+    const { kubeconfig } = await kogge.up([...simulated, "--scheduler-config", files.profiles]);
     const kubectl = kubectlFor(kubeconfig);
     await kubectl("apply -f -", { input: database });
     await kubectl("rollout status statefulset/db --timeout=60s");

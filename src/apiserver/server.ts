@@ -206,7 +206,9 @@ async function answer(
   answering.flow = seat?.flow;
   inFlight.change(info, 1);
   try {
-    await authorize(state.authorizer, attributesOf(user, info, query), observed.decided);
+    await authorize(state.authorizer, attributesOf(user, info, query), (decision) =>
+      observed.decided(decision),
+    );
     const extension = state.extensions.of(info);
     if (extension !== undefined) return await passOn(state, { request, user, extension });
     if (!info.isResource) return await answerPath(state, request);

@@ -20,7 +20,10 @@ export function createInProcessTransport(
 ): Transport {
   const caller: Caller = { server, user, userAgent };
   return {
-    request: async (request) => answered(await send(caller, request, {})),
+    request: async (request) => {
+      await turnForOthers();
+      return answered(await send(caller, request, {}));
+    },
     watch: async (request) => opened(await send(caller, request, { watch: "true" })),
   };
 }
@@ -30,6 +33,20 @@ interface Caller {
   readonly user: UserInfo;
   readonly userAgent: string;
 }
+
+/**
+ * A store in memory answers without a turn of the event loop, so a loop of requests could keep everything else
+ * waiting: connections that are to be written, watchers that fall behind. After `streakMax` it has to wait itself.
+ */
+async function turnForOthers(): Promise<void> {
+  streak += 1;
+  if (streak === 1) setImmediate(() => (streak = 0));
+  if (streak > streakMax) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Requests since the last turn. Well below the events that a watcher may be behind. */
+let streak = 0;
+const streakMax = 256;
 
 function send(
   { server, user, userAgent }: Caller,

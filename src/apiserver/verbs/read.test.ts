@@ -249,12 +249,13 @@ test("a reader that does not read is cut off and holds nothing", async () => {
   await createNamed(api, "a");
   const watch = await api.watch(`${configMaps}?watch=1&resourceVersion=0`);
   const headers = { "content-type": "application/merge-patch+json" };
-  for (let count = 0; count <= 1_100; count += 1) {
+  for (let count = 0; count <= 5_200; count += 1) {
     await api.send("PATCH", `${configMaps}/a`, { body: { data: { n: String(count) } }, headers });
+    if (count % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   let events = 0;
   while ((await watch.next()) !== undefined) events += 1;
-  assert.ok(events <= 8);
+  assert.ok(events <= 600, String(events));
 });
 
 for (let seed = 1; seed <= 10; seed += 1) {

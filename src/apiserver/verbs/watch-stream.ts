@@ -68,6 +68,9 @@ export class WatchStream implements WatchEvents, Dispatched {
       this.#idle = this.#reader.deliver(item);
       return;
     }
+    const isFull = this.#backlog.length - this.#next >= backlogMax;
+    // The reader is not behind: the dispatcher had no turn.
+    if (isFull && this.#idle) this.#pump();
     if (this.#backlog.length - this.#next >= backlogMax) return this.#cutOff();
     this.#backlog.push(item);
     if (!this.#idle || this.#awaited || dispatcher === undefined) return;

@@ -171,7 +171,7 @@ function statusOf(error: unknown): StatusError["status"] {
 }
 
 /** Readers in the same process share objects and cost little; a slow one over the network is cut off sooner. */
-const backlogMax = { bytes: 1_024, objects: 16_384 };
+const backlogMax = { bytes: 4_096, objects: 16_384 };
 
 interface First extends Watching {
   readonly initial: readonly StoredObject[];
