@@ -21,7 +21,7 @@ export function createInProcessTransport(
   const caller: Caller = { server, user, userAgent };
   return {
     request: async (request) => {
-      await turnForOthers();
+      if (isLongStreak()) await turnForOthers();
       return answered(await send(caller, request, {}));
     },
     watch: async (request) => opened(await send(caller, request, { watch: "true" })),
@@ -36,12 +36,16 @@ interface Caller {
 
 /**
  * A store in memory answers without a turn of the event loop, so a loop of requests could keep everything else
- * waiting: connections that are to be written, watchers that fall behind. After `streakMax` it has to wait itself.
+ * waiting: connections that are to be written, watchers that fall behind. After `streakMax` it gives them a turn.
  */
-async function turnForOthers(): Promise<void> {
+function isLongStreak(): boolean {
   streak += 1;
   if (streak === 1) setImmediate(() => (streak = 0));
-  if (streak > streakMax) await new Promise((resolve) => setImmediate(resolve));
+  return streak > streakMax;
+}
+
+function turnForOthers(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Requests since the last turn. Well below the events that a watcher may be behind. */
