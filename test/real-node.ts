@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Agent, type AgentOptions, createAgent } from "#agent/agent.ts";
 import { startContainerd } from "#agent/containerd/containerd-process.ts";
 import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
@@ -162,17 +163,23 @@ export function shellContainer(name: string, script: string) {
   return { name, image: busyboxImage, command: ["sh", "-c", script] };
 }
 
+/**
+ * A container's log as it is, or once it has `lines` lines: a container is Ready before what it says is written.
+ */
 export async function logsOf(
   agent: Agent,
   pod: string,
   container: string,
-  previous = false,
+  lines = 0,
 ): Promise<string> {
   const name = { namespace: "default", pod, container };
   const { signal } = new AbortController();
-  return text(
-    await agent.targets.logs(name, { follow: false, previous, timestamps: false, signal }),
-  );
+  const options = { follow: false, previous: false, timestamps: false, signal };
+  for (;;) {
+    const said = await text(await agent.targets.logs(name, options));
+    if (said.split("\n").length > lines) return said;
+    await delay(50);
+  }
 }
 
 export function isReady(pod: Pod | undefined): boolean {

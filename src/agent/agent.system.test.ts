@@ -38,7 +38,7 @@ test(
     const status = running?.status?.containerStatuses?.[0];
     match(status?.containerID ?? "", /^containerd:\/\/[0-9a-f]{64}$/);
     match(running?.status?.podIP ?? "", /^10\.213\.9\./);
-    const lines = (await logsOf(agent, "web", "web")).split("\n");
+    const lines = (await logsOf(agent, "web", "web", 7)).split("\n");
     deepEqual(lines.slice(0, 7), [
       "blue hello 1234",
       "web default",
@@ -111,7 +111,7 @@ test(
       "web",
       (found) => found?.status?.containerStatuses?.[0]?.ready === true,
     );
-    equal(await logsOf(agent, "web", "c"), "1\n");
+    equal(await logsOf(agent, "web", "c", 1), "1\n");
     await agent.stopAll();
   },
 );

@@ -93,7 +93,7 @@ test(
       "echo $EXAMPLE_DEVICES; head -c 4 /dev/thing-2 | wc -c; wc -l < /etc/example-host; sleep 1000";
     await client.create(pods, podWithThings("user", 2, script));
     const user = await until(client, "user", isReady);
-    equal(await logsOf(first, "user", "main"), "thing-1,thing-2\n4\n1\n");
+    equal(await logsOf(first, "user", "main", 3), "thing-1,thing-2\n4\n1\n");
     equal(await readFile(starts, "utf8"), "thing-1,thing-2\n");
     deepEqual(user?.status?.containerStatuses?.[0]?.allocatedResourcesStatus, [
       {

@@ -68,12 +68,13 @@ export class PodManager implements Disposable {
     this.#workers.get(uid)?.wake();
   }
 
-  /** The pod as the API last said it, by its names. */
+  /** The pod as the API last said it, by its names; of several the newest, while what an older one left is cleared. */
   find(namespace: string, name: string): Pod | undefined {
+    let newest: Pod | undefined;
     for (const { pod } of this.#workers.values()) {
-      if (pod.metadata.name === name && pod.metadata.namespace === namespace) return pod;
+      if (pod.metadata.name === name && pod.metadata.namespace === namespace) newest = pod;
     }
-    return undefined;
+    return newest;
   }
 
   /** All that the node has, as the API last said it. */

@@ -122,7 +122,7 @@ test(
       const isNext = (pod: typeof first): boolean =>
         isReady(pod) && pod?.metadata.uid !== first?.metadata.uid;
       await until(client, `${name}-0`, isNext);
-      equal(await logsOf(agent, `${name}-0`, "main"), "started\nstarted\n");
+      equal(await logsOf(agent, `${name}-0`, "main", 2), "started\nstarted\n");
     }
     const [folder = ""] = await readdir(folders.Delete);
     const { gid, mode } = await stat(join(folders.Delete, folder));
@@ -210,7 +210,7 @@ test(
       client,
       'Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[], failed to process volumes=[data]: error processing PVC default/missing: failed to fetch PVC from API server: persistentvolumeclaims "missing" not found',
     );
-    equal(await logsOf(agent, "reads", "main"), "mine\n1\n");
+    equal(await logsOf(agent, "reads", "main", 2), "mine\n1\n");
     // The volume comes to be: the pod that waited for it starts.
     await mkdir(absent.local.path);
     await until(client, "absent", isReady);
