@@ -233,11 +233,6 @@ test(
       const endpoints = [etcd.endpoint];
       await using store = await openEtcdStore({ endpoints, tls: tlsOf("kogge") });
       assert.deepEqual(await store.put("a", new Uint8Array(), 0), { ok: true, revision: 1 });
-      const stranger = openEtcdStore({
-        endpoints,
-        openTimeoutMs: 0,
-        tls: { ...tlsOf("x"), authority: bytes(createMemoryPki(Date.now()).authority.certificate) },
-      });
       const otherName = openEtcdStore({
         endpoints: [etcd.endpoint.replace("127.0.0.1", "localhost")],
         openTimeoutMs: 0,
@@ -246,6 +241,11 @@ test(
       await assert.rejects(otherName, ({ cause }: Error) =>
         /altnames/.test((cause as Error).message),
       );
+      const stranger = openEtcdStore({
+        endpoints,
+        openTimeoutMs: 0,
+        tls: { ...tlsOf("x"), authority: bytes(createMemoryPki(Date.now()).authority.certificate) },
+      });
       await assert.rejects(stranger, ({ cause }: Error) =>
         /certificate/.test((cause as Error).message),
       );
