@@ -88,7 +88,7 @@ test(
           { path: configMaps },
         )
       ).status,
-      403,
+      401,
     );
 
     const again = await left.try(["up", "--detach", "--json", ...simulated]);
