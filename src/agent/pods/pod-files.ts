@@ -26,8 +26,11 @@ export interface PodFiles {
   release(pod: Pod): Promise<void>;
   /** Unmounts and removes all that a pod has. */
   remove(pod: Pod): Promise<void>;
-  /** Removes what pods left that are none of these (by uid): they went while no agent ran, or as one died. */
-  removeOrphans(known: ReadonlySet<string>): Promise<void>;
+  /**
+   * Removes what pods left that nobody knows (by uid): they went while no agent ran, or as one died. Tries each, then
+   * rejects when some could not be removed.
+   */
+  removeOrphans(isKnown: (uid: string) => boolean): Promise<void>;
   /** Unmounts what all pods have, once nothing runs any more. */
   unmountAll(): Promise<void>;
 }

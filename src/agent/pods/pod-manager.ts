@@ -2,6 +2,7 @@ import type { Pod } from "#api/generated/types.ts";
 import { uidOf } from "#api/meta.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import type { Informer } from "#client/informer.ts";
+import { type GonePod, Leftovers } from "#agent/pods/leftovers.ts";
 import { VolumeSources, volumeSourcesOf } from "#agent/pods/object-reader.ts";
 import { isMirror, isStatic } from "#agent/static-pods/mirror-keeper.ts";
 import { isTerminal, type PodEnd } from "#agent/pods/pod-observation.ts";
@@ -15,6 +16,7 @@ export class PodManager implements Disposable {
   readonly #log: Log;
   readonly #workers = new Map<string, PodWorker>();
   readonly #sources: VolumeSources | undefined;
+  readonly #leftovers: Leftovers;
   #subscription: Disposable | undefined;
   #changes: Disposable | undefined;
 
@@ -23,6 +25,11 @@ export class PodManager implements Disposable {
     this.#log = parts.log;
     const refresh = (source: string): void => this.#refresh(source);
     this.#sources = watchesVolumes ? new VolumeSources(parts, refresh) : undefined;
+    this.#leftovers = new Leftovers({
+      ...parts,
+      isKnown: (uid) => this.#workers.has(uid),
+      clearUp: (pod) => this.#clearUp(pod),
+    });
   }
 
   /** Takes over what runs already, then follows the pods that `informer` knows. */
@@ -38,14 +45,7 @@ export class PodManager implements Disposable {
       } else if (isGone) this.#remove(object);
       else this.#update(object);
     });
-    for (const [uid, { namespace, name }] of view.pods()) {
-      if (!this.#workers.has(uid)) this.#clearUp({ uid, namespace, name });
-    }
-    try {
-      await this.#parts.files.removeOrphans(new Set(this.#workers.keys()));
-    } catch (error) {
-      this.#log.warn("what gone pods left is not removed", { reason: messageOf(error) });
-    }
+    await this.#leftovers.start();
   }
 
   /** The pods that run because of files: exactly these, from now on. */
@@ -100,6 +100,7 @@ export class PodManager implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#leftovers[Symbol.dispose]();
     this.#changes?.[Symbol.dispose]();
     this.#subscription?.[Symbol.dispose]();
     this.#sources?.[Symbol.dispose]();
@@ -139,7 +140,7 @@ export class PodManager implements Disposable {
   }
 
   /** A pod that was deleted while no agent ran. */
-  #clearUp({ uid, namespace, name }: { uid: string; namespace: string; name: string }): void {
+  #clearUp({ uid, namespace, name }: GonePod): void {
     const pod: Pod = {
       apiVersion: "v1",
       kind: "Pod",

@@ -5,13 +5,15 @@ import type {
 } from "#agent/runtime/container-runtime.ts";
 import { podLabels } from "#agent/pods/sandbox-config.ts";
 
+type Lister = Pick<ContainerRuntime, "listContainers" | "listSandboxes" | "containerState">;
+
 /** What runs on the node, by pod: listed once, then kept current by the runtime's events and our own doings. */
 export class RuntimeView {
-  readonly #runtime: ContainerRuntime;
+  readonly #runtime: Lister;
   readonly #containers = new Map<string, ContainerState>();
   readonly #sandboxes = new Map<string, Sandbox>();
 
-  constructor(runtime: ContainerRuntime) {
+  constructor(runtime: Lister) {
     this.#runtime = runtime;
   }
 
@@ -54,6 +56,10 @@ export class RuntimeView {
     for (const { uid, namespace, name } of this.#sandboxes.values())
       found.set(uid, { namespace, name });
     return found;
+  }
+
+  addContainer(container: ContainerState): void {
+    this.#containers.set(container.id, container);
   }
 
   /** Returns the pod's uid. */

@@ -98,7 +98,7 @@ export function createDiskPodFiles(options: DiskOptions): PodFiles {
       await rm(directory.logs, { recursive: true, force: true });
       if (options.cgroupRoot) await removeControlGroup(podCgroup(options.cgroupRoot, pod));
     },
-    removeOrphans: (known) => removeOrphans(options, known),
+    removeOrphans: (isKnown) => removeOrphans(options, isKnown),
     unmountAll: () => cleanNode(options),
   };
 }
