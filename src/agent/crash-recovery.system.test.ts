@@ -8,6 +8,7 @@ import type { Readable, Writable } from "node:stream";
 import { test } from "node:test";
 import { cgroupMount } from "#agent/node/cgroup-files.ts";
 import { configMaps, pods } from "#api/resources.ts";
+import { createLog, formatRecord } from "#base/log.ts";
 import { seededRandom } from "#base/random.ts";
 import { createCluster } from "#main/testing.ts";
 import {
@@ -45,7 +46,8 @@ test(
     });
     const names: string[] = [];
     const words = [kubeconfig, node.containerd.socket, dataDir, cgroupRoot];
-    let next = load(words);
+    const load = (): Promise<Child> => loadAgent(words, join(dataDir, "compile-cache"));
+    let next = load();
     for (let round = 0; round < crashes; round += 1) {
       const name = `p${round}`;
       names.push(name);
@@ -55,12 +57,16 @@ test(
         await client.delete(pods, { namespace: "default", name: oldest });
       }
       const child = await next;
-      if (round < crashes - 1) next = load(words);
+      if (round < crashes - 1) next = load();
       await liveAndDie(child, random() * lifeMs);
     }
-    const agent = await node.startAgent();
+    const lines: string[] = [];
+    const log = createLog((record) => lines.push(formatRecord(record, "")));
+    const agent = await node.startAgent({ log });
     for (const name of names) await until(client, name, isReady);
-    await holds(join(dataDir, "pods"), names.length);
+    await holds(join(dataDir, "pods"), names.length).catch((cause: unknown) => {
+      throw new Error(lines.join("\n"), { cause });
+    });
     // Its sandbox is gone when a pod's folder is.
     const running = (await node.runtime.listSandboxes()).filter(({ state }) => state === "ready");
     deepEqual(running.map(({ name }) => name).toSorted(), names.toSorted());
@@ -83,10 +89,11 @@ test(
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
 /** A process that has loaded the agent and waits for the word to start it. */
-async function load(words: readonly string[]): Promise<Child> {
+async function loadAgent(words: readonly string[], compileCache: string): Promise<Child> {
   const script = join(import.meta.dirname, "../../test/agent-process.ts");
   const stdio = ["pipe", "pipe", "inherit"] as const;
-  const child = spawn(process.execPath, [script, ...words], { stdio: [...stdio] });
+  const env = { ...process.env, NODE_COMPILE_CACHE: compileCache };
+  const child = spawn(process.execPath, [script, ...words], { stdio: [...stdio], env });
   const ended = once(child, "exit").then(() => Promise.reject(new Error("the agent did not load")));
   await Promise.race([once(child.stdout, "data"), ended]);
   ended.catch(() => {});
