@@ -1,7 +1,10 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { JsonObject } from "#api/kind.ts";
+import type { AuditEvent } from "#apiserver/audit/event.ts";
 import { createMemoryPki, type Pki } from "#apiserver/node/pki/pki-directory.ts";
 import { createCertificateRequest } from "#apiserver/node/pki/certificate-request.ts";
 import { createTokenSigner } from "#apiserver/node/tokens/service-account-tokens.ts";
@@ -10,13 +13,17 @@ import { silentLog } from "#base/log.ts";
 import { systemRandom } from "#base/random.ts";
 import { startControlPlane, tokenIssuer, type ControlPlane } from "#main/control-plane.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
-import { send, type Access, type RawAnswer } from "#test/raw-client.ts";
+import { send, type Access, type RawAnswer, type RawRequest } from "#test/raw-client.ts";
+import { temporaryFolder } from "#test/temporary.ts";
 
-// Ways to get in, or further in than one may, tried over TLS against a whole control plane. Each is refused.
+// Ways to get in, or further in than one may, tried over TLS against a whole control plane. Each is refused, and stands
+// in the audit log.
 
 let pki: Pki;
 let plane: ControlPlane;
-let admin: Access;
+let admin: Caller;
+const folder = temporaryFolder("attempts");
+const auditLog = join(folder.path, "audit.log");
 const space = "/api/v1/namespaces/default";
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
 const certificateRequests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
@@ -34,6 +41,7 @@ before(async () => {
     serverIps: [],
     serviceCidr: "10.96.0.0/16",
     podCidr: "10.244.0.0/16",
+    flags: { auditLogPath: auditLog },
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
@@ -45,25 +53,57 @@ before(async () => {
   }
 });
 
-after(() => plane[Symbol.asyncDispose]());
+after(() => folder[Symbol.dispose]());
+
+interface Caller extends Access {
+  readonly name: string;
+}
+
+/** What was refused, as it must stand in the audit log. */
+interface Refused {
+  readonly id: string;
+  readonly user: string | undefined;
+  readonly code: number;
+  readonly message: string;
+}
+
+const refused: Refused[] = [];
+
+/** `shown` is what the log says of who cannot be told. */
+async function attempt(
+  by: Caller,
+  raw: RawRequest,
+  shown = "no credentials provided",
+): Promise<RawAnswer> {
+  const id = `attempt-${refused.length}`;
+  const answer = await send(by, { ...raw, headers: { ...raw.headers, "audit-id": id } });
+  const { status: code, object } = answer;
+  if (code < 400) return answer;
+  const isKnown = code !== 401;
+  const message = isKnown ? String(object.message) : `Authentication failed, ${shown}`;
+  refused.push({ id, user: isKnown ? by.name : undefined, code, message });
+  return answer;
+}
 
 /** A client with a certificate of the cluster, or of another one. */
-function certified(name: string, group?: string, by: Pki = pki): Access {
+function certified(name: string, group?: string, by: Pki = pki): Caller {
   const pair = by.certificate(`client-${name}`, {
     subject: { commonName: name, ...(group !== undefined && { organizations: [group] }) },
     use: "client",
   });
-  return { port: plane.port, ca: pki.authority.certificate, key: pair.key, cert: pair.certificate };
+  const { key, certificate: cert } = pair;
+  return { name, port: plane.port, ca: pki.authority.certificate, key, cert };
 }
 
 /** Without a certificate. */
-function stranger(): Access {
-  return { port: plane.port, ca: pki.authority.certificate } as Access;
+function stranger(): Caller {
+  const access = { port: plane.port, ca: pki.authority.certificate } as Access;
+  return { ...access, name: "system:anonymous" };
 }
 
-function post(access: Access, path: string, body: JsonObject): Promise<RawAnswer> {
+function post(by: Caller, path: string, body: JsonObject): Promise<RawAnswer> {
   const headers = { "content-type": "application/json" };
-  return send(access, { method: "POST", path, headers, body: JSON.stringify(body) });
+  return attempt(by, { method: "POST", path, headers, body: JSON.stringify(body) });
 }
 
 const role = (name: string, ...rules: JsonObject[]): readonly [string, JsonObject] => [
@@ -214,16 +254,18 @@ test("tokens that are not what they say are nobody's", async () => {
 });
 
 function asBearer(bearer: string): Promise<RawAnswer> {
-  return send(stranger(), { path: "/api", headers: { authorization: `Bearer ${bearer}` } });
+  const headers = { authorization: `Bearer ${bearer}` };
+  return attempt(stranger(), { path: "/api", headers }, "attempted: bearer");
 }
 
 test("certificates of another authority are nobody's, whatever they say", async () => {
   const foreign = createMemoryPki(Date.now());
-  const seen = await Promise.all([
-    send(certified("admin", "system:masters", foreign), { path: "/api" }),
-    send(stranger(), { path: "/api" }),
-    send(certified("eve"), { path: `${space}/secrets` }),
-  ]);
+  const master = certified("admin", "system:masters", foreign);
+  const seen = [
+    await attempt(master, { path: "/api" }, "attempted: x509"),
+    await attempt(stranger(), { path: "/api" }),
+    await attempt(certified("eve"), { path: `${space}/secrets` }),
+  ];
   deepEqual(
     seen.map(({ status, object }) => [status, object.message]),
     [
@@ -250,8 +292,8 @@ test("headers of a front proxy are believed of nobody else", async () => {
     `secrets is forbidden: User "${name}" cannot list resource "secrets" in API group "" in the namespace "default"`;
   deepEqual(
     [
-      (await send(certified("eve"), { path, headers })).object.message,
-      (await send(stranger(), { path, headers })).object.message,
+      (await attempt(certified("eve"), { path, headers })).object.message,
+      (await attempt(stranger(), { path, headers })).object.message,
     ],
     [cannot("eve"), cannot("system:anonymous")],
   );
@@ -293,7 +335,7 @@ const impersonations: readonly [who: string, headers: Record<string, string>, me
 test("nobody is somebody else without the right to be", async () => {
   const seen = [];
   for (const [who, headers] of impersonations) {
-    const answer = await send(certified(who), { path: `${space}/configmaps`, headers });
+    const answer = await attempt(certified(who), { path: `${space}/configmaps`, headers });
     seen.push(answer.object.message);
   }
   deepEqual(
@@ -321,9 +363,9 @@ test("who may be somebody for some requests may not for others, and is never a m
     ...(group && { "impersonate-group": group }),
   });
   const seen = [
-    await send(trent, { path: `${space}/configmaps`, headers: as("mallory") }),
-    await send(trent, { path: `${space}/pods`, headers: as("mallory") }),
-    await send(trent, { path: `${space}/configmaps`, headers: as("mallory", "system:masters") }),
+    await attempt(trent, { path: `${space}/configmaps`, headers: as("mallory") }),
+    await attempt(trent, { path: `${space}/pods`, headers: as("mallory") }),
+    await attempt(trent, { path: `${space}/configmaps`, headers: as("mallory", "system:masters") }),
   ];
   deepEqual(
     seen.map(({ status, object }) => (status === 200 ? 200 : object.message)),
@@ -350,6 +392,14 @@ test("nobody gets further in than they are", async () => {
     [
       ...binding("mallory", "cluster-admin"),
       `clusterrolebindings.${group} "mallory-cluster-admin" is forbidden: ${held}\n{NonResourceURLs:["*"], Verbs:["*"]}`,
+    ],
+    [
+      `${rbac}/clusterroles`,
+      {
+        metadata: { name: "collected" },
+        aggregationRule: { clusterRoleSelectors: [{ matchLabels: { a: "b" } }] },
+      },
+      `clusterroles.${group} "collected" is forbidden: must have cluster-admin privileges to use the aggregationRule`,
     ],
     [
       `${space}/serviceaccounts/robot/token`,
@@ -391,8 +441,8 @@ test("a node reaches for nothing of other nodes", async () => {
   const subject = { commonName: "system:node:two", organizations: ["system:nodes"] };
   const lost = "no relationship found between node 'one' and this object";
   const seen = [
-    await send(one, { path: secret }),
-    await send(one, { path: `${space}/secrets` }),
+    await attempt(one, { path: secret }),
+    await attempt(one, { path: `${space}/secrets` }),
     await post(one, `${space}/serviceaccounts/robot/token`, { spec: { audiences: [] } }),
     await post(one, `${space}/pods`, pod("p", { nodeName: "two" })),
     await post(one, certificateRequests, {
@@ -442,8 +492,29 @@ test("no spelling of a path leads past the authorizer", async () => {
   const mallory = certified("mallory");
   const seen = [];
   for (const [path] of paths) {
-    const { status, text } = await send(mallory, { path });
+    const { status, text } = await attempt(mallory, { path });
     seen.push([path, text.includes("of-two") && status === 200 ? "the secret" : status]);
   }
   deepEqual(seen, paths);
+});
+
+test("all that was refused is in the audit log: who tried it, and what they were told", async () => {
+  // What still waits is written then.
+  await plane[Symbol.asyncDispose]();
+  const events = readFileSync(auditLog, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as AuditEvent)
+    .filter(({ auditID }) => auditID.startsWith("attempt-"));
+  const told = events
+    .filter(({ stage }) => stage === "ResponseComplete")
+    .filter(({ responseStatus }) => (responseStatus?.code ?? 0) >= 400)
+    .map(({ auditID: id, user, responseStatus }) => ({
+      id,
+      user: user.username,
+      code: responseStatus?.code,
+      message: responseStatus?.message,
+    }));
+  deepEqual(told, refused);
+  equal(refused.length > 50, true);
 });

@@ -11,7 +11,7 @@ import type { AuthorizerOrder } from "#apiserver/rbac/access-control.ts";
 import type { ReadNodeSummary } from "#apiserver/metrics-api/node-summary.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
-import type { UserInfo } from "#apiserver/request.ts";
+import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
 
 /** What a server is made of. */
 export interface ApiServerParts {
@@ -39,6 +39,8 @@ export interface ApiServerParts {
   readonly version?: VersionInfo;
   /** Absent: no record is kept of who asked for what. */
   readonly audit?: Auditor;
+  /** Absent: nobody logs in here. */
+  readonly login?: LoginPage;
   /**
    * Whether webhooks and policies wait for `ApiServer.startAdmission`, so that more can be written without them that the
    * cluster needs. Until then no requests of others may be handed in. Default false.
@@ -54,6 +56,13 @@ export interface ApiServerParts {
   readonly metrics?: MetricsRegistry;
   /** Content of `kube-system/extension-apiserver-authentication`; absent: it is not made. */
   readonly clientAuthentication?: ClientAuthentication;
+}
+
+/** Where people get a token who have none; everybody may ask. */
+export interface LoginPage {
+  readonly path: string;
+  /** May reject with a `StatusError`. */
+  answer(request: ApiRequest): Promise<ApiResponse>;
 }
 
 /** What servers that extend the API need to know in order to tell who asks. */

@@ -14,7 +14,13 @@ import type { ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 import type { Kind } from "#api/kind.ts";
 import type { ComputedKind } from "#apiserver/computed-kind.ts";
 import type { KindRegistry } from "#apiserver/kind-registry.ts";
-import type { OpenApiFiles, TokenIssuer, TokenReviewer, Profiler } from "#apiserver/parts.ts";
+import type {
+  LoginPage,
+  OpenApiFiles,
+  Profiler,
+  TokenIssuer,
+  TokenReviewer,
+} from "#apiserver/parts.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
 import type { KeyQueue } from "#apiserver/objects/key-queue.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
@@ -41,6 +47,7 @@ export interface ServerState {
   readonly watchItems: WatchItems;
   readonly watchDispatcher: WatchDispatcher;
   readonly audit: Auditor | undefined;
+  readonly login: LoginPage | undefined;
   readonly tokens: TokenIssuer | undefined;
   readonly tokenReviewer: TokenReviewer | undefined;
   readonly openApi: OpenApiFiles | undefined;

@@ -49,8 +49,8 @@ import { WatchItems } from "#apiserver/verbs/watch-items.ts";
 export interface ApiServer extends AsyncDisposable {
   /** Never rejects for what a request did wrong: that is a `Status` in the answer. */
   handle(request: ApiRequest): Promise<ApiResponse>;
-  /** The answer (401) to a request whose sender could not be told; `user` of it is anonymous. */
-  refuseStranger(request: ApiRequest): ApiResponse;
+  /** The answer (401) to a request whose sender could not be told; `attempted` are the ways in which it tried to say. */
+  refuseStranger(request: ApiRequest, attempted: readonly string[]): ApiResponse;
   /** From now on webhooks and policies have their say, where `admissionLater` has held them back. */
   startAdmission(): void;
   /** Serves another kind from now on: a custom resource that was defined. */
@@ -78,7 +78,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const inFlight = new InFlight(state.metrics);
   return {
     handle: (request) => handle({ state, inFlight }, request),
-    refuseStranger: (request) => refuseStranger(state, request),
+    refuseStranger: (request, attempted) => refuseStranger(state, request, attempted),
     startAdmission: () => state.admission.start(),
     addKind: (kind) => state.kinds.add(kind),
     removeKind: (kind) => state.kinds.remove(kind),
@@ -144,6 +144,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     version: parts.version ?? unnamedVersion,
     writers: new KeyQueue(),
     audit: parts.audit,
+    login: parts.login,
     tokens: parts.tokens,
     tokenReviewer: parts.tokenReviewer,
     openApi: parts.openApi,
@@ -152,13 +153,17 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
   };
 }
 
-function refuseStranger(state: ServerState, request: ApiRequest): ApiResponse {
+function refuseStranger(
+  state: ServerState,
+  request: ApiRequest,
+  attempted: readonly string[],
+): ApiResponse {
   const observed = observe(state, { ...request, user: { name: "", groups: [] } });
   const { method, path, query } = request;
   observed.named(requestInfo(method, path, query) ?? nonResource(method, path));
   const refusal = unauthorized();
   const shown =
-    request.header("authorization") === undefined ? "no credentials provided" : "attempted: bearer";
+    attempted.length === 0 ? "no credentials provided" : `attempted: ${attempted.join(", ")}`;
   const status = { ...refusal.status, message: `Authentication failed, ${shown}` };
   return observed.answered(encodeRefusal(request, refusal), status);
 }
@@ -199,6 +204,7 @@ async function answer(
   const info = requestInfo(method, path, query);
   const request = observed.named(info ?? nonResource(method, path));
   if (info === undefined) throw badRequest("the path of the request cannot be decoded");
+  if (path === state.login?.path) return await state.login.answer(request);
   const user = await impersonate(state.authorizer, request, info);
   observed.carriedOutAs(user);
   const taking = takeSeat(state, { request, info, user });

@@ -133,11 +133,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const audit = await auditFor(options, { outgoing, metrics, clock, log }, started);
   const otherTokens = [bootstrapTokens, ...authentication.tokens];
   const https = await startHttpsServer({
-    handle: async (request) =>
-      request.path === passwords?.path
-        ? passwords.answer(request)
-        : (await serving.promise).handle(request),
-    refuseStranger: async (request) => (await serving.promise).refuseStranger(request),
+    handle: async (request) => (await serving.promise).handle(request),
+    refuseStranger: async (...refused) => (await serving.promise).refuseStranger(...refused),
     ...servingCertificate(options),
     clientAuthority: pki.authority.certificate,
     tokens: [verifier.authenticate, ...otherTokens],
@@ -170,6 +167,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     profiler: createProfiler(),
     version: versionInfo(),
     ...(audit && { audit }),
+    ...(passwords && { login: passwords }),
     nodeSummary: summaryReader(connector),
     outgoing,
     admissionLater: true,

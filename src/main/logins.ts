@@ -2,8 +2,7 @@ import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
-import type { TokenReviewer } from "#apiserver/parts.ts";
-import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
+import type { LoginPage, TokenReviewer } from "#apiserver/parts.ts";
 import type { AuthorizerOrder } from "#apiserver/rbac/access-control.ts";
 import type { ServerFlags } from "#cli/server-flags.ts";
 
@@ -26,15 +25,10 @@ export interface LoginParts {
 
 export interface Logins {
   /** Answers at the login's path; absent: nobody logs in with a password. */
-  readonly passwords: PasswordLogin | undefined;
+  readonly passwords: LoginPage | undefined;
   readonly authentication: Authentication;
   /** Absent: nodes and roles decide. */
   readonly authorizers: AuthorizerOrder | undefined;
-}
-
-export interface PasswordLogin {
-  readonly path: string;
-  readonly answer: (request: ApiRequest) => Promise<ApiResponse>;
 }
 
 const flagNames: readonly (keyof ServerFlags)[] = [

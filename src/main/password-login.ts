@@ -12,14 +12,15 @@ import {
 import { createLdapDirectory, type Directory } from "#apiserver/node/login/directory.ts";
 import { createLoginEndpoint, loginPath } from "#apiserver/node/login/login-endpoint.ts";
 import { createLoginTokens } from "#apiserver/node/login/login-tokens.ts";
+import type { LoginPage } from "#apiserver/parts.ts";
 import { readYaml } from "#main/authentication.ts";
-import type { LoginParts, PasswordLogin } from "#main/logins.ts";
+import type { LoginParts } from "#main/logins.ts";
 
 /** People of a directory log in with their passwords. @throws when the file cannot be used */
 export function openPasswordLogin(
   file: string,
   { key, ownIssuer, clock, log }: LoginParts,
-): PasswordLogin & { readonly authenticate: TokenAuthenticator } {
+): LoginPage & { readonly authenticate: TokenAuthenticator } {
   try {
     const { ldap, tokenLifetime } = readLoginConfiguration(readYaml(file));
     const tokens = createLoginTokens({

@@ -14,6 +14,7 @@ import {
   type AuditRule,
 } from "#apiserver/audit/policy.ts";
 import { readAuditPolicy } from "#apiserver/audit/read-policy.ts";
+import { anonymous } from "#apiserver/request.ts";
 import { requestInfo } from "#apiserver/request-info.ts";
 import { createTestServer, requestOf, TestClock, type TestServer } from "#test/api-server.ts";
 
@@ -164,10 +165,9 @@ test("who is refused is recorded with the reason; so is who is impersonated, and
   await server.send("GET", "/api/v1/secrets", { headers: { "impersonate-user": "jane" } });
   await server.send("GET", "/api/v1/%zz");
   const stranger = { name: "", groups: [] };
-  server.server.refuseStranger({
-    ...requestOf("GET", "/api/v1/pods?access_token=abc"),
-    user: stranger,
-  });
+  const asked = { ...requestOf("GET", "/api/v1/pods?access_token=abc"), user: stranger };
+  server.server.refuseStranger(asked, []);
+  server.server.refuseStranger(asked, ["bearer", "access_token"]);
   const told = events.map(
     ({ user, impersonatedUser, responseStatus, annotations, requestURI }) => ({
       user: user.username,
@@ -202,6 +202,14 @@ test("who is refused is recorded with the reason; so is who is impersonated, and
       requestURI: "/api/v1/pods?access_token=REDACTED",
       code: 401,
       message: "Authentication failed, no credentials provided",
+      decision: undefined,
+    },
+    {
+      user: undefined,
+      as: undefined,
+      requestURI: "/api/v1/pods?access_token=REDACTED",
+      code: 401,
+      message: "Authentication failed, attempted: bearer, access_token",
       decision: undefined,
     },
   ]);
@@ -284,7 +292,7 @@ test("a watch is recorded when it begins and when it ends", async () => {
   assert.deepEqual(stages().slice(2), ["ResponseComplete 200"]);
 });
 
-test("the default policy records who did what, and leaves out what a cluster does all the time", async () => {
+test("the default policy records who did what and who was refused, and leaves out what a cluster does all the time", async () => {
   const { server, events } = await audited(defaultAuditPolicy);
   await using _ = server;
   const kogge = { name: "system:kogge", groups: ["system:masters"] };
@@ -299,12 +307,21 @@ test("the default policy records who did what, and leaves out what a cluster doe
   await server.send("GET", "/api/v1/secrets");
   await server.send("DELETE", "/api/v1/namespaces/none", { user: kogge });
   await server.send("GET", "/metrics");
+  const node = { name: "system:node:a", groups: ["system:nodes", "system:authenticated"] };
+  await server.send("GET", "/api/v1/nodes/a", { user: node });
+  await server.send("GET", "/api/v1/namespaces/default/secrets/s", { user: node });
+  server.server.refuseStranger({ ...requestOf("GET", "/healthz"), user: anonymous }, ["bearer"]);
   assert.deepEqual(
-    events.map(({ verb, requestURI, level }) => `${verb} ${requestURI} ${level}`),
+    events.map(
+      ({ verb, requestURI, level, responseStatus }) =>
+        `${verb} ${requestURI} ${level} ${responseStatus?.code}`,
+    ),
     [
-      "list /api/v1/secrets Metadata",
-      "delete /api/v1/namespaces/none Metadata",
-      "get /metrics Metadata",
+      "list /api/v1/secrets Metadata 200",
+      "delete /api/v1/namespaces/none Metadata 404",
+      "get /metrics Metadata 200",
+      "get /api/v1/namespaces/default/secrets/s Metadata 403",
+      "get /healthz Metadata 401",
     ],
   );
 });

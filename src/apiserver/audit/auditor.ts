@@ -72,8 +72,10 @@ export function createAuditor({ policy, backends, clock }: AuditorParts): Audito
   return {
     begin: (asked) => {
       const config = evaluate(asked.request.user, asked.info);
-      if (config.level === "None") return undefined;
-      return new Trail(asked, { config, record, clock });
+      if (config.level !== "None") return new Trail(asked, { config, record, clock });
+      if (policy.recordsRefusals !== true) return undefined;
+      const refused = { ...config, level: "Metadata" } as const;
+      return new RefusalTrail(asked, { config: refused, record, clock });
     },
   };
 }
@@ -196,6 +198,44 @@ class Trail implements AuditTrail {
     return Object.keys(annotations).length > 0 ? annotations : undefined;
   }
 }
+
+/** Of a request that is recorded only when it is refused. */
+class RefusalTrail implements AuditTrail {
+  readonly #asked: AskedRequest;
+  readonly #parts: TrailParts;
+  #as: UserInfo | undefined;
+  #decision: Decision | undefined;
+
+  constructor(asked: AskedRequest, parts: TrailParts) {
+    this.#asked = asked;
+    this.#parts = parts;
+  }
+
+  get request(): ApiRequest {
+    return this.#asked.request;
+  }
+
+  carriedOutAs(user: UserInfo): void {
+    this.#as = user;
+  }
+
+  decided(decision: Decision): void {
+    this.#decision = decision;
+  }
+
+  answered(response: ApiResponse, refusal?: Status): ApiResponse {
+    if (!refusalCodes.has(refusal?.code ?? 0)) return response;
+    const trail = new Trail(this.#asked, this.#parts);
+    if (this.#as !== undefined) trail.carriedOutAs(this.#as);
+    if (this.#decision !== undefined) trail.decided(this.#decision);
+    return trail.answered(response, refusal);
+  }
+
+  ended(): void {}
+}
+
+/** Of somebody who is not known, may not, or asks for what cannot be read: all that an attempt to get in ends with. */
+const refusalCodes: ReadonlySet<number> = new Set([400, 401, 403]);
 
 function codeOf(response: ApiResponse): number {
   if (response.kind === "connect")

@@ -3,11 +3,12 @@ import type { AuditPolicy } from "#apiserver/audit/policy.ts";
 /**
  * What is recorded where a log is asked for and no policy is given: who did what to which object, and whether it was
  * allowed. Left out is what the cluster does by itself all the time: reads by its own parts, leases, events, health
- * checks. Bodies are not recorded.
+ * checks; but whoever is refused is recorded. Bodies are not.
  */
 export const defaultAuditPolicy: AuditPolicy = {
   omitStages: ["RequestReceived"],
   omitManagedFields: true,
+  recordsRefusals: true,
   rules: [
     {
       level: "None",

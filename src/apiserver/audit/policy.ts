@@ -12,6 +12,8 @@ export interface AuditPolicy {
   readonly rules: readonly AuditRule[];
   readonly omitStages?: readonly AuditStage[];
   readonly omitManagedFields?: boolean;
+  /** Whether what no rule records is recorded when it is refused; not a part of upstream's. Default false. */
+  readonly recordsRefusals?: boolean;
 }
 
 export interface AuditRule {

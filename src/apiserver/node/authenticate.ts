@@ -31,6 +31,19 @@ export async function authenticate(
   return undefined;
 }
 
+/** How somebody has tried to say who it is, in the words of upstream's audit log; what `access_token` holds is not read. */
+export function attemptedMethods(
+  { socket, authorization = "" }: Credentials,
+  query: URLSearchParams,
+): readonly string[] {
+  const methods: string[] = [];
+  if (/^basic /i.test(authorization)) methods.push("basic");
+  if (/^\s*bearer /i.test(authorization)) methods.push("bearer");
+  if ((query.get("access_token") ?? "").trim() !== "") methods.push("access_token");
+  if (showsCertificate(socket)) methods.push("x509");
+  return methods;
+}
+
 const known = new WeakMap<TLSSocket, UserInfo | "none">();
 
 /** Read once a connection: a certificate cannot change during one. */

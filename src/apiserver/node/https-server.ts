@@ -7,8 +7,8 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { StatusError, badRequest, internalError, unauthorized } from "#api/status.ts";
 import type { Log } from "#base/log.ts";
-import { authenticate } from "#apiserver/node/authenticate.ts";
-import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
+import { attemptedMethods, authenticate } from "#apiserver/node/authenticate.ts";
+import type { Credentials, TokenAuthenticator } from "#apiserver/node/authenticate.ts";
 import { headerOf, readRequest, writeResponse } from "#apiserver/node/http-exchange.ts";
 import type { Exchange } from "#apiserver/node/http-exchange.ts";
 import type { Connector } from "#apiserver/node/connect/connector.ts";
@@ -17,8 +17,11 @@ import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
 
 export interface HttpsServerParts {
   readonly handle: (request: ApiRequest) => Promise<ApiResponse>;
-  /** Answers who showed something that is not valid. */
-  readonly refuseStranger?: (request: ApiRequest) => Promise<ApiResponse>;
+  /** Answers who showed something that is not valid, in one of the ways that `attempted` names. */
+  readonly refuseStranger?: (
+    request: ApiRequest,
+    attempted: readonly string[],
+  ) => Promise<ApiResponse>;
   readonly key: string;
   readonly certificate: string;
   /** Clients that show a certificate of this authority are who it says. */
@@ -100,7 +103,7 @@ async function answerRequest(parts: HttpsServerParts, exchange: Exchange): Promi
   try {
     const user = await userOf(parts, request);
     const asked = readRequest(request, user ?? anonymous, gone);
-    const answer = await (user === undefined ? refuse(parts, asked) : parts.handle(asked));
+    const answer = await (user === undefined ? refuse(parts, request, asked) : parts.handle(asked));
     if (answer.kind === "connect") {
       response.once("close", () => answer.ended?.());
       return await parts.connector.request(exchange, answer.target, gone.signal);
@@ -117,9 +120,13 @@ async function answerRequest(parts: HttpsServerParts, exchange: Exchange): Promi
 }
 
 /** Whoever cannot be told is refused by the server too, which keeps a record of it. */
-async function refuse(parts: HttpsServerParts, request: ApiRequest): Promise<ApiResponse> {
+async function refuse(
+  parts: HttpsServerParts,
+  request: Exchange["request"],
+  asked: ApiRequest,
+): Promise<ApiResponse> {
   if (parts.refuseStranger === undefined) throw unauthorized();
-  return parts.refuseStranger(request);
+  return parts.refuseStranger(asked, attemptedMethods(credentialsOf(request), asked.query));
 }
 
 /** That the client went away before its answer was written. Few requests ask, so the signal is made for those. */
@@ -153,7 +160,9 @@ async function answerUpgrade(parts: HttpsServerParts, upgrade: Upgrade): Promise
   try {
     const user = await userOf(parts, upgrade.request);
     const asked = readRequest(upgrade.request, user ?? anonymous, gone);
-    const answer = await (user === undefined ? refuse(parts, asked) : parts.handle(asked));
+    const answer = await (user === undefined
+      ? refuse(parts, upgrade.request, asked)
+      : parts.handle(asked));
     if (answer.kind === "connect") {
       upgrade.socket.once("close", () => answer.ended?.());
       return await parts.connector.upgrade(upgrade, answer.target);
@@ -180,12 +189,16 @@ async function userOf(
   parts: HttpsServerParts,
   request: IncomingMessage | Http2ServerRequest,
 ): Promise<UserInfo | undefined> {
-  const socket = "stream" in request ? request.stream.session?.socket : request.socket;
-  const authorization = headerOf(request, "authorization") ?? protocolToken(request);
-  const user = await authenticate({ socket: socket as TLSSocket, authorization }, parts.tokens);
+  const user = await authenticate(credentialsOf(request), parts.tokens);
   if (user !== anonymous || parts.allowsAnonymous === undefined) return user;
   const [path = ""] = (request.url ?? "").split("?");
   return parts.allowsAnonymous(path) ? user : undefined;
+}
+
+function credentialsOf(request: Exchange["request"]): Credentials {
+  const socket = "stream" in request ? request.stream.session?.socket : request.socket;
+  const authorization = headerOf(request, "authorization") ?? protocolToken(request);
+  return { socket: socket as TLSSocket, authorization };
 }
 
 /** Browsers cannot set headers on a WebSocket: upstream takes the token from a subprotocol. */

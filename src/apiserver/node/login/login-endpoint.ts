@@ -2,7 +2,7 @@ import type { Clock } from "#base/clock.ts";
 import { rfc3339 } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import { StatusError, badRequest, unauthorized } from "#api/status.ts";
-import { encodeRefusal } from "#apiserver/content/refusal.ts";
+import { annotate } from "#apiserver/audit-notes.ts";
 import type { Directory, Person } from "#apiserver/node/login/directory.ts";
 import type { LoginTokens } from "#apiserver/node/login/login-tokens.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
@@ -25,31 +25,33 @@ const failuresMax = 5;
 const failuresWindowMs = 60_000;
 const rememberedMax = 10_000;
 
-/** Answers requests to `loginPath`; it never rejects. */
+/** What the audit log says of a login: the name that was typed, and who that was found to be. */
+const nameNote = "login.kogge.dev/name";
+const userNote = "login.kogge.dev/user";
+const noteMax = 256;
+
+/** Answers requests to `loginPath`; a refusal is a `StatusError`. */
 export function createLoginEndpoint(
   parts: LoginEndpointParts,
 ): (request: ApiRequest) => Promise<ApiResponse> {
   const failures = new Failures(parts.clock);
   return async (request) => {
-    try {
-      const { user, password } = await credentialsIn(request);
-      // Somebody elsewhere who guesses must not keep the right one out.
-      const who = JSON.stringify([user, request.remoteAddress]);
-      failures.check(who);
-      const person = await ask(parts, user, password);
-      if (person === undefined) {
-        failures.note(who);
-        parts.log.warn("login refused", { user });
-        throw unauthorized();
-      }
-      failures.forget(who);
-      const { token, expiresMs } = await parts.tokens.issue(person);
-      parts.log.info("logged in", { user: person.name, groups: person.groups.length });
-      return answerOf({ token, expirationTimestamp: rfc3339(expiresMs), user: person });
-    } catch (error) {
-      const refusal = error instanceof StatusError ? error : unavailable();
-      return encodeRefusal(request, refusal);
+    const { user, password } = await credentialsIn(request);
+    annotate(request, nameNote, user.slice(0, noteMax));
+    // Somebody elsewhere who guesses must not keep the right one out.
+    const who = JSON.stringify([user, request.remoteAddress]);
+    failures.check(who);
+    const person = await ask(parts, user, password);
+    if (person === undefined) {
+      failures.note(who);
+      parts.log.warn("login refused", { user });
+      throw unauthorized();
     }
+    failures.forget(who);
+    const { token, expiresMs } = await parts.tokens.issue(person);
+    annotate(request, userNote, person.name);
+    parts.log.info("logged in", { user: person.name, groups: person.groups.length });
+    return answerOf({ token, expirationTimestamp: rfc3339(expiresMs), user: person });
   };
 }
 
