@@ -33,7 +33,7 @@ const nanoPerOne = 1_000_000_000n;
 
 /** Amounts of resources: `quantity("1.5Gi")`. */
 export const quantities: readonly FunctionRow[] = [
-  row("quantity", "(string) kubernetes.Quantity", readValue, parsing),
+  row("quantity", "(string) kubernetes.Quantity", quantityValueOf, parsing),
   row(
     "isQuantity",
     "(string) bool",
@@ -102,7 +102,8 @@ export const quantities: readonly FunctionRow[] = [
   ),
 ];
 
-function readValue(text: string): QuantityValue {
+/** The value of an amount as text. Throws `EvaluationError`. */
+export function quantityValueOf(text: string): QuantityValue {
   const found = readQuantity(text);
   if (typeof found === "string") throw new EvaluationError(found);
   return new QuantityValue(found);

@@ -25,8 +25,8 @@ const parsing = { cost: traversal() };
 
 /** Semantic versions: `semver("1.2.3-rc.1")`; with `true` also `v1.2`. */
 export const versions: readonly FunctionRow[] = [
-  row("semver", "(string) kubernetes.Semver", (text: string) => read(text, false), parsing),
-  row("semver", "(string, bool) kubernetes.Semver", read, parsing),
+  row("semver", "(string) kubernetes.Semver", (text: string) => semverOf(text, false), parsing),
+  row("semver", "(string, bool) kubernetes.Semver", semverOf, parsing),
   row("isSemver", "(string) bool", (text: string) => parse(text, false) !== undefined, parsing),
   row(
     "isSemver",
@@ -57,7 +57,8 @@ export const versions: readonly FunctionRow[] = [
   row("patch", "kubernetes.Semver.() int", ({ numbers }: SemverValue) => int(numbers[2]), nominal),
 ];
 
-function read(text: string, lenient: boolean): SemverValue {
+/** The value of a version as text. Throws `EvaluationError`. */
+export function semverOf(text: string, lenient: boolean): SemverValue {
   const found = parse(text, lenient);
   if (found === undefined)
     throw new EvaluationError(`Invalid semantic version ${JSON.stringify(text)}`);

@@ -28,8 +28,7 @@ export class Macros {
   }
 }
 
-/** All macros that expressions of Kubernetes may use. */
-export const kubernetesMacros = new Macros({
+const everywhere: Readonly<Record<string, Macro>> = {
   "has/1": has,
   ".all/2": (call) => quantifier(call, 1, all),
   ".exists/2": (call) => quantifier(call, 1, exists),
@@ -51,7 +50,13 @@ export const kubernetesMacros = new Macros({
   ".optMap/2": (call) => optional(call, "optMap"),
   ".optFlatMap/2": (call) => optional(call, "optFlatMap"),
   ".sortBy/2": sortBy,
-});
+};
+
+/** All macros that expressions of Kubernetes may use. */
+export const kubernetesMacros = new Macros(everywhere);
+
+/** With `cel.bind(name, value, result)`, which upstream has in selectors of devices only. */
+export const bindingMacros = new Macros({ ...everywhere, ".bind/3": celBind });
 
 function has({ at, args: [arg] }: MacroCall): Expression {
   if (arg?.kind !== "select" || arg.isTest) {
@@ -215,6 +220,16 @@ function sortBy(macro: MacroCall): Expression {
   const keys = transformList({ ...macro, target: held }, 1);
   const sorted = memberCall(at, "@sortByAssociatedKeys", held, [keys]);
   return bind(at, { name: "@sortBy", value: target, result: sorted });
+}
+
+function celBind(macro: MacroCall): Expression | undefined {
+  const { at, target, args } = macro;
+  if (target?.kind !== "identifier" || target.name !== "cel") return undefined;
+  const [name] = args;
+  if (name?.kind !== "identifier") {
+    throw new SyntaxProblem(name?.at ?? at, "cel.bind() variable names must be simple identifiers");
+  }
+  return bind(at, { name: name.name, value: argument(macro, 1), result: argument(macro, 2) });
 }
 
 interface Binding {

@@ -7,6 +7,7 @@ import type {
   ResourceSlice,
   ResourceV1ResourceClaim,
 } from "#api/generated/types.ts";
+import { compileDeviceSelector, selectorCostMax } from "#api/cel/devices/device-selector.ts";
 import { dns1123SubdomainProblems } from "#api/names.ts";
 import { checkNodeSelector } from "#api/strategies/core/pod/affinity.ts";
 import { strategyFor } from "#api/strategies/strategy-for.ts";
@@ -27,6 +28,8 @@ const requestsMax = 32;
 const alternativesMax = 8;
 const selectorsMax = 32;
 const devicesMax = 128;
+const usersMax = 256;
+const expressionMax = 10 * 1024;
 
 export const resourceClaimStrategy = strategyFor<ResourceV1ResourceClaim>({
   hasGeneration: false,
@@ -36,6 +39,7 @@ export const resourceClaimStrategy = strategyFor<ResourceV1ResourceClaim>({
   },
   validate: (root, claim) => checkClaim(root.child("spec"), claim.spec ?? {}),
   validateUpdate: (root, claim, old) => checkImmutable(root.child("spec"), claim.spec, old.spec),
+  validateStatusUpdate: (root, claim, old) => checkStatus(root.child("status"), claim, old),
 });
 
 export const resourceClaimTemplateStrategy = strategyFor<ResourceClaimTemplate>({
@@ -166,7 +170,52 @@ function checkSelectors(
 ): void {
   if (selectors.length > selectorsMax) field.tooMany(selectors.length, selectorsMax);
   for (const [index, selector] of selectors.entries()) {
-    if (!selector.cel) field.index(index).child("cel").required();
-    else checkRequired(field.index(index).child("cel", "expression"), selector.cel.expression);
+    const at = field.index(index).child("cel");
+    if (!selector.cel) at.required();
+    else checkExpression(at.child("expression"), selector.cel.expression ?? "");
+  }
+}
+
+function checkExpression(field: Field, expression: string): void {
+  checkRequired(field, expression);
+  if (expression === "") return;
+  if (expression.length > expressionMax) return field.tooLong(expressionMax);
+  const { selector, error } = compileDeviceSelector(expression);
+  if (selector === undefined) field.invalid(expression, error);
+  else if (selector.costMax > selectorCostMax) {
+    field.forbidden("too complex, exceeds cost limit");
+  }
+}
+
+/** Devices once given stay the same until they are given back; only a claim that has some can have users. */
+function checkStatus(
+  field: Field,
+  { status, metadata }: Given<ResourceV1ResourceClaim>,
+  { status: before }: Given<ResourceV1ResourceClaim>,
+): void {
+  const users = itemsOf(status?.reservedFor);
+  const at = field.child("reservedFor");
+  if (users.length > usersMax) at.tooMany(users.length, usersMax);
+  checkUnique(
+    users,
+    ({ uid }) => uid ?? "",
+    (index, uid) => at.index(index).duplicate(uid),
+  );
+  for (const [index, { name, resource, uid }] of users.entries()) {
+    checkRequired(at.index(index).child("resource"), resource);
+    checkRequired(at.index(index).child("name"), name);
+    checkRequired(at.index(index).child("uid"), uid);
+  }
+  if (users.length > 0 && !status?.allocation) {
+    at.forbidden("may not be specified when `allocated` is not set");
+  } else if (metadata?.deletionTimestamp) {
+    const known = new Set(itemsOf(before?.reservedFor).map(({ uid }) => uid));
+    if (users.some(({ uid }) => !known.has(uid))) {
+      const when = "while `deallocationRequested` or `deletionTimestamp` are set";
+      at.forbidden(`new entries may not be added ${when}`);
+    }
+  }
+  if (before?.allocation && status?.allocation) {
+    checkImmutable(field.child("allocation"), status.allocation, before.allocation);
   }
 }
