@@ -1,81 +1,20 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { test } from "node:test";
-import { exportJWK, SignJWT } from "jose";
 import { stringify } from "yaml";
 import type { JsonObject } from "#api/kind.ts";
-import { selfSubjectReviews, subjectAccessReviews, tokenReviews } from "#api/resources.ts";
-import type { StatusError } from "#api/status.ts";
+import { subjectAccessReviews, tokenReviews } from "#api/resources.ts";
 import { systemClock } from "#base/clock.ts";
-import { createClient } from "#client/api-client.ts";
-import { createHttpsTransport } from "#client/node/https-transport.ts";
 import { createCluster } from "#main/testing.ts";
 import type { ServerFlags } from "#main/testing.ts";
+import { audience, authority, kubeconfigFor, startIssuer, whoIs } from "#test/outside-logins.ts";
 import { accessOf } from "#test/raw-client.ts";
 import { temporaryFolder } from "#test/temporary.ts";
-import { startWebhookServer, type Said, type WebhookServer } from "#test/webhook-server.ts";
+import { startWebhookServer, type Said } from "#test/webhook-server.ts";
 
 // People who log in elsewhere, and services outside that decide. Issuer and services are real HTTPS servers.
-const audience = "kubernetes";
-
-/** An OpenID Connect provider, and what signs as it; `rotate` gives it another key. */
-async function startIssuer() {
-  const makeKey = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const wrongKey = makeKey();
-  let key = { ...makeKey(), kid: "1" };
-  let url = "";
-  const server = await startWebhookServer(async ({ path }): Promise<Said> =>
-    path === "/.well-known/openid-configuration"
-      ? { body: { issuer: url, jwks_uri: `${url}/keys` } }
-      : {
-          body: {
-            keys: [
-              { ...((await exportJWK(key.publicKey)) as JsonObject), kid: key.kid, alg: "ES256" },
-            ],
-          },
-        },
-  );
-  url = server.url;
-  const sign = (claims: Record<string, unknown>, change: { key?: "wrong"; ttl?: number } = {}) =>
-    new SignJWT({ iss: url, aud: audience, ...claims })
-      .setProtectedHeader({ alg: "ES256", kid: key.kid })
-      .setIssuedAt()
-      .setExpirationTime(Math.floor(Date.now() / 1000) + (change.ttl ?? 60))
-      .sign(change.key === "wrong" ? wrongKey.privateKey : key.privateKey);
-  return {
-    server,
-    url,
-    sign,
-    rotate: () => {
-      key = { ...makeKey(), kid: "2" };
-    },
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
-}
-
-const authority = (server: WebhookServer): string =>
-  Buffer.from(server.caBundle, "base64").toString("utf8");
-
-type Cluster = Awaited<ReturnType<typeof createCluster>>;
-
-/** Who the server says the bearer of a token is; the code of its refusal when it is nobody. */
-async function whoIs(cluster: Cluster, token: string): Promise<unknown> {
-  const { ca } = accessOf(cluster.kubeconfig);
-  using transport = createHttpsTransport({ server: cluster.server, ca, token });
-  try {
-    const { status } = await createClient(transport).create(selfSubjectReviews, {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "SelfSubjectReview",
-      metadata: {},
-    });
-    return status?.userInfo;
-  } catch (error) {
-    return (error as StatusError).status.code;
-  }
-}
 
 /** A cluster whose flags name files of these contents. */
 async function clusterWith(
@@ -208,17 +147,6 @@ test("keys that an issuer takes up later are fetched, and TokenReview knows its 
   };
   deepEqual(await review([]), jane);
   equal(await review(["somebody else"]), undefined);
-});
-
-const kubeconfigFor = (server: WebhookServer) => ({
-  apiVersion: "v1",
-  kind: "Config",
-  "current-context": "a",
-  contexts: [{ name: "a", context: { cluster: "a", user: "a" } }],
-  clusters: [
-    { name: "a", cluster: { server: server.url, "certificate-authority-data": server.caBundle } },
-  ],
-  users: [{ name: "a", user: { token: "shown" } }],
 });
 
 test("a service reviews tokens, and is asked once for each", async () => {

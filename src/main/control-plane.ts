@@ -122,14 +122,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     clock,
     secret: (name) => bootstrapSecret(client, name),
   });
-  const { authentication, authorizers, passwords } = await openLogins({
+  const loginParts = {
     flags: options.flags ?? {},
     outgoing,
     key: pki.serviceAccountKey,
     ownIssuer: tokenIssuer,
+    metrics,
     clock,
     log: log.with({ part: "access" }),
-  });
+  };
+  const { authentication, authorizers, passwords } = await openLogins(loginParts, started);
   const audit = await auditFor(options, { outgoing, metrics, clock, log }, started);
   const otherTokens = [bootstrapTokens, ...authentication.tokens];
   const https = await startHttpsServer({

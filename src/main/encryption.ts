@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, renameSync, watch, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parse } from "yaml";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
@@ -10,6 +10,7 @@ import { rewriteStale } from "#apiserver/encryption/rewrite.ts";
 import type { Sealing } from "#apiserver/encryption/sealer.ts";
 import { openSealing } from "#apiserver/node/encryption/open-sealing.ts";
 import { readJsonFile, writeJsonFile } from "#main/json-file.ts";
+import { watchFile } from "#main/watched-file.ts";
 import type { Store } from "#storage/store.ts";
 
 export interface EncryptionParts {
@@ -54,7 +55,7 @@ class SealingKeeper {
   #configuration = "";
   #hasPlugin = false;
   #work: Promise<void> = Promise.resolve();
-  #unwatch = (): void => {};
+  #watching: Disposable | undefined;
 
   constructor(store: Store, parts: EncryptionParts) {
     this.#store = store;
@@ -80,23 +81,19 @@ class SealingKeeper {
     this.#configuration = configuration;
   }
 
-  /** From now on changes of the file are taken up. The folder is watched: editors put a new file in place. */
+  /** From now on changes of the file are taken up. */
   follow(): void {
-    const { file } = this.#parts;
-    const name = basename(file);
-    const watcher = watch(dirname(file), { persistent: false }, (_, changed) => {
-      if (changed === null || changed === name || changed.startsWith("..")) this.#changed();
+    const { file, log } = this.#parts;
+    this.#watching = watchFile(file, {
+      changed: () => this.#changed(),
+      failed: (error) => log.warn("encryption file is not watched", { error }),
     });
-    watcher.on("error", (error) =>
-      this.#parts.log.warn("encryption file is not watched", { error }),
-    );
-    this.#unwatch = () => watcher.close();
     if (!this.#isNoted()) this.#after(() => this.#rewrite());
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    this.#unwatch();
+    this.#watching?.[Symbol.dispose]();
     await this.#work;
     this.#sealing?.[Symbol.dispose]();
   }

@@ -1,5 +1,6 @@
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
+import type { MetricsRegistry } from "#base/metrics.ts";
 import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { LoginPage, TokenReviewer } from "#apiserver/parts.ts";
@@ -19,6 +20,7 @@ export interface LoginParts {
   readonly outgoing: Outgoing;
   /** The issuer of service accounts' tokens, whose audience tokens for the API have. */
   readonly ownIssuer: string;
+  readonly metrics: MetricsRegistry;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -41,10 +43,10 @@ const flagNames: readonly (keyof ServerFlags)[] = [
 ];
 
 /**
- * Reads what the flags name; the code for it is loaded only when there is one.
+ * Reads what the flags name; the code for it is loaded only when there is one. What is opened goes onto the stack.
  * @throws when a file cannot be used; the message names the flag and the field
  */
-export async function openLogins(parts: LoginParts): Promise<Logins> {
+export async function openLogins(parts: LoginParts, stack: AsyncDisposableStack): Promise<Logins> {
   const { flags } = parts;
   if (flagNames.every((name) => flags[name] === undefined)) {
     return {
@@ -55,14 +57,14 @@ export async function openLogins(parts: LoginParts): Promise<Logins> {
   }
   const { openAuthentication } = await import("#main/authentication.ts");
   const { openAuthorization } = await import("#main/authorization.ts");
-  const { tokens, allowsAnonymous } = await openAuthentication(parts);
+  const { tokens, allowsAnonymous } = await openAuthentication(parts, stack);
   const passwords = await openPasswords(parts);
   return {
     authentication: {
       tokens: [...tokens, ...(passwords ? [passwords.authenticate] : [])],
       allowsAnonymous: (path) => allowsAnonymous(path) || path === passwords?.path,
     },
-    authorizers: await openAuthorization({ ...parts, file: flags.authorizationConfig }),
+    authorizers: await openAuthorization({ ...parts, file: flags.authorizationConfig }, stack),
     passwords,
   };
 }

@@ -61,6 +61,8 @@ function check(given: Given<AuthorizationConfiguration>, root: Field): void {
     if (!name) one.child("name").required();
     else if (authorizers.findIndex((other) => other.name === name) < at)
       one.child("name").duplicate(name);
+    else if (type && types.includes(type) && type !== "Webhook" && name !== type.toLowerCase())
+      one.child("name").invalid(name, `expected name ${type.toLowerCase()} for authorizer ${type}`);
     if (type === "Webhook") checkWebhook(webhook, one.child("webhook"));
     else if (webhook) {
       one.child("webhook").invalid("non-null", "may only be specified when type=Webhook");

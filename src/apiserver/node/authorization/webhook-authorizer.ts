@@ -49,6 +49,11 @@ export function createWebhookAuthorizer(parts: WebhookAuthorizerParts): Authoriz
         },
       );
     },
+    rules: () => ({
+      resourceRules: [],
+      nonResourceRules: [],
+      incomplete: "webhook authorizer does not support user rule resolution",
+    }),
   };
 }
 
