@@ -6,8 +6,10 @@ import process from "node:process";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Agent, type AgentOptions, createAgent } from "#agent/agent.ts";
+import { unmountBelow } from "#agent/containerd/containerd-clean.ts";
 import { startContainerd } from "#agent/containerd/containerd-process.ts";
 import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
+import { run } from "#agent/containerd/run.ts";
 import { ociArchive } from "#agent/images/oci-archive.ts";
 import { readMachineFacts } from "#agent/node/machine-facts.ts";
 import * as streamClient from "#agent/streams/spdy-client.ts";
@@ -34,14 +36,24 @@ const shared = { clock: systemClock, random: systemRandom, log: silentLog };
 /** The image that is always there: everything that busybox can. */
 export const busyboxImage = "busybox:test";
 
+interface RealNodeOptions {
+  readonly client?: Client;
+  /** All that the node keeps lies on a disk of this size: `200M`. */
+  readonly diskSize?: string;
+}
+
 /**
  * A containerd of its own, and agents for the node "n" on it, one at a time; with an API server in memory, or as
  * clients of another's.
  */
-export async function openRealNode(options: { readonly client?: Client } = {}) {
+export async function openRealNode(options: RealNodeOptions = {}) {
   await using stack = new AsyncDisposableStack();
   const dataDir = await mkdtemp(join(tmpdir(), "kogge-agent-"));
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+  if (options.diskSize) {
+    await run("mount", ["-t", "tmpfs", "-o", `size=${options.diskSize}`, "tmpfs", dataDir]);
+    stack.defer(() => unmountBelow([dataDir]));
+  }
   const client = options.client ?? (await openApi(stack));
   await writeNetwork(dataDir);
   const containerd = await startContainerd({ dataDir, ...shared });

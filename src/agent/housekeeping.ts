@@ -1,14 +1,18 @@
+import { join } from "node:path";
 import type { Node, Pod } from "#api/generated/types.ts";
 import type { Clock } from "#base/clock.ts";
 import { type Log, messageOf } from "#base/log.ts";
-import { EvictionManager } from "#agent/eviction/eviction-manager.ts";
+import { DiskReserve } from "#agent/eviction/disk-reserve.ts";
+import { EvictionManager, type EvictionParts } from "#agent/eviction/eviction-manager.ts";
 import { type Observations, observationsOf, type Pressure } from "#agent/eviction/thresholds.ts";
 import { ImageCollector } from "#agent/images/image-collector.ts";
 import { LogRotator, type RunningLog } from "#agent/logs/log-rotator.ts";
+import { killGroup } from "#agent/node/kill-group.ts";
 import { type DiskSpace, readDiskSpace, readMachineUsage } from "#agent/node/machine-usage.ts";
 import type { NodeSettings } from "#agent/node/node-settings.ts";
 import type { PodFiles } from "#agent/pods/pod-files.ts";
 import type { PodManager } from "#agent/pods/pod-manager.ts";
+import { podCgroup } from "#agent/pods/sandbox-config.ts";
 import { isTerminal } from "#agent/pods/pod-observation.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
 import type { ContainerRuntime } from "#agent/runtime/container-runtime.ts";
@@ -22,6 +26,7 @@ export interface HousekeepingParts {
   readonly files: PodFiles;
   readonly usage: UsageCollector;
   readonly dataDir: string;
+  readonly cgroupRoot?: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly recorder: EventRecorder;
@@ -50,6 +55,7 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
     observe: () => observe(parts.clock, dataDir, imageSpace),
     pods: () => manager.pods(),
     end: (pod, end) => manager.end(pod, end),
+    fullDisk: fullDiskOf(parts),
     async reclaimDisk() {
       await removeEndedContainers(parts);
       await images.removeUnused();
@@ -62,6 +68,17 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
     },
     [Symbol.dispose]() {
       for (const one of [logs, images, eviction]) one[Symbol.dispose]();
+    },
+  };
+}
+
+function fullDiskOf({ dataDir, cgroupRoot }: HousekeepingParts): EvictionParts["fullDisk"] {
+  const reserve = new DiskReserve(join(dataDir, "disk-reserve"), () => readDiskSpace(dataDir));
+  return {
+    hold: () => reserve.hold(),
+    async relieve(pod) {
+      if (cgroupRoot) await killGroup(podCgroup(cgroupRoot, pod));
+      await reserve.release();
     },
   };
 }

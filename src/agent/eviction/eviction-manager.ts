@@ -33,10 +33,17 @@ export interface EvictionParts {
   /** What there is of everything the thresholds are about. */
   readonly observe: () => Promise<Observations>;
   readonly pods: () => readonly Pod[];
-  /** Ends a pod; resolves once nothing of it runs any more. */
+  /** Ends a pod; resolves once nothing of it runs and its volumes are given back. */
   readonly end: (pod: Pod, end: PodEnd) => Promise<void>;
   /** Frees what nothing uses: ended containers and, on disk, unused images. */
   readonly reclaimDisk: () => Promise<void>;
+  /** What lets a node go on whose disk has no room left at all. */
+  readonly fullDisk: {
+    /** Room for that case, taken while there is plenty. */
+    hold(): Promise<void>;
+    /** Stops a pod's processes without the runtime, which can do nothing now, and gives it the room back. */
+    relieve(pod: Pod): Promise<void>;
+  };
   readonly onPressure: (pressures: ReadonlySet<Pressure>) => void;
   readonly cgroupMount?: string;
 }
@@ -46,6 +53,8 @@ const lookMs = 10_000;
 /** How long the next look waits at most for an evicted pod to be gone. */
 const goneMs = 30_000;
 const immediateGraceSeconds = 1;
+/** A disk that has no more is full. */
+const fullBytes = 1024 ** 2;
 
 /** Ends pods before the node runs out of memory, disk or process ids, and pods that took more disk than they may. */
 export class EvictionManager implements Disposable {
@@ -53,6 +62,7 @@ export class EvictionManager implements Disposable {
   readonly #thresholds: readonly Threshold[];
   readonly #disposal = new DisposableStack();
   #state: PressureState = noPressure;
+  #isDiskFull = false;
   #isLooking = false;
   #lookAgain = false;
   #ended = false;
@@ -116,6 +126,7 @@ export class EvictionManager implements Disposable {
   async #update(): Promise<Observations> {
     const { clock, settings, observe, onPressure } = this.#parts;
     const observations = await observe();
+    this.#isDiskFull = hasFullDisk(observations);
     const before = this.#state.pressures;
     this.#state = nextPressure(this.#state, {
       thresholds: this.#thresholds,
@@ -125,7 +136,17 @@ export class EvictionManager implements Disposable {
     });
     const { pressures } = this.#state;
     if (pressures.symmetricDifference(before).size > 0) onPressure(pressures);
+    if (!pressures.has("DiskPressure")) await this.#holdReserve();
     return observations;
+  }
+
+  async #holdReserve(): Promise<void> {
+    const { fullDisk, log } = this.#parts;
+    try {
+      await fullDisk.hold();
+    } catch (error) {
+      log.warn("no room kept for a full disk", { reason: messageOf(error) });
+    }
   }
 
   /** Whether the node itself had enough to give. */
@@ -179,17 +200,26 @@ export class EvictionManager implements Disposable {
   }
 
   async #evict(pod: Pod, end: PodEnd): Promise<void> {
-    const { recorder, log, clock } = this.#parts;
+    const { recorder, log, clock, fullDisk } = this.#parts;
     const { name, namespace } = pod.metadata;
     log.info("pod evicted", { pod: `${namespace}/${name}`, reason: end.message });
     recorder.record(pod, { type: "Warning", reason: "Evicted", message: end.message });
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const cancel = clock.after(goneMs, resolve);
-    await Promise.race([this.#parts.end(pod, end), late]);
+    const ended = this.#parts.end(pod, end);
+    if (this.#isDiskFull) await fullDisk.relieve(pod);
+    await Promise.race([ended, late]);
     cancel();
   }
 
   #active(): readonly Pod[] {
     return this.#parts.pods().filter((pod) => !isTerminal(pod) && !isTerminating(pod));
   }
+}
+
+function hasFullDisk(observations: Observations): boolean {
+  return (["nodefs.available", "imagefs.available"] as const).some((signal) => {
+    const { available = Infinity } = observations.get(signal) ?? {};
+    return available < fullBytes;
+  });
 }

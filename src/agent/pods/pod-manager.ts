@@ -94,7 +94,7 @@ export class PodManager implements Disposable {
       .map(({ pod }) => pod);
   }
 
-  /** Ends a pod although its object stays; resolves once nothing of it runs any more. */
+  /** Ends a pod although its object stays; resolves once nothing of it runs and its volumes are given back. */
   async end(pod: Pod, end: PodEnd): Promise<void> {
     await this.#workers.get(uidOf(pod))?.end(end);
   }

@@ -126,7 +126,7 @@ export class PodWorker {
     this.wake();
   }
 
-  /** Ends the pod although its object stays; resolves once nothing of it runs any more. */
+  /** Ends the pod although its object stays; resolves once nothing of it runs and its volumes are given back. */
   end(end: PodEnd): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const others = this.#whenEnded;
@@ -206,11 +206,12 @@ export class PodWorker {
 
   /** Nothing of the pod runs: what it had is given back as soon as it will not run again. */
   async #stopped(): Promise<void> {
+    if (!this.#isReleased && !this.#deleted && isTerminal(this.#withOwnStatus())) {
+      await this.#parts.files.release(this.#pod);
+      this.#isReleased = true;
+      this.#parts.onGone?.(this.#pod);
+    }
     if (this.#ended) this.#whenEnded?.();
-    if (this.#isReleased || this.#deleted || !isTerminal(this.#withOwnStatus())) return;
-    this.#isReleased = true;
-    await this.#parts.files.release(this.#pod);
-    this.#parts.onGone?.(this.#pod);
   }
 
   async #observe(): Promise<PodObservation> {
