@@ -12,13 +12,16 @@ export interface ResourceConfiguration {
 
 export type ProviderConfiguration =
   | { readonly kind: "identity" }
-  | { readonly kind: "aesgcm" | "aescbc"; readonly keys: readonly NamedKey[] }
+  | { readonly kind: KeyedProvider; readonly keys: readonly NamedKey[] }
   | {
       readonly kind: "kms";
       readonly name: string;
       readonly endpoint: string;
       readonly timeoutMs: number;
     };
+
+/** Those whose keys stand in the configuration. */
+export type KeyedProvider = "aesgcm" | "aescbc" | "secretbox";
 
 export interface NamedKey {
   readonly name: string;
@@ -116,28 +119,35 @@ function readProvider(
       return [{ kind }];
     case "aesgcm":
     case "aescbc":
-      return [{ kind, keys: readKeys(inner, `${field}.${kind}.keys`, report) }];
+    case "secretbox":
+      return [{ kind, keys: readKeys(inner, { kind, field: `${field}.${kind}.keys` }, report) }];
     case "kms":
       return [readKms(inner, `${field}.kms`, report)];
-    case "secretbox":
-      report(
-        field,
-        "secretbox is not supported here: use aesgcm, whose ciphertexts are authenticated too",
-      );
-      return [];
     default:
       report(field, `unknown provider "${kind}"`);
       return [];
   }
 }
 
+interface KeyPlace {
+  readonly kind: KeyedProvider;
+  readonly field: string;
+}
+
+/** In bytes. */
+const keyLengths: Readonly<Record<KeyedProvider, readonly number[]>> = {
+  aesgcm: [16, 24, 32],
+  aescbc: [16, 24, 32],
+  secretbox: [32],
+};
+
 function readKeys(
   value: Record<string, unknown>,
-  field: string,
+  { kind, field }: KeyPlace,
   report: Report,
 ): readonly NamedKey[] {
   const keys = arrayOf(value["keys"]).map((one, at) =>
-    readKey(objectOf(one), `${field}[${at}]`, report),
+    readKey(objectOf(one), { kind, field: `${field}[${at}]` }, report),
   );
   if (keys.length === 0) report(field, "Required value: at least one keys is required");
   for (const { name } of keys.filter(
@@ -147,7 +157,11 @@ function readKeys(
   return keys;
 }
 
-function readKey(value: Record<string, unknown>, field: string, report: Report): NamedKey {
+function readKey(
+  value: Record<string, unknown>,
+  { kind, field }: KeyPlace,
+  report: Report,
+): NamedKey {
   const name = textOf(value["name"]);
   const encoded = textOf(value["secret"]);
   if (name === "") report(`${field}.name`, "Required value: name is a mandatory field for a key");
@@ -158,10 +172,10 @@ function readKey(value: Record<string, unknown>, field: string, report: Report):
   const secret = decodeBase64(encoded);
   if (secret === undefined)
     report(`${field}.secret`, 'Invalid value: "REDACTED": secrets must be base64 encoded');
-  else if (encoded !== "" && ![16, 24, 32].includes(secret.length))
+  else if (encoded !== "" && !keyLengths[kind].includes(secret.length))
     report(
       `${field}.secret`,
-      `Invalid value: "REDACTED": secret is not of the expected length, got ${secret.length}, expected one of [16 24 32]`,
+      `Invalid value: "REDACTED": secret is not of the expected length, got ${secret.length}, expected one of [${keyLengths[kind].join(" ")}]`,
     );
   return { name, secret: secret ?? new Uint8Array() };
 }

@@ -55,6 +55,42 @@ test("sealed values have upstream's form and open only in their place", () => {
   assert.throws(() => gcm.open(secretKey, bytes("{}")), /does not name the identity provider/);
 });
 
+test("secretbox opens what NaCl sealed, and nothing that was changed; what AES sealed is written again with it", async () => {
+  const secret = (hex: string): { name: string; secret: string } => ({
+    name: "k",
+    secret: Buffer.from(hex, "hex").toString("base64"),
+  });
+  // The test vector of NaCl's crypto_secretbox.
+  const key = "1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389";
+  const nonce = "69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37";
+  const value =
+    "be075fc53c81f2d5cf141316ebeb0c7b5228c52a4c62cbd44b66849b64244ffce5ecbaaf33bd751a1ac728d45e6c61296cdc3c01233561f41db66cce314adb310e3be8250c46f06dceea3a7fa1348057e2f6556ad6b1318a024a838f21af1fde048977eb48f59ffd4924ca1c60902e52f0a089bc76897040e082f937763848645e0705";
+  const sealed =
+    "f3ffc7703f9400e52a7dfb4b3d3305d98e993b9f48681273c29650ba32fc76ce48332ea7164d96a4476fb8c531a1186ac0dfc17c98dce87b4da7f011ec48c97271d2c20f9b928fe2270d6fb863d51738b48eeee314a7cc8ab932164548e526ae90224368517acfeabd6bb3732bc0e9da99832b61ca01b6de56244a9e88d5f9b37973f622a43d14a6599b1f654cb45a74e355a5";
+  const aesgcm = { keys: [{ ...secret(key), name: "old" }] };
+  const providers = [{ secretbox: { keys: [secret(key)] } }, { aesgcm }];
+  using sealing = await openSealing(configuration(["secrets"], ...providers), parts);
+  const stored = Buffer.concat([
+    bytes("k8s:enc:secretbox:v1:k:"),
+    Buffer.from(nonce + sealed, "hex"),
+  ]);
+  assert.equal(Buffer.from(await sealing.open(secretKey, stored)).toString("hex"), value);
+  const changed = Buffer.from(stored);
+  changed[changed.length - 1]! ^= 1;
+  for (const broken of [changed, stored.subarray(0, -1), stored.subarray(0, 30)]) {
+    assert.throws(() => sealing.open(secretKey, broken), {
+      message: `Cannot read "${secretKey}": k8s:enc:secretbox:v1:k does not open it`,
+    });
+  }
+  const raw = createMemoryStore();
+  using before = await openSealing(configuration(["secrets"], { aesgcm }), parts);
+  await createEncryptedStore(raw, () => before).put(secretKey, bytes("{}"), 0);
+  assert.equal(await rewriteStale(raw, sealing, never), 1);
+  assert.match(text((await raw.get(secretKey))?.value), /^k8s:enc:secretbox:v1:k:/);
+  const store = createEncryptedStore(raw, () => sealing);
+  assert.equal(text((await store.get(secretKey))?.value), "{}");
+});
+
 test("rewriteStale() writes what other keys sealed, once, and old keys are needed no more", async () => {
   const raw = createMemoryStore();
   const [one, two] = [aesGcmSealer("one", randomBytes(32)), aesGcmSealer("two", randomBytes(16))];
@@ -135,7 +171,7 @@ test("readEncryptionConfiguration() names every problem and shows no secret", ()
             },
           },
           { identity: {}, aescbc: {} },
-          { secretbox: { keys: [] } },
+          { secretbox: { keys: [{ name: "s", secret: btoa("sixteen letters.") }] } },
           { kms: { apiVersion: "v1", name: "x:y", endpoint: "tcp://1" } },
         ],
       },
@@ -155,7 +191,7 @@ test("readEncryptionConfiguration() names every problem and shows no secret", ()
     'resources[0].providers[0].aesgcm.keys[1].secret: Invalid value: "REDACTED": secrets must be base64 encoded',
     'resources[0].providers[0].aesgcm.keys: Duplicate value: "a"',
     "resources[0].providers[1]: Invalid value: more than one provider specified in a single element, should split into different list elements",
-    "resources[0].providers[2]: secretbox is not supported here: use aesgcm, whose ciphertexts are authenticated too",
+    'resources[0].providers[2].secretbox.keys[0].secret: Invalid value: "REDACTED": secret is not of the expected length, got 16, expected one of [32]',
     "resources[0].providers[3].kms.apiVersion: only version v2 of the KMS protocol is spoken here",
     "resources[0].providers[3].kms.name: Invalid value: invalid KMS provider name x:y, must not contain ':'",
     'resources[0].providers[3].kms.endpoint: Invalid value: "tcp://1": unsupported scheme for KMS provider, only unix is supported',

@@ -29,6 +29,10 @@ export async function openSealing(
         return provider.keys.map(({ name, secret }) => aesGcmSealer(name, secret));
       case "aescbc":
         return provider.keys.map(({ name, secret }) => aesCbcSealer(name, secret));
+      case "secretbox": {
+        const { secretboxSealer } = await import("#apiserver/node/encryption/secretbox-sealer.ts");
+        return provider.keys.map(({ name, secret }) => secretboxSealer(name, secret));
+      }
       case "kms": {
         const plugin = plugins.get(provider.name) ?? openKms(provider, parts);
         plugins.set(provider.name, plugin);
