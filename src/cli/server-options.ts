@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { parseGoDuration } from "#base/go-duration.ts";
 import type { ServerFlags } from "#cli/server-flags.ts";
 
 interface Flag {
@@ -191,8 +192,7 @@ function wholeNumber(text: string): number {
 }
 
 function duration(text: string): string {
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text))
-    throw new InvalidArgumentError("a duration such as 30s");
+  if ((parseGoDuration(text) ?? -1) < 0) throw new InvalidArgumentError("a duration such as 30s");
   return text;
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { parse } from "yaml";
 import type { Clock } from "#base/clock.ts";
+import { parseGoDuration } from "#base/go-duration.ts";
 import type { Log } from "#base/log.ts";
 import type { MetricsRegistry } from "#base/metrics.ts";
 import { createAuditor, type Auditor } from "#apiserver/audit/auditor.ts";
@@ -11,7 +12,6 @@ import type { AuditBackend } from "#apiserver/audit/event.ts";
 import { legacyLine } from "#apiserver/audit/legacy-line.ts";
 import type { AuditPolicy } from "#apiserver/audit/policy.ts";
 import { readAuditPolicy } from "#apiserver/audit/read-policy.ts";
-import { durationMs } from "#apiserver/node/authorization/configuration.ts";
 import { openAuditLog } from "#apiserver/node/audit/audit-log.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { ServerFlags } from "#cli/server-flags.ts";
@@ -114,11 +114,12 @@ async function openWebhook(
     batch: {
       bufferSize: flags.auditWebhookBatchBufferSize ?? usual.bufferSize,
       maxSize: flags.auditWebhookBatchMaxSize ?? usual.maxSize,
-      maxWaitMs: durationMs(flags.auditWebhookBatchMaxWait ?? "") ?? usual.maxWaitMs,
+      maxWaitMs: parseGoDuration(flags.auditWebhookBatchMaxWait ?? "") ?? usual.maxWaitMs,
       throttleQps: flags.auditWebhookBatchThrottleQps ?? usual.throttleQps,
       throttleBurst: flags.auditWebhookBatchThrottleBurst ?? usual.throttleBurst,
     },
-    initialBackoffMs: durationMs(flags.auditWebhookInitialBackoff ?? "") ?? initialBackoffDefaultMs,
+    initialBackoffMs:
+      parseGoDuration(flags.auditWebhookInitialBackoff ?? "") ?? initialBackoffDefaultMs,
     clock,
     log: log.with({ part: "audit" }),
     onLost,

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "yaml";
+import { parseGoDuration } from "#base/go-duration.ts";
 import { itemsOf, type Given } from "#api/validation/given.ts";
-import { durationMs } from "#apiserver/node/authorization/configuration.ts";
 import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
 import {
   readAuthenticationConfiguration,
@@ -144,7 +144,7 @@ async function webhookOf(parts: LoginParts): Promise<readonly TokenAuthenticator
   if (file === undefined) return [];
   const service = createReviewService(await loadKubeconfig(file), outgoing, webhookTimeoutMs);
   const version = flags.authenticationTokenWebhookVersion === "v1beta1" ? "v1beta1" : "v1";
-  const cacheMs = durationMs(flags.authenticationTokenWebhookCacheTtl ?? "") ?? webhookCacheMs;
+  const cacheMs = parseGoDuration(flags.authenticationTokenWebhookCacheTtl ?? "") ?? webhookCacheMs;
   const audiences = [ownIssuer];
   return [createWebhookAuthenticator({ service, version, cacheMs, audiences, clock, log })];
 }

@@ -1,5 +1,6 @@
 import { parse } from "yaml";
 import type { Clock } from "#base/clock.ts";
+import { parseGoDuration } from "#base/go-duration.ts";
 import type { Log } from "#base/log.ts";
 import type { MetricsRegistry } from "#base/metrics.ts";
 import { itemsOf, type Given } from "#api/validation/given.ts";
@@ -7,7 +8,6 @@ import type { Authorizer } from "#apiserver/authorizer.ts";
 import { createReviewService } from "#apiserver/node/authentication/review-service.ts";
 import {
   compileCondition,
-  durationMs,
   readAuthorizationConfiguration,
   type ConfiguredAuthorizer,
 } from "#apiserver/node/authorization/configuration.ts";
@@ -115,7 +115,7 @@ async function maker(
   if (type === "RBAC") return ({ rbac }) => rbac;
   const access = await loadKubeconfig(webhook?.connectionInfo?.kubeConfigFile ?? "");
   const ms = (text: string | null | undefined, usual: number): number =>
-    durationMs(text ?? "") ?? usual;
+    parseGoDuration(text ?? "") ?? usual;
   const authorizer = createWebhookAuthorizer({
     name: name ?? "",
     service: createReviewService(access, outgoing, ms(webhook?.timeout, timeoutMs)),

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { parseGoDuration } from "#base/go-duration.ts";
 import type { Given } from "#api/validation/given.ts";
-import { durationMs } from "#apiserver/node/authorization/configuration.ts";
 import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
 import {
   readLoginConfiguration,
@@ -27,7 +27,7 @@ export function openPasswordLogin(
       key,
       issuer: `${ownIssuer}/login`,
       audience: ownIssuer,
-      lifetimeMs: durationMs(tokenLifetime ?? usualLifetime) ?? 0,
+      lifetimeMs: parseGoDuration(tokenLifetime ?? usualLifetime) ?? 0,
       clock,
     });
     const answer = createLoginEndpoint({

@@ -1,3 +1,4 @@
+import { parseGoDuration } from "#base/go-duration.ts";
 import { parseQuantity } from "#api/quantity.ts";
 
 /**
@@ -85,17 +86,12 @@ export function configurationOf(settings: NodeSettings): object {
   };
 }
 
-/** Milliseconds of a duration as Go writes it: `300ms`, `2m0s`, `1.5h`. Throws for what is none. */
+/** Milliseconds of a duration as Go writes it: `300ms`, `2m0s`, `1.5h`; of no text, 0. Throws for what is none. */
 export function durationMs(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  const isWhole = parts.map(([part]) => part).join("") === text;
-  if (text === "0" || text === "") return 0;
-  if (!isWhole) throw new Error(`Cannot read the duration "${text}": write it like 2m30s`);
-  const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  return parts.reduce(
-    (sum, [, amount, unit = ""]) => sum + Number(amount) * (unitsMs[unit] ?? 0),
-    0,
-  );
+  const ms = text === "" ? 0 : parseGoDuration(text);
+  if (ms === undefined || ms < 0)
+    throw new Error(`Cannot read the duration "${text}": write it like 2m30s`);
+  return ms;
 }
 
 export function quantityBytes(text: string): number {

@@ -1,3 +1,4 @@
+import { parseGoDurationNanos } from "#base/go-duration.ts";
 import { DurationValue, EvaluationError, TimestampValue } from "#api/cel/value.ts";
 
 const secondsMin = Date.parse("0001-01-01T00:00:00Z") / 1_000;
@@ -58,37 +59,11 @@ function zoneText(offsetSeconds: number): string {
   return `${offsetSeconds < 0 ? "-" : "+"}${hour}:${minute}`;
 }
 
-const unitNanos: Readonly<Record<string, bigint>> = {
-  ns: 1n,
-  us: 1_000n,
-  µs: 1_000n,
-  μs: 1_000n,
-  ms: 1_000_000n,
-  s: nanosPerSecond,
-  m: 60n * nanosPerSecond,
-  h: 3_600n * nanosPerSecond,
-};
-
-/** Reads a duration as Go's `time.ParseDuration` does: `1h30m`, `-1.5s`, `0`. */
+/** Reads a duration as Go does: `1h30m`, `-1.5s`, `0`. */
 export function parseDuration(text: string): DurationValue | undefined {
-  if (text.length > textMax) return undefined;
-  const sign = text.startsWith("-") ? -1n : 1n;
-  const rest = text.replace(/^[+-]/, "");
-  if (rest === "0") return new DurationValue(0n);
-  if (!/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined;
-  let nanos = 0n;
-  for (const [, whole = "", fraction = "", unit = ""] of rest.matchAll(
-    /(\d*)\.?(\d*)(ns|us|µs|μs|ms|s|m|h)/g,
-  )) {
-    const scale = unitNanos[unit] ?? 1n;
-    const part = fraction === "" ? 0n : (BigInt(fraction) * scale) / 10n ** BigInt(fraction.length);
-    nanos += BigInt(whole === "" ? 0 : whole) * scale + part;
-  }
-  if (nanos > nanosMax) return undefined;
-  return new DurationValue(nanos * sign);
+  const nanos = parseGoDurationNanos(text);
+  return nanos === undefined ? undefined : new DurationValue(nanos);
 }
-
-const textMax = 256;
 
 /** In seconds with their fraction, as CEL writes durations: `1.5s`. */
 export function formatDuration({ nanos }: DurationValue): string {

@@ -1,3 +1,5 @@
+import { parseGoDuration } from "#base/go-duration.ts";
+
 /** `EncryptionConfiguration` of `apiserver.config.k8s.io/v1`: which resources are encrypted, with what. */
 export interface EncryptionConfiguration {
   readonly resources: readonly ResourceConfiguration[];
@@ -202,8 +204,10 @@ function readKms(
       `Invalid value: "${endpoint}": unsupported scheme for KMS provider, only unix is supported`,
     );
   const timeoutMs =
-    value["timeout"] === undefined ? timeoutDefaultMs : durationMs(textOf(value["timeout"]));
-  if (!(timeoutMs > 0))
+    value["timeout"] === undefined
+      ? timeoutDefaultMs
+      : (parseGoDuration(textOf(value["timeout"])) ?? 0);
+  if (timeoutMs <= 0)
     report(`${field}.timeout`, "Invalid value: timeout should be a positive value");
   return { kind: "kms", name, endpoint, timeoutMs };
 }
@@ -220,16 +224,6 @@ function assertDistinctKms(resources: readonly ResourceConfiguration[], report: 
 }
 
 const timeoutDefaultMs = 3_000;
-const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** NaN when it is no duration such as `3s` or `1m30s`. */
-function durationMs(text: string): number {
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return Number.NaN;
-  let total = 0;
-  for (const [, count = "", unit = ""] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
-    total += Number(count) * (unitsMs[unit] ?? 0);
-  return total;
-}
 
 function decodeBase64(text: string): Uint8Array | undefined {
   try {

@@ -1,3 +1,4 @@
+import { parseGoDuration } from "#base/go-duration.ts";
 import { scheduleProblem } from "#api/strategies/batch/cron-schedule.ts";
 
 /** When a schedule is due, as upstream's cron library has it. */
@@ -33,15 +34,10 @@ const descriptors: Readonly<Record<string, string>> = {
   "@hourly": "0 * * * *",
 };
 
-const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: minuteMs, h: hourMs };
-
 /** From the second after `ms` on, in whole seconds, at least one. */
 function everyDuration(text: string): CronTimes {
-  let sumMs = 0;
-  for (const [, amount = "", unit = ""] of text.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g)) {
-    sumMs += Number(amount) * (unitsMs[unit] ?? 0);
-  }
-  const periodMs = Math.max(1000, Math.floor(sumMs / 1000) * 1000);
+  const seconds = Math.floor((parseGoDuration(text) ?? 0) / 1000);
+  const periodMs = Math.max(1, seconds) * 1000;
   return { next: (ms) => Math.floor(ms / 1000) * 1000 + periodMs };
 }
 

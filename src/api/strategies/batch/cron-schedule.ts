@@ -1,3 +1,5 @@
+import { parseGoDuration } from "#base/go-duration.ts";
+
 /**
  * Why a text is no cron schedule (five fields, or `@hourly` and the like), in the words of the library upstream uses;
  * undefined for a good one.
@@ -40,8 +42,7 @@ const descriptors = ["yearly", "annually", "monthly", "weekly", "daily", "midnig
 function descriptorProblem(text: string): string | undefined {
   const every = /^@every (.*)$/.exec(text)?.[1];
   if (every !== undefined) {
-    const duration = /^([+-]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+$/;
-    return duration.test(every)
+    return parseGoDuration(every) !== undefined
       ? undefined
       : `failed to parse duration ${text}: time: invalid duration ${JSON.stringify(every)}`;
   }

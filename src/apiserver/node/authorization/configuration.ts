@@ -1,3 +1,4 @@
+import { parseGoDuration } from "#base/go-duration.ts";
 import { boolType, dynType, mapOf, stringType } from "#api/cel/type.ts";
 import { compileExpression, type Program } from "#api/cel/compile-expression.ts";
 import { kubernetesEnvironment } from "#api/cel/library/kubernetes.ts";
@@ -75,14 +76,13 @@ function checkWebhook(webhook: Given<ConfiguredWebhook> | null | undefined, fiel
   const timeout = field.child("timeout");
   if (!webhook.timeout) timeout.required();
   else {
-    const timeoutMs = durationMs(webhook.timeout);
-    if (timeoutMs === undefined || timeoutMs <= 0)
+    const timeoutMs = parseGoDuration(webhook.timeout) ?? 0;
+    if (timeoutMs <= 0 || timeoutMs > timeoutMaxMs)
       timeout.invalid(webhook.timeout, "must be > 0s and <= 30s");
-    else if (timeoutMs > timeoutMaxMs) timeout.invalid(webhook.timeout, "must be > 0s and <= 30s");
   }
   for (const name of ["authorizedTTL", "unauthorizedTTL"] as const) {
     const text = webhook[name];
-    if (text && durationMs(text) === undefined) field.child(name).invalid(text, "must be > 0s");
+    if (text && (parseGoDuration(text) ?? -1) < 0) field.child(name).invalid(text, "must be > 0s");
   }
   checkChoice(field.child("subjectAccessReviewVersion"), webhook.subjectAccessReviewVersion, [
     "v1",
@@ -134,15 +134,4 @@ export function compileCondition(
   return program.type.kind === boolType.kind || program.type.kind === dynType.kind
     ? { program }
     : { problem: "must evaluate to bool" };
-}
-
-const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** A duration as Go writes it: `5m`, `1m30s`. Undefined when it is none. */
-export function durationMs(text: string): number | undefined {
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return undefined;
-  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce(
-    (sum, [, count, unit]) => sum + Number(count) * (unitsMs[unit ?? ""] ?? 0),
-    0,
-  );
 }

@@ -1,6 +1,6 @@
+import { parseGoDuration } from "#base/go-duration.ts";
 import { causesOf, type Field } from "#api/validation/field.ts";
 import type { Given } from "#api/validation/given.ts";
-import { durationMs } from "#apiserver/node/authorization/configuration.ts";
 
 /** `LoginConfiguration` of `config.kogge.dev/v1`: a directory whose people log in with their passwords. */
 export interface LoginConfiguration {
@@ -54,7 +54,7 @@ export function readLoginConfiguration(value: unknown): Given<LoginConfiguration
 }
 
 function check({ ldap, tokenLifetime }: Given<LoginConfiguration>, root: Field): void {
-  const lifetimeMs = durationMs(tokenLifetime ?? usualLifetime);
+  const lifetimeMs = parseGoDuration(tokenLifetime ?? usualLifetime);
   if (lifetimeMs === undefined || lifetimeMs < 60_000 || lifetimeMs > lifetimeMaxMs) {
     root.child("tokenLifetime").invalid(tokenLifetime, "must be a duration from 1m to 168h");
   }
