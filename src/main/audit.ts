@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
 import process from "node:process";
-import { parse } from "yaml";
 import type { Clock } from "#base/clock.ts";
 import { parseGoDuration } from "#base/go-duration.ts";
 import type { Log } from "#base/log.ts";
@@ -16,6 +14,7 @@ import { openAuditLog } from "#apiserver/node/audit/audit-log.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { ServerFlags } from "#cli/server-flags.ts";
 import { loadKubeconfig } from "#client/node/kubeconfig.ts";
+import { readYaml } from "#main/yaml-file.ts";
 
 export interface AuditParts {
   readonly flags: ServerFlags;
@@ -128,7 +127,7 @@ async function openWebhook(
 
 function readPolicy(file: string): AuditPolicy {
   try {
-    return readAuditPolicy(parse(readFileSync(file, "utf8")));
+    return readAuditPolicy(readYaml(file));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`Cannot use --audit-policy-file ${file}: ${why}`, { cause });

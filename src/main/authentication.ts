@@ -100,11 +100,6 @@ async function checked<T>(flag: string, read: () => T | Promise<T>): Promise<T> 
   }
 }
 
-/** The file of a flag, YAML or JSON. */
-export function readYaml(file: string): unknown {
-  return parse(readFileSync(file, "utf8"));
-}
-
 /** The `--oidc-…` flags in the words of the file that came after them. */
 function legacyConfiguration(flags: ServerFlags) {
   const head = {

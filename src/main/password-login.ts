@@ -13,8 +13,8 @@ import { createLdapDirectory, type Directory } from "#apiserver/node/login/direc
 import { createLoginEndpoint, loginPath } from "#apiserver/node/login/login-endpoint.ts";
 import { createLoginTokens } from "#apiserver/node/login/login-tokens.ts";
 import type { LoginPage } from "#apiserver/parts.ts";
-import { readYaml } from "#main/authentication.ts";
 import type { LoginParts } from "#main/logins.ts";
+import { readYaml } from "#main/yaml-file.ts";
 
 /** People of a directory log in with their passwords. @throws when the file cannot be used */
 export function openPasswordLogin(

@@ -1,5 +1,5 @@
 import { messageOf } from "#base/log.ts";
-import { readYaml } from "#main/authentication.ts";
+import { readYaml } from "#main/yaml-file.ts";
 import { readSchedulerConfiguration } from "#scheduler/configuration/read-configuration.ts";
 import { pluginNames } from "#scheduler/plugins/plugin-names.ts";
 import type { ProfileOptions } from "#scheduler/profiles.ts";
