@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { systemClock } from "#base/clock.ts";
 import { silentLog } from "#base/log.ts";
 import { systemRandom } from "#base/random.ts";
@@ -12,22 +11,28 @@ import { openAuditLog } from "#apiserver/node/audit/audit-log.ts";
 import { createMemoryPki } from "#apiserver/node/pki/pki-directory.ts";
 import { createApiServer } from "#apiserver/server.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
-import { connect } from "node:http2";
-import type { ClientHttp2Session } from "node:http2";
+import { requestOf } from "#test/api-server.ts";
+import type { Load, LoadResult } from "#bench/load.ts";
+import { printTable, runningNode, temporaryDirectory } from "#bench/measure.ts";
 
-/** Gets and creates over HTTPS with the audit log off and on (default policy, a file), in turns; CPU is the process's, client included, of the best round. */
-const rounds = 12;
-const requests = 3_000;
-const atOnce = 20;
+/**
+ * Gets and creates over HTTPS with the audit log off and on (default policy, a file), in turns; the load comes from a
+ * process of its own. A request costs what the servers' process spends on it, in CPU time: of the best turn, which
+ * others on the machine disturbed least, and in the median of the ratios of turns that follow each other.
+ */
+const pairs = 30;
+const turnMs = 250;
+const lanes = 16;
+const path = "/api/v1/namespaces/default/configmaps";
 
-const folder = mkdtempSync(join(tmpdir(), "kogge-bench-audit-"));
+using folder = temporaryDirectory();
 const pki = createMemoryPki(Date.now());
 const client = pki.certificate("bench", {
   subject: { commonName: "bench", organizations: ["system:masters"] },
   use: "client",
 });
-const log = await openAuditLog({
-  path: join(folder, "audit.log"),
+await using log = await openAuditLog({
+  path: join(folder.path, "audit.log"),
   format: "json",
   maxBytes: 100 * 1024 * 1024,
   maxBackups: 1,
@@ -41,28 +46,63 @@ const auditor = createAuditor({
   backends: [log],
   clock: systemClock,
 });
-const subjects = [await subject("off"), await subject("on", auditor)];
-const best = new Map<string, number>();
-for (let round = 0; round < rounds; round += 1) {
-  for (const one of round % 2 === 0 ? subjects : subjects.toReversed()) {
-    for (const act of ["get", "create"] as const) {
-      const micros = await cpuOf(() => one[act](round));
-      const key = `${act} ${one.name}`;
-      best.set(key, Math.min(best.get(key) ?? Infinity, micros));
-    }
+await using off = await serve();
+await using on = await serve(auditor);
+await using loader = await runningNode("load.ts");
+const body = configMap("made-COUNT");
+const acts: readonly (readonly [string, Pick<Load, "method" | "path" | "body">])[] = [
+  ["get", { method: "GET", path: `${path}/read` }],
+  ["create", { method: "POST", path, body }],
+];
+const rows: (string | number)[][] = [];
+for (const [name, asked] of acts) {
+  const seen: (readonly [off: number, on: number])[] = [];
+  for (let pair = 0; pair <= pairs; pair += 1) {
+    const isTurned = pair % 2 === 1;
+    const first = await costOf((isTurned ? on : off).port, asked);
+    const second = await costOf((isTurned ? off : on).port, asked);
+    // The first pair warms up.
+    if (pair > 0) seen.push(isTurned ? [second, first] : [first, second]);
   }
+  const bestOff = Math.min(...seen.map(([plain]) => plain));
+  const bestOn = Math.min(...seen.map(([, audited]) => audited));
+  const ratios = seen.map(([plain, audited]) => plain / audited);
+  rows.push([name, bestOff, bestOn, bestOff / bestOn, median(ratios)]);
 }
-console.log("           audit off µs   audit on µs   ratio of rates");
-for (const act of ["get", "create"]) {
-  const [off = 0, on = 0] = ["off", "on"].map((name) => best.get(`${act} ${name}`));
-  const columns = [off.toFixed(0).padStart(14), on.toFixed(0).padStart(14)];
-  console.log(act.padEnd(9) + columns.join("") + (off / on).toFixed(3).padStart(17));
-}
-for (const one of subjects) await one[Symbol.asyncDispose]();
-await log[Symbol.asyncDispose]();
-rmSync(folder, { recursive: true });
+printTable(["", "off, CPU µs", "on, CPU µs", "ratio of rates", "median of pairs"], rows);
 
-async function subject(name: string, audit?: Auditor) {
+/** Microseconds of this process by request. */
+async function costOf(
+  port: number,
+  asked: Pick<Load, "method" | "path" | "body">,
+): Promise<number> {
+  const load: Load = {
+    ...asked,
+    contentType: "application/json",
+    port,
+    ca: pki.authority.certificate,
+    cert: client.certificate,
+    key: client.key,
+    protocol: "HTTP/1.1",
+    lanes,
+    durationMs: turnMs,
+  };
+  const start = process.cpuUsage();
+  const { answers, refused } = await new Promise<LoadResult>((resolve) => {
+    loader.child.once("message", (message: LoadResult) => resolve(message));
+    loader.child.send(load);
+  });
+  const { user, system } = process.cpuUsage(start);
+  if (refused > 0) throw new Error(`Cannot measure ${asked.method}: ${refused} were refused`);
+  return (user + system) / answers;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+async function serve(audit?: Auditor) {
   const server = await createApiServer({
     store: createMemoryStore(),
     kinds: builtinKinds(),
@@ -88,20 +128,11 @@ async function subject(name: string, audit?: Auditor) {
     port: 0,
     log: silentLog,
   });
-  const session = connect(`https://localhost:${https.port}`, {
-    ca: pki.authority.certificate,
-    cert: client.certificate,
-    key: client.key,
-  });
-  const path = "/api/v1/namespaces/default/configmaps";
-  await send(session, "POST", path, configMap("read"));
+  const made = await server.handle(requestOf("POST", path, { text: configMap("read") }));
+  if (made.kind !== "bytes" || made.status !== 201) throw new Error("Cannot make what is read");
   return {
-    name,
-    get: () => many(() => send(session, "GET", `${path}/read`)),
-    create: (round: number) =>
-      many((at) => send(session, "POST", path, configMap(`made-${round}-${at}`))),
+    port: https.port,
     [Symbol.asyncDispose]: async () => {
-      session.destroy();
       await https[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
     },
@@ -111,38 +142,4 @@ async function subject(name: string, audit?: Auditor) {
 function configMap(name: string): string {
   const data = { key: "x".repeat(500) };
   return JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data });
-}
-
-async function many(act: (at: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < requests) await act((next += 1));
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-}
-
-async function cpuOf(act: () => Promise<void>): Promise<number> {
-  const start = process.cpuUsage();
-  await act();
-  const { user, system } = process.cpuUsage(start);
-  return (user + system) / requests;
-}
-
-function send(
-  session: ClientHttp2Session,
-  method: string,
-  path: string,
-  body?: string,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const headers = { ":method": method, ":path": path, "content-type": "application/json" };
-    const stream = session.request(headers);
-    stream.on("response", ({ ":status": status }) => {
-      if (Number(status) > 299) reject(new Error(`${method} ${path} answers ${status}`));
-    });
-    stream.on("error", reject);
-    stream.on("end", resolve);
-    stream.resume();
-    stream.end(body);
-  });
 }

@@ -10,8 +10,7 @@ import type { ServerState } from "#apiserver/server-state.ts";
 
 /** Counts one request, measures how long its answer took, and has it recorded. */
 export interface Observed {
-  /** Answers the request to go on with. */
-  named(info: RequestInfo): ApiRequest;
+  named(info: RequestInfo): void;
   carriedOutAs(user: UserInfo): void;
   decided(decision: Decision): void;
   /** Hands the response on; a stream is counted until it ends. */
@@ -27,7 +26,6 @@ export function observe(state: ServerState, request: ApiRequest): Observed {
     named: (named) => {
       info = knownTarget(state, named, request);
       trail = state.audit?.begin({ request, info: named, auditId, receivedMs: startMs });
-      return trail?.request ?? request;
     },
     carriedOutAs: (user) => trail?.carriedOutAs(user),
     decided: (decision) => trail?.decided(decision),

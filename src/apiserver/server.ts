@@ -196,13 +196,13 @@ async function handle(serving: Serving, request: ApiRequest): Promise<ApiRespons
 
 async function answer(
   { state, inFlight }: Serving,
-  received: ApiRequest,
+  request: ApiRequest,
   answering: Answering,
 ): Promise<ApiResponse> {
   const { observed } = answering;
-  const { method, path, query } = received;
+  const { method, path, query } = request;
   const info = requestInfo(method, path, query);
-  const request = observed.named(info ?? nonResource(method, path));
+  observed.named(info ?? nonResource(method, path));
   if (info === undefined) throw badRequest("the path of the request cannot be decoded");
   if (path === state.login?.path) return await state.login.answer(request);
   const user = await impersonate(state.authorizer, request, info);

@@ -1,7 +1,8 @@
 import type { Clock } from "#base/clock.ts";
 import type { Status } from "#api/generated/types.ts";
 import { annotationsOf } from "#apiserver/audit-notes.ts";
-import { recordRequest, recordResponse, type RecordedRequest } from "#apiserver/audit/bodies.ts";
+import { keepBodyOf, type BodyMetadata, type BodyNotes } from "#apiserver/body-notes.ts";
+import { recordResponse, requestBodyOf } from "#apiserver/audit/bodies.ts";
 import {
   auditUser,
   objectRefOf,
@@ -13,7 +14,6 @@ import {
   type AuditBackend,
   type AuditEvent,
   type AuditStatus,
-  type BodyMetadata,
 } from "#apiserver/audit/event.ts";
 import {
   createPolicyEvaluator,
@@ -48,8 +48,6 @@ export interface AskedRequest {
 
 /** One request on its way. */
 export interface AuditTrail {
-  /** To be used instead of the one that came: its body is remembered. */
-  readonly request: ApiRequest;
   carriedOutAs(user: UserInfo): void;
   decided(decision: Decision): void;
   /** Hands the answer on. `refusal` is what was refused, if it was. */
@@ -87,11 +85,10 @@ interface TrailParts {
 }
 
 class Trail implements AuditTrail {
-  readonly request: ApiRequest;
   readonly #asked: AskedRequest;
   readonly #parts: TrailParts;
   readonly #level: AuditLevel;
-  readonly #recorded: RecordedRequest;
+  readonly #notes: BodyNotes | undefined;
   #as: UserInfo | undefined;
   #decision: Decision | undefined;
   #status: AuditStatus | undefined;
@@ -104,8 +101,7 @@ class Trail implements AuditTrail {
     this.#asked = asked;
     this.#parts = parts;
     this.#level = allowedLevel(parts.config.level, asked.info);
-    this.#recorded = recordRequest(asked.request);
-    this.request = this.#recorded.request;
+    if (this.#needsBody()) this.#notes = keepBodyOf(asked.request);
     this.#emit("RequestReceived");
   }
 
@@ -120,7 +116,8 @@ class Trail implements AuditTrail {
   answered(response: ApiResponse, refusal?: Status): ApiResponse {
     this.#status =
       refusal === undefined ? { metadata: {}, code: codeOf(response) } : statusOfRefusal(refusal);
-    if (this.#needsBody()) this.#requestBody = this.#recorded.body();
+    if (this.#notes !== undefined && this.#level !== "Metadata")
+      this.#requestBody = requestBodyOf(this.#asked.request, this.#notes);
     const handed = this.#withBody(response, refusal);
     const stays = response.kind !== "bytes" && response.kind !== "object";
     if (stays || isLongRunning(this.#asked.info)) this.#emit("ResponseStarted");
@@ -169,7 +166,7 @@ class Trail implements AuditTrail {
       impersonatedUser: this.#as && auditUser(this.#as),
       sourceIPs: sourceIpsOf(request),
       userAgent: userAgentOf(request) || undefined,
-      objectRef: objectRefOf(info, metadataOf(this.#requestBody, info)),
+      objectRef: objectRefOf(info, this.#metadata()),
       responseStatus: this.#status,
       requestObject: hasBodies ? this.#shown(this.#requestBody) : undefined,
       responseObject: hasBodies ? this.#shown(this.#responseBody) : undefined,
@@ -177,6 +174,12 @@ class Trail implements AuditTrail {
       stageTimestamp: timestamp(clock.now()),
       annotations: this.#annotations(),
     });
+  }
+
+  /** What the path does not say: the name of what is created, the version that is replaced. */
+  #metadata(): BodyMetadata | undefined {
+    const { verb } = this.#asked.info;
+    return verb === "create" || verb === "update" ? this.#notes?.metadata : undefined;
   }
 
   #shown(body: unknown): unknown {
@@ -191,7 +194,7 @@ class Trail implements AuditTrail {
       annotations["authorization.k8s.io/decision"] = this.#decision.allowed ? "allow" : "forbid";
       annotations["authorization.k8s.io/reason"] = this.#decision.reason;
     }
-    for (const [key, value] of annotationsOf(this.request)) {
+    for (const [key, value] of annotationsOf(this.#asked.request)) {
       if (this.#level !== "Metadata" || !quotesBody(key)) annotations[key] ??= value;
     }
     if (this.#isTruncated) annotations["audit.k8s.io/truncated"] = "true";
@@ -209,10 +212,6 @@ class RefusalTrail implements AuditTrail {
   constructor(asked: AskedRequest, parts: TrailParts) {
     this.#asked = asked;
     this.#parts = parts;
-  }
-
-  get request(): ApiRequest {
-    return this.#asked.request;
   }
 
   carriedOutAs(user: UserInfo): void {
@@ -246,19 +245,4 @@ function codeOf(response: ApiResponse): number {
 /** A log is an answer like others; the other connections change their protocol. */
 function connectCode(action: string): number {
   return action === "log" ? 200 : 101;
-}
-
-/** What the path does not say: the name of what is created, the version that is replaced. */
-function metadataOf(body: unknown, info: RequestInfo): BodyMetadata | undefined {
-  if (info.verb !== "create" && info.verb !== "update") return undefined;
-  const metadata = (body as { readonly metadata?: unknown } | null | undefined)?.metadata;
-  return typeof metadata === "object" && metadata !== null ? textsOf(metadata) : undefined;
-}
-
-function textsOf(metadata: object): BodyMetadata {
-  const texts = ["namespace", "name", "uid", "resourceVersion"].flatMap((name) => {
-    const value = Reflect.get(metadata, name) as unknown;
-    return typeof value === "string" ? [[name, value] as const] : [];
-  });
-  return Object.fromEntries(texts);
 }

@@ -1,26 +1,13 @@
 import { decodeBody } from "#api/decode/decode-body.ts";
+import type { BodyNotes } from "#apiserver/body-notes.ts";
 import { contentTypeOf } from "#apiserver/content/body.ts";
 import { decodeProtobufBody } from "#apiserver/content/protobuf.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 
-/** A request whose body is remembered when it is read. */
-export interface RecordedRequest {
-  readonly request: ApiRequest;
-  /** The body as JSON; undefined when there was none, or nobody read it, or it is none. */
-  body(): unknown;
-}
-
-export function recordRequest(request: ApiRequest): RecordedRequest {
-  const { body } = request;
-  if (body.kind === "none") return { request, body: () => undefined };
-  if (body.kind === "object") return { request, body: () => body.value };
-  let bytes: Uint8Array | undefined;
-  const read = async (limitBytes: number): Promise<Uint8Array | undefined> =>
-    (bytes = await body.read(limitBytes));
-  const value = { kind: "bytes", read } as const;
-  // What is not its own it takes from the request: a copy would make the request's signal.
-  const recorded = Object.create(request, { body: { value } }) as ApiRequest;
-  return { request: recorded, body: () => bytes && decoded(bytes, contentTypeOf(request)) };
+/** The body of a request as JSON; undefined when there was none, or nobody read it, or it is none. */
+export function requestBodyOf(request: ApiRequest, { bytes }: BodyNotes): unknown {
+  if (request.body.kind === "object") return request.body.value;
+  return bytes && decoded(bytes, contentTypeOf(request));
 }
 
 /** The answer with its bytes gathered, and what they say; undefined where it is no object, or too long. */

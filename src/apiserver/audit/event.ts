@@ -1,5 +1,6 @@
 import { rfc3339Micro } from "#base/clock.ts";
 import type { Status } from "#api/generated/types.ts";
+import type { BodyMetadata } from "#apiserver/body-notes.ts";
 import type { AuditLevel, AuditStage } from "#apiserver/audit/policy.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 import type { ApiRequest, UserInfo } from "#apiserver/request.ts";
@@ -75,14 +76,6 @@ export function auditUser(user: UserInfo): AuditUser {
 
 /** Users are the same objects for as long as a connection lasts. */
 const auditUsers = new WeakMap<UserInfo, AuditUser>();
-
-/** What a body says of its object beyond what the path says. */
-export interface BodyMetadata {
-  readonly namespace?: string;
-  readonly name?: string;
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-}
 
 export function objectRefOf(
   info: RequestInfo,

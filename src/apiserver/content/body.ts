@@ -1,4 +1,5 @@
 import { StatusError } from "#api/status.ts";
+import { noteBytes } from "#apiserver/body-notes.ts";
 import type { ApiRequest } from "#apiserver/request.ts";
 
 /** Upstream's limit for a request body: 3 MiB. */
@@ -8,7 +9,10 @@ export const bodyLimitBytes = 3 * 1024 * 1024;
 export async function readBytes(request: ApiRequest): Promise<Uint8Array> {
   if (request.body.kind !== "bytes") return new Uint8Array();
   const bytes = await request.body.read(bodyLimitBytes);
-  if (bytes !== undefined) return bytes;
+  if (bytes !== undefined) {
+    noteBytes(request, bytes);
+    return bytes;
+  }
   throw new StatusError({
     code: 413,
     reason: "RequestEntityTooLarge",

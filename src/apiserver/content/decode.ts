@@ -8,6 +8,7 @@ import { apiVersionOf } from "#api/resource.ts";
 import { schemaOf } from "#api/schemas/builtin-schemas.ts";
 import type { Schema } from "#api/schema.ts";
 import { badRequest, invalid } from "#api/status.ts";
+import { noteObject } from "#apiserver/body-notes.ts";
 import type { Call } from "#apiserver/call.ts";
 import { cloneJson, isObject, stringAt } from "#apiserver/objects/json.ts";
 import { mediaTypes } from "#apiserver/content/accept.ts";
@@ -26,6 +27,7 @@ export interface Expected {
 export async function readObjectBody(call: Call, expected: Expected): Promise<JsonObject> {
   const body = await readBody(call, expected);
   if (!isObject(body.value)) throw notAnObject();
+  noteObject(call.request, body.value);
   assertKind(body.value, expected);
   return checkedObject(call, expected, body);
 }
