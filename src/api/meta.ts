@@ -45,6 +45,11 @@ export function keyOf(object: { readonly metadata: ObjectMeta }): string {
   return namespace === "" ? nameOf(object) : `${namespace}/${nameOf(object)}`;
 }
 
+/** Where the object stands: without a namespace when it is of none. */
+export function placeOf(object: { readonly metadata: ObjectMeta }): ObjectName {
+  return parseKey(keyOf(object));
+}
+
 export function parseKey(key: string): ObjectName {
   const slash = key.indexOf("/");
   return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };

@@ -1,11 +1,12 @@
 import type { Pod } from "#api/generated/types.ts";
 import { nameOf, namespaceOf } from "#api/meta.ts";
 import { pods } from "#api/resources.ts";
-import { isAlreadyExists, isConflict, isNotFound } from "#api/status.ts";
+import { isAlreadyExists } from "#api/status.ts";
 import type { Clock } from "#base/clock.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import type { Client } from "#client/client.ts";
 import { staticMarks } from "#agent/static-pods/read-manifest.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 
 export interface MirrorParts {
   readonly client: Client;
@@ -127,13 +128,8 @@ export class MirrorKeeper implements Disposable {
   }
 
   async #delete(mirror: Pod): Promise<void> {
-    const at = { namespace: namespaceOf(mirror), name: nameOf(mirror) };
-    const preconditions = { uid: mirror.metadata.uid ?? "" };
-    try {
-      await this.#parts.client.delete(pods, at, { gracePeriodSeconds: 0, preconditions });
-    } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    }
+    const { client } = this.#parts;
+    await deleteThis(client, { resource: pods, object: mirror }, { gracePeriodSeconds: 0 });
   }
 }
 

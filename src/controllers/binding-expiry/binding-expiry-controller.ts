@@ -2,9 +2,9 @@ import type { ClusterRoleBinding, RoleBinding } from "#api/generated/types.ts";
 import { nameOf, namespaceOf } from "#api/meta.ts";
 import { expiresAtMs } from "#api/rbac/binding-expiry.ts";
 import { clusterRoleBindings, roleBindings } from "#api/resources.ts";
-import { isConflict, isNotFound } from "#api/status.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createController, keysFrom, type Controller } from "#reconcile/controller.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 
 /**
  * Removes bindings whose time has come. Nobody waits for that: an ended binding grants nothing from that moment
@@ -17,13 +17,6 @@ export function createBindingExpiryController(kit: ControllerKit): Controller {
   const bindingAt = (key: string): RoleBinding | ClusterRoleBinding | undefined => {
     const [namespace = "", name = ""] = key.split("/");
     return namespace === "" ? wide.get({ name }) : narrow.get({ namespace, name });
-  };
-  const remove = (key: string, signal: AbortSignal, uid: string | undefined): Promise<void> => {
-    const [namespace = "", name = ""] = key.split("/");
-    const options = { signal, ...(uid !== undefined && { preconditions: { uid } }) };
-    return namespace === ""
-      ? client.delete(clusterRoleBindings, { name }, options)
-      : client.delete(roleBindings, { namespace, name }, options);
   };
   return createController({
     name: "bindingexpiry",
@@ -41,12 +34,10 @@ export function createBindingExpiryController(kit: ControllerKit): Controller {
       if (binding === undefined) return;
       const leftMs = expiresAtMs(binding) - clock.now();
       if (leftMs > 0) return run.requeue(leftMs);
-      try {
-        await remove(key, run.signal, binding.metadata.uid);
+      const resource = namespaceOf(binding) === "" ? clusterRoleBindings : roleBindings;
+      const { signal } = run;
+      if (await deleteThis(client, { resource, object: binding }, { signal }))
         log.info("expired binding removed", { binding: key });
-      } catch (error) {
-        if (!isNotFound(error) && !isConflict(error)) throw error;
-      }
     },
     clock,
     log,

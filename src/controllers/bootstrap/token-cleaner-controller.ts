@@ -1,11 +1,11 @@
 import type { Secret } from "#api/generated/types.ts";
 import { nameOf } from "#api/meta.ts";
 import { secrets } from "#api/resources.ts";
-import { isConflict, isNotFound } from "#api/status.ts";
 import type { Informer } from "#client/informer.ts";
 import { expiresAtMs, tokenNamespace } from "#controllers/bootstrap/bootstrap-token.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createController, keysFrom, type Controller } from "#reconcile/controller.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 
 /** Removes bootstrap tokens the moment they expire. */
 export function createTokenCleanerController(
@@ -19,22 +19,13 @@ export function createTokenCleanerController(
     writes: [{ resource: "secrets", fields: "deletion", of: "expired bootstrap tokens" }],
     sources: [keysFrom(tokens, ({ kind, object }) => (kind === "deleted" ? [] : [nameOf(object)]))],
     async reconcile(key, run) {
-      const { signal } = run;
-      const at = { namespace: tokenNamespace, name: key };
-      const secret = tokens.get(at);
+      const secret = tokens.get({ namespace: tokenNamespace, name: key });
       if (secret === undefined) return;
       const leftMs = expiresAtMs(secret) - clock.now();
       if (leftMs === Infinity) return;
       if (leftMs > 0) return run.requeue(leftMs);
-      const { uid } = secret.metadata;
-      try {
-        await client.delete(secrets, at, {
-          ...(uid !== undefined && { preconditions: { uid } }),
-          signal,
-        });
-      } catch (error) {
-        if (!isNotFound(error) && !isConflict(error)) throw error;
-      }
+      const { signal } = run;
+      await deleteThis(client, { resource: secrets, object: secret }, { signal });
     },
     clock,
     log,

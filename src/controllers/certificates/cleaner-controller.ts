@@ -2,9 +2,9 @@ import { certificateEndMs } from "#api/certificates/certificate-end.ts";
 import type { CertificateSigningRequest } from "#api/generated/types.ts";
 import { nameOf, parseKey } from "#api/meta.ts";
 import { certificateSigningRequests } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createController, keysFrom, type Controller } from "#reconcile/controller.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 
 /** Removes requests that nobody needs any more, when upstream's times for them are over. */
 export function createCleanerController(kit: ControllerKit): Controller {
@@ -24,22 +24,12 @@ export function createCleanerController(kit: ControllerKit): Controller {
       keysFrom(requests, ({ kind, object }) => (kind === "deleted" ? [] : [nameOf(object)])),
     ],
     async reconcile(key, run) {
-      const { signal } = run;
       const csr = requests.get(parseKey(key));
       if (csr === undefined) return;
       const leftMs = removeAtMs(csr) - clock.now();
       if (leftMs > 0) return run.requeue(leftMs);
-      const { uid } = csr.metadata;
-      try {
-        const preconditions = uid === undefined ? {} : { preconditions: { uid } };
-        await client.delete(
-          certificateSigningRequests,
-          { name: key },
-          { ...preconditions, signal },
-        );
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
+      const gone = { resource: certificateSigningRequests, object: csr };
+      await deleteThis(client, gone, { signal: run.signal });
     },
     clock,
     log,

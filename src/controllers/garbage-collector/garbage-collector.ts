@@ -2,7 +2,7 @@ import type { OwnerReference } from "#api/generated/types.ts";
 import { uidOf, type KubeObject, type ObjectName } from "#api/meta.ts";
 import type { Resource } from "#api/resource.ts";
 import { customResourceDefinitions } from "#api/resources.ts";
-import { isConflict, isNotFound } from "#api/status.ts";
+import { isNotFound } from "#api/status.ts";
 import type { Informer } from "#client/informer.ts";
 import {
   foregroundFinalizer,
@@ -17,6 +17,7 @@ import {
 } from "#controllers/garbage-collector/watched-resources.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createController, type Controller, type Run, type Source } from "#reconcile/controller.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 import type { WorkQueue } from "#reconcile/work-queue.ts";
 
 /**
@@ -229,14 +230,9 @@ class Collector implements Source {
     propagationPolicy: "Foreground" | "Background" | "Orphan",
     signal: AbortSignal,
   ): Promise<void> {
-    const preconditions = { uid: node.uid };
-    const options = { propagationPolicy, preconditions, signal };
-    try {
-      await this.#kit.client.delete(node.resource, placeOf(node), options);
-    } catch (error) {
-      // Conflict: the name belongs to another object by now.
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    }
+    const { resource, uid } = node;
+    const object = { metadata: { ...placeOf(node), uid } };
+    await deleteThis(this.#kit.client, { resource, object }, { propagationPolicy, signal });
   }
 
   async #read(

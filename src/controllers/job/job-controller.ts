@@ -2,7 +2,7 @@ import type { Container, Job, Pod } from "#api/generated/types.ts";
 import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
 import { jobs, pods } from "#api/resources.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
-import { isConflict, isNotFound } from "#api/status.ts";
+import { isNotFound } from "#api/status.ts";
 import { indexAnnotation } from "#controllers/job/indexes.ts";
 import {
   isJobFinished,
@@ -17,6 +17,7 @@ import { createPod, deletePod, manyAtOnce, slowStart } from "#controllers/pods/p
 import { keysOfChange } from "#controllers/replica-set/replica-set-controller.ts";
 import { sameJson } from "#controllers/same-json.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 import {
   applyClaim,
   claimCandidates,
@@ -98,14 +99,8 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     if (seconds === undefined || job.metadata.deletionTimestamp) return;
     const leftMs = finishedAtMs(job) + seconds * 1000 - clock.now();
     if (leftMs > 0) return run.requeue(leftMs);
-    const { uid } = job.metadata;
-    const preconditions = uid ? { preconditions: { uid } } : {};
-    const options = { propagationPolicy: "Foreground" as const, ...preconditions };
-    try {
-      await expiry.client.delete(jobs, parseKey(keyOf(job)), { ...options, signal: run.signal });
-    } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    }
+    const options = { propagationPolicy: "Foreground" as const, signal: run.signal };
+    await deleteThis(expiry.client, { resource: jobs, object: job }, options);
   };
 
   const tellEnd = (job: Job, plan: JobPlan): void => {

@@ -1,12 +1,13 @@
 import type { Pod } from "#api/generated/types.ts";
 import { keyOf, nameOf, parseKey } from "#api/meta.ts";
 import { nodes, pods } from "#api/resources.ts";
-import { isConflict, isNotFound } from "#api/status.ts";
+import { isNotFound } from "#api/status.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { markDisrupted } from "#controllers/pods/disruption.ts";
 import { podNodeIndex } from "#controllers/pods/pod-node-index.ts";
 import { isPodFinished } from "#controllers/pods/pod-state.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 
 /** A node may come back: its pods are given up only after this. */
 const quarantineMs = 40_000;
@@ -54,13 +55,8 @@ export function createPodGcController(kit: ControllerKit): Controller {
   };
 
   const forceDelete = async (pod: Pod, signal: AbortSignal): Promise<void> => {
-    const { uid } = pod.metadata;
-    const options = { gracePeriodSeconds: 0, signal, ...(uid && { preconditions: { uid } }) };
-    try {
-      await client.delete(pods, parseKey(keyOf(pod)), options);
-    } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    }
+    const options = { gracePeriodSeconds: 0, signal };
+    await deleteThis(client, { resource: pods, object: pod }, options);
   };
 
   return createController({

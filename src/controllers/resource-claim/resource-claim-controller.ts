@@ -1,7 +1,6 @@
 import type { Pod, ResourceV1ResourceClaim as ResourceClaim } from "#api/generated/types.ts";
 import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
 import { pods, resourceClaims, resourceClaimTemplates } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import {
   claimFrom,
@@ -10,6 +9,7 @@ import {
   planPodClaims,
 } from "#controllers/resource-claim/plan-claim.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 import { claimIndexes, controllerRefOf } from "#reconcile/owners.ts";
 
 const podPrefix = "pod ";
@@ -86,14 +86,8 @@ export function createResourceClaimController(kit: ControllerKit): Controller {
     if (plan.status) {
       await client.update(resourceClaims, plan.status, { subresource: "status", signal });
     } else if (plan.unprotect) await client.update(resourceClaims, plan.unprotect, { signal });
-    else if (plan.remove) {
-      const { uid } = claim.metadata;
-      const options = { signal, ...(uid && { preconditions: { uid } }) };
-      const at = { name: nameOf(claim), namespace };
-      await client.delete(resourceClaims, at, options).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
-    }
+    else if (plan.remove)
+      await deleteThis(client, { resource: resourceClaims, object: claim }, { signal });
   };
 
   const claimKeysOf = (pod: Pod): readonly string[] =>

@@ -9,6 +9,7 @@ import { podNodeIndex } from "#controllers/pods/pod-node-index.ts";
 import { sameJson } from "#controllers/same-json.ts";
 import { planEviction } from "#controllers/taint-eviction/plan-eviction.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 
 /** Deletes pods that do not tolerate their node's NoExecute taints, or no longer. */
 export function createTaintEvictionController(kit: ControllerKit): Controller {
@@ -29,15 +30,13 @@ export function createTaintEvictionController(kit: ControllerKit): Controller {
   const evict = async (pod: Pod, signal: AbortSignal): Promise<void> => {
     const message = `Marking for deletion Pod ${keyOf(pod)}`;
     recorder.record(pod, { type: "Normal", reason: "TaintManagerEviction", message });
-    const { uid } = pod.metadata;
     try {
       const why = {
         reason: "DeletionByTaintManager",
         message: "Taint manager: deleting due to NoExecute taint",
       };
       await markDisrupted({ client, clock, signal }, pod, why);
-      const at = parseKey(keyOf(pod));
-      await client.delete(pods, at, { signal, ...(uid && { preconditions: { uid } }) });
+      await deleteThis(client, { resource: pods, object: pod }, { signal });
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }
