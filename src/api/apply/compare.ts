@@ -9,7 +9,7 @@ import {
   type FieldSet,
   type MutableFieldSet,
 } from "#api/apply/field-set.ts";
-import { childSchema, itemElement, sameItem, shapeOf } from "#api/apply/paths.ts";
+import { childSchema, hasRepeats, itemElement, sameItem, shapeOf } from "#api/apply/paths.ts";
 
 /** How one object differs from another, as sets of fields. */
 export interface Comparison {
@@ -84,7 +84,7 @@ function allFieldsOf(value: Json, schema: Schema | undefined, onlyInside: boolea
   if (shape === "map" && isObject(value)) {
     for (const field of Object.keys(value)) {
       const child = childSchema(schema, field);
-      const inner = child?.properties !== undefined && embeddedStructs.has(field);
+      const inner = isEmbeddedStruct(child, field);
       node[`f:${field}`] = allFieldsOf(value[field] ?? null, child, inner) as MutableFieldSet;
     }
     return node;
@@ -145,25 +145,37 @@ function compareItems(walk: Walk, pair: Pair<Json[]>, schema: Schema | undefined
   const changedItems = groupItems(changed, schema);
   for (const element of new Set([...oldItems.keys(), ...changedItems.keys()])) {
     walk.path.push(element);
-    compareGroups(walk, oldItems.get(element), { group: changedItems.get(element), schema });
+    const group = changedItems.get(element) ?? [];
+    compareGroups(walk, oldItems.get(element) ?? [], { group, schema });
     walk.path.pop();
   }
 }
 
-/** Items that stand more than once in a list are compared together. */
+/** Items that stand more than once in a list are compared together and owned as one leaf. */
 function compareGroups(
   walk: Walk,
-  old: Json[] | undefined,
-  { group, schema }: { readonly group: Json[] | undefined; readonly schema: Schema | undefined },
+  old: readonly Json[],
+  { group, schema }: { readonly group: readonly Json[]; readonly schema: Schema | undefined },
 ): void {
-  if ((old?.length ?? 0) > 1 || (group?.length ?? 0) > 1) {
-    return compareLeaves(walk, { old, changed: group });
+  const wasRepeated = old.length > 1;
+  const isRepeated = group.length > 1;
+  if (wasRepeated && isRepeated) {
+    return compareLeaves(walk, { old: [...old], changed: [...group] });
   }
-  compareValues(walk, { old: old?.[0], changed: group?.[0] }, schema?.items);
+  const before = wasRepeated ? undefined : old[0];
+  const after = isRepeated ? undefined : group[0];
+  if (before !== undefined || after !== undefined) {
+    compareValues(walk, { old: before, changed: after }, schema?.items);
+  }
+  if (wasRepeated) insertPath(walk.removed, pathOf(walk));
+  if (isRepeated) insertPath(walk.added, pathOf(walk));
 }
 
 function inStep(old: Json[], changed: Json[], schema: Schema | undefined): boolean {
-  return old.every((item, index) => sameItem(schema, item, changed[index] ?? null));
+  return (
+    old.every((item, index) => sameItem(schema, item, changed[index] ?? null)) &&
+    !hasRepeats(schema, old)
+  );
 }
 
 function groupItems(items: Json[], schema: Schema | undefined): Map<string, Json[]> {
@@ -196,9 +208,14 @@ function canDescend(shape: "map" | "list", { old, changed }: Pair<Json>): boolea
 }
 
 function isEmbedded(walk: Walk, schema: Schema | undefined): boolean {
-  if (schema?.properties === undefined) return false;
   const last = walk.path.at(-1);
-  return typeof last === "string" && embeddedStructs.has(last.slice(2));
+  return typeof last === "string" && isEmbeddedStruct(schema, last.slice(2));
+}
+
+/** Only built-in kinds have Go structs, and their schemas names; every object has its metadata. */
+function isEmbeddedStruct(schema: Schema | undefined, field: string): boolean {
+  if (schema?.properties === undefined || !embeddedStructs.has(field)) return false;
+  return schema.name !== undefined || field === "metadata";
 }
 
 function pathOf(walk: Walk): string[] {

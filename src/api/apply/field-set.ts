@@ -72,17 +72,6 @@ export function withoutSubtrees(set: FieldSet, excluded: FieldSet): FieldSet {
   return result ?? set;
 }
 
-/** The set with every field that lies on the way to a member made a member too. */
-export function withNamedParents(set: FieldSet): FieldSet {
-  const result: MutableFieldSet = {};
-  for (const element in set) {
-    const child = set[element] ?? emptySet;
-    const below = element === "." ? emptySet : withNamedParents(child);
-    result[element] = nodeOf(isMember(child) || element.startsWith("f:"), below);
-  }
-  return result;
-}
-
 /** Inserts one path in place; for the code that builds a set. */
 export function insertPath(set: MutableFieldSet, path: readonly string[]): void {
   const { parent, last } = parentOf(set, path);
@@ -189,7 +178,7 @@ function onlySelf(node: FieldSet): boolean {
   return "." in node;
 }
 
-function nodeOf(member: boolean, children: FieldSet): MutableFieldSet {
+export function nodeOf(member: boolean, children: FieldSet): MutableFieldSet {
   if (isEmptySet(children) || "." in children === member) return children as MutableFieldSet;
   if (member) return { ".": {}, ...children } as MutableFieldSet;
   const { ".": _, ...rest } = children as MutableFieldSet;

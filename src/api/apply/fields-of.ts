@@ -1,8 +1,20 @@
 import type { Json } from "#api/meta.ts";
 import { fieldOf, isObject, type JsonObject } from "#api/patch/json-object.ts";
 import type { Schema } from "#api/schema.ts";
-import { insertPath, type FieldSet, type MutableFieldSet } from "#api/apply/field-set.ts";
-import { childSchema, isUndeclared, itemElement, printPath, shapeOf } from "#api/apply/paths.ts";
+import {
+  insertNode,
+  insertPath,
+  type FieldSet,
+  type MutableFieldSet,
+} from "#api/apply/field-set.ts";
+import {
+  childSchema,
+  isDeclared,
+  isUndeclared,
+  itemElement,
+  printPath,
+  shapeOf,
+} from "#api/apply/paths.ts";
 
 export interface FieldsOfObject {
   readonly fields: FieldSet;
@@ -10,7 +22,10 @@ export interface FieldsOfObject {
   readonly problems: readonly string[];
 }
 
-/** The set of all fields that an applied configuration names. */
+/**
+ * The set of all fields that an applied configuration names. A map's keys are in it themselves, a struct's fields
+ * only where nothing is below them; an empty list names nothing; an item that stands there twice is one leaf.
+ */
 export function fieldsOf(object: JsonObject, schema: Schema): FieldsOfObject {
   const walk: Walk = { fields: {}, problems: [], path: [] };
   visitFields(walk, object, schema);
@@ -40,7 +55,6 @@ function visit(walk: Walk, value: Json, schema: Schema | undefined): void {
     return visitFields(walk, value, schema);
   }
   if (!Array.isArray(value)) return addProblem(walk, `expected list, got ${typeNameOf(value)}`);
-  if (value.length === 0) insertPath(walk.fields, walk.path);
   visitItems(walk, value, schema);
 }
 
@@ -51,7 +65,7 @@ function visitFields(walk: Walk, object: JsonObject, schema: Schema | undefined)
     if (isUndeclared(schema, field) && !ofEveryObject)
       addProblem(walk, "field not declared in schema");
     else {
-      if (childSchema(schema, field) === undefined) insertPath(walk.fields, walk.path);
+      if (!isDeclared(schema, field)) insertPath(walk.fields, walk.path);
       visit(walk, fieldOf(object, field) ?? null, childSchema(schema, field));
     }
     walk.path.pop();
@@ -64,11 +78,12 @@ function visitItems(walk: Walk, items: Json[], schema: Schema | undefined): void
     const element = itemElement(schema, item);
     if (element === undefined) {
       const missing = isObject(item)
-        ? `associative list with keys has an element that omits key field ${JSON.stringify(missingKey(item, schema))} (and doesn't have default value)`
+        ? `associative list with keys has an element that omits all key fields [${keysOf(schema)}] (and doesn't have default values for any key fields)`
         : "associative list with keys may not have non-map elements";
       return addProblem(walk, `element ${index}: ${missing}`);
     }
     if (seen.has(element)) {
+      insertNode(walk.fields, [...walk.path, element], {});
       return addProblem(walk, `duplicate entries for key ${printPath([element])}`);
     }
     seen.add(element);
@@ -79,9 +94,8 @@ function visitItems(walk: Walk, items: Json[], schema: Schema | undefined): void
   });
 }
 
-function missingKey(item: JsonObject, schema: Schema | undefined): string {
-  const keys = schema?.listMapKeys ?? [];
-  return keys.find((key) => !Object.hasOwn(item, key)) ?? "";
+function keysOf(schema: Schema | undefined): string {
+  return (schema?.listMapKeys ?? []).map((key) => JSON.stringify(key)).join(" ");
 }
 
 function expectedType(value: Json, schema: Schema | undefined): string | undefined {

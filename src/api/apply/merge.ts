@@ -43,10 +43,16 @@ function mergeFields(
 
 /**
  * Applied items keep their order; each item that only the live list has stays before the live item that followed it.
+ * An applied item that the live list has more than once takes the place of all of them.
  */
 function mergeItems(live: Json[], applied: Json[], schema: Schema | undefined): Json[] {
   const elementOf = (item: Json): string => itemElement(schema, item) ?? JSON.stringify(item);
-  const liveItems = new Map(live.map((item) => [elementOf(item), item]));
+  const liveElements = live.map(elementOf);
+  const liveItems = new Map<string, Json | undefined>();
+  live.forEach((item, index) => {
+    const element = liveElements[index] ?? "";
+    liveItems.set(element, liveItems.has(element) ? undefined : item);
+  });
   const elements = applied.map(elementOf);
   const named = new Set(elements);
   const merged: Json[] = [];
@@ -63,8 +69,8 @@ function mergeItems(live: Json[], applied: Json[], schema: Schema | undefined): 
     }
     return elements[shared];
   };
-  for (const [element, item] of liveItems) {
-    if (!named.has(element)) merged.push(item);
+  for (const [index, element] of liveElements.entries()) {
+    if (!named.has(element)) merged.push(live[index] ?? null);
     else if (nextShared() === element) {
       while (elements[next] !== element) takeApplied();
       takeApplied();

@@ -7,12 +7,9 @@ import { changedBy, compareObjects } from "#api/apply/compare.ts";
 import { conflictError, type Conflict } from "#api/apply/conflicts.ts";
 import {
   differenceOf,
-  emptySet,
   intersectionOf,
   isEmptySet,
   sortedSet,
-  unionOf,
-  withNamedParents,
   withoutSubtrees,
   type FieldSet,
 } from "#api/apply/field-set.ts";
@@ -25,7 +22,7 @@ import {
   type Manager,
   type Writer,
 } from "#api/apply/managers.ts";
-import { mergeObjects, removeFields } from "#api/apply/merge.ts";
+import { mergeObjects } from "#api/apply/merge.ts";
 import {
   resetFieldsOf,
   serverFields,
@@ -33,6 +30,7 @@ import {
   withoutManagedFields,
   withoutServerFields,
 } from "#api/apply/owned-fields.ts";
+import { prune } from "#api/apply/prune.ts";
 import { recordUpdate, withoutChanged } from "#api/apply/update-managed-fields.ts";
 
 export interface ApplyOptions {
@@ -75,8 +73,8 @@ export function applyServerSide(options: ApplyOptions): Applied {
   const previous = managers.find((one) => isSameManager(one, writer));
   const others = managers.filter((one) => one !== previous);
   const merged = mergeObjects(live, withoutNullMetadata(applied), schema);
-  const gone = fieldsToRemove(previous, fields, others);
-  const pruned = isEmptySet(gone) ? merged : removeFields(merged, gone, schema);
+  const managed = [fields, ...others.map((one) => one.fields)];
+  const pruned = prune(merged, previous?.fields, { managed, schema });
   const comparison = compareObjects(withoutServerFields(live), withoutServerFields(pruned), schema);
   const reset = resetOf(options);
   assertNoConflicts(options, others, withoutSubtrees(changedBy(comparison), reset));
@@ -137,20 +135,6 @@ function startingManagers(options: ApplyOptions): Manager[] {
 function writerOf(options: ApplyOptions): Writer {
   const { manager, apiVersion, subresource = "" } = options;
   return { manager, operation: "Apply", apiVersion, subresource };
-}
-
-/** What was applied before and is now neither applied nor anybody's; with a list item or a map goes all inside. */
-function fieldsToRemove(
-  previous: Manager | undefined,
-  fields: FieldSet,
-  others: readonly Manager[],
-): FieldSet {
-  if (previous === undefined) return emptySet;
-  const owned = [fields, ...others.map((one) => one.fields)].reduce(
-    (all, set) => unionOf(all, withNamedParents(set)),
-    emptySet,
-  );
-  return differenceOf(withNamedParents(previous.fields), owned);
 }
 
 /** `kubectl` may take over what its own client-side apply has set before. */
