@@ -85,7 +85,9 @@ const burst = 25;
 const refillMs = 300_000;
 
 function spend(budget: Budget, nowMs: number): boolean {
-  budget.tokens = Math.min(burst, budget.tokens + (nowMs - budget.atMs) / refillMs);
+  // A clock that was put back takes nothing away.
+  const passedMs = Math.max(0, nowMs - budget.atMs);
+  budget.tokens = Math.min(burst, budget.tokens + passedMs / refillMs);
   budget.atMs = nowMs;
   if (budget.tokens < 1) return false;
   budget.tokens--;

@@ -2,6 +2,7 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import type { ConfigMap } from "#api/generated/types.ts";
 import { configMaps } from "#api/resources.ts";
+import { conflict } from "#api/status.ts";
 import { systemClock } from "#base/clock.ts";
 import { silentLog } from "#base/log.ts";
 import { seededRandom } from "#base/random.ts";
@@ -23,19 +24,27 @@ const generated: ConfigMap = {
   metadata: { generateName: "made-", namespace, ownerReferences: [owner] },
 };
 
-/** A client of the process, the answers to whose next writes are lost. */
+/** A client of the process, the answers to whose next writes are lost, and which then is refused and sees nothing. */
 async function openClient(stack: AsyncDisposableStack) {
   const server = stack.use(await createTestServer());
   const direct = createInProcessTransport(server.server, admin);
-  const lost = { answers: 0 };
+  const lost = { answers: 0, refusals: 0 };
+  let seen = Promise.resolve();
+  let see = (): void => {};
   const transport: Transport = {
     ...direct,
     async request(request) {
+      if (request.method === "GET") see();
+      else if (lost.answers === 0 && lost.refusals > 0) {
+        lost.refusals--;
+        return { status: 409, value: conflict({ group: "", resource: "any" }, "o", "no").status };
+      }
       const answer = await direct.request(request);
       if (request.method === "GET" || lost.answers === 0) return answer;
       lost.answers--;
       throw new Error("Cannot hear the answer");
     },
+    watch: async (request) => delayed(await direct.watch(request), () => seen),
   };
   const stop = new AbortController();
   stack.defer(() => stop.abort());
@@ -46,7 +55,18 @@ async function openClient(stack: AsyncDisposableStack) {
   await informer.synced;
   const own = createOwnWritesClient({ ...parts, client, informers, random: seededRandom(1) });
   const made = () => [...informer.list(namespace)].filter(({ metadata }) => metadata.generateName);
-  return { own, lost, informer, made };
+  /** The watch shows nothing until somebody reads. */
+  const blind = (): void => {
+    seen = new Promise((resolve) => (see = resolve));
+  };
+  return { own, lost, informer, made, blind };
+}
+
+async function* delayed<T>(events: AsyncIterable<T>, until: () => Promise<void>) {
+  for await (const event of events) {
+    await until();
+    yield event;
+  }
 }
 
 test("createOwnWritesClient() creates and deletes once, however often the answer is lost", async () => {
@@ -80,6 +100,15 @@ test("createOwnWritesClient() fails an update without an answer once the informe
     /not be set|exists/,
   );
   equal([...informer.list(namespace)].filter((one) => one.metadata.generateName).length, 1);
+});
+
+test("createOwnWritesClient() fails a refused attempt only once the informer shows what one before it has done", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { own, lost, made, blind } = await openClient(stack);
+  Object.assign(lost, { answers: 1, refusals: 1 });
+  blind();
+  await rejects(own.create(configMaps, generated), { name: "StatusError" });
+  equal(made().length, 1);
 });
 
 test("createWorkQueue() lets a key rest and takes together what is added meanwhile", async () => {

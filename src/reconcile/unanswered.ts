@@ -26,8 +26,11 @@ const pauseMinMs = 50;
 const pauseMaxMs = 5_000;
 /** As often as the server tries another random name. */
 const namesMax = 8;
-/** A watch this far behind is broken; the write is then reported as failed and reconciled again. */
-export const behindMaxMs = 30_000;
+/**
+ * A watch this far behind is broken; the write is then reported as failed and reconciled again, on what is known by
+ * then. As long as upstream waits for what it expects: well over the longest pause of a broken watch.
+ */
+export const behindMaxMs = 300_000;
 
 /** Whether the error leaves open if the write happened: no answer came, or a gateway's. */
 export function isUnanswered(error: unknown): boolean {
@@ -54,7 +57,7 @@ export async function createOnce<T extends KubeObject>(
         if (wanted === object || names++ === namesMax) throw error;
         wanted = named(object, parts.random);
         lost = 0;
-      } else await again(parts, { resource, at: placeOf(wanted) }, { error, attempt: ++lost });
+      } else await again(parts, { resource, at: placeOf(wanted) }, { error, lost: lost++ });
     }
   }
 }
@@ -71,7 +74,11 @@ export async function deleteOnce<T extends KubeObject>(
       return await parts.client.delete(resource, at, options);
     } catch (error) {
       if (lost > 0 && isNotFound(error)) return;
-      await again(parts, { resource, at }, { error, attempt: sure ? ++lost : attemptsMax });
+      await again(
+        parts,
+        { resource, at },
+        { error, lost: lost++, attempts: sure ? attemptsMax : 1 },
+      );
     }
   }
 }
@@ -99,12 +106,21 @@ export interface Target<T extends KubeObject> {
 async function again<T extends KubeObject>(
   parts: SureWrites,
   target: Target<T>,
-  { error, attempt }: { readonly error: unknown; readonly attempt: number },
+  { error, lost, attempts = attemptsMax }: Attempted,
 ): Promise<void> {
-  if (isFinal(parts, error)) throw error;
-  if (attempt >= attemptsMax) return giveUp(parts, target, error);
-  const pauseMs = Math.min(pauseMinMs * 2 ** (attempt - 1), pauseMaxMs);
-  await sleep(parts.clock, pauseMs, parts.signal);
+  const { signal } = parts;
+  // A refusal says nothing of the attempts before it: one of them may have happened.
+  if (isFinal(parts, error) && (lost === 0 || signal.aborted)) throw error;
+  if (isFinal(parts, error) || lost + 1 >= attempts) return giveUp(parts, target, error);
+  await sleep(parts.clock, pauseAfter(lost), signal);
+}
+
+interface Attempted {
+  readonly error: unknown;
+  /** Attempts before this one that got no answer. */
+  readonly lost: number;
+  /** At most. */
+  readonly attempts?: number;
 }
 
 function isFinal({ signal }: SureWrites, error: unknown): boolean {
@@ -122,25 +138,38 @@ async function giveUp<T extends KubeObject>(
 
 /** Resolves when the informer shows the object as it is. */
 async function catchUp<T extends KubeObject>(
-  { client, informers, signal }: SureWrites,
+  parts: SureWrites,
   { resource, at }: Target<T>,
 ): Promise<void> {
-  const informer = informers.known(resource);
+  const informer = parts.informers.known(resource);
   if (informer === undefined) return;
-  const there = await read({ client, signal }, { resource, at });
+  const there = await read(parts, { resource, at });
   if (there) await informer.reached(there.metadata.resourceVersion ?? "0", behindMaxMs);
   else await informer.untilObject(at, (known) => known === undefined, behindMaxMs);
 }
 
 /** By a list: whoever has an informer may list, but need not be allowed to get. */
 async function read<T extends KubeObject>(
-  { client, signal }: Pick<SureWrites, "client" | "signal">,
+  parts: SureWrites,
   { resource, at: { name, namespace } }: Target<T>,
 ): Promise<T | undefined> {
-  const fieldSelector = `metadata.name=${name}`;
-  const where = { ...(namespace && { namespace }), fieldSelector, signal };
-  const { items } = await client.list(resource, where);
-  return items[0];
+  const { client, clock, signal } = parts;
+  const where = { ...(namespace && { namespace }), fieldSelector: `metadata.name=${name}`, signal };
+  for (let failed = 0; ; failed++) {
+    try {
+      return (await client.list(resource, where)).items[0];
+    } catch (error) {
+      if (isFinal(parts, error) || failed === readsMax) throw error;
+      await sleep(clock, pauseAfter(failed), signal);
+    }
+  }
+}
+
+/** For about as long as a watch may be behind. */
+const readsMax = 60;
+
+function pauseAfter(failed: number): number {
+  return Math.min(pauseMinMs * 2 ** failed, pauseMaxMs);
 }
 
 /** The object with a name of its own, where the server was to make one up; otherwise the same. */

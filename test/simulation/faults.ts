@@ -40,3 +40,31 @@ export function faulty(
     },
   };
 }
+
+/**
+ * The transport with requests and answers that take longer by chance: steps of the microtask queue, so that what runs
+ * at the same time gets into every order, the same for the same seed.
+ */
+export function interleaved(transport: Transport, random: Random): Transport {
+  return {
+    async request(request) {
+      await linger(random, stepsMax);
+      const answer = await transport.request(request);
+      await linger(random, stepsMax);
+      return answer;
+    },
+    async watch(request) {
+      await linger(random, stepsMax);
+      const events = await transport.watch(request);
+      await linger(random, stepsMax);
+      return events;
+    },
+  };
+}
+
+const stepsMax = 8;
+
+/** Waits for less than so many steps of the microtask queue, as chance has it. */
+export async function linger(random: Random, maxSteps: number): Promise<void> {
+  for (let steps = Math.floor(random() * maxSteps); steps > 0; steps--) await Promise.resolve();
+}

@@ -1,8 +1,9 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { Node, Pod } from "#api/generated/types.ts";
 import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
-import { keyOf, nameOf, namespaceOf } from "#api/meta.ts";
+import { keyOf, nameOf, namespaceOf, uidOf } from "#api/meta.ts";
 import { nodes, pods } from "#api/resources.ts";
+import type { NodeSummary } from "#apiserver/metrics-api/node-summary.ts";
 import { createApiServer } from "#apiserver/server.ts";
 import { silentLog } from "#base/log.ts";
 import { seededRandom, type Random } from "#base/random.ts";
@@ -14,7 +15,7 @@ import { createInProcessTransport } from "#main/in-process-transport.ts";
 import { createManualClock } from "#reconcile/manual-clock.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
-import { faulty, type Faults } from "#test/simulation/faults.ts";
+import { faulty, interleaved, linger, type Faults } from "#test/simulation/faults.ts";
 
 /** A cluster in a time of its own: the real API server, controllers and scheduler; nodes that play dice. */
 export interface World extends AsyncDisposable {
@@ -24,8 +25,10 @@ export interface World extends AsyncDisposable {
   readonly nowMs: () => number;
   /** Lets some time pass: controllers work, nodes move their pods on. */
   step(maxMs?: number): Promise<void>;
-  /** Ends the controllers wherever they are, and starts others. */
+  /** Ends the controllers in the middle of what they do, and starts others. */
   restart(): Promise<void>;
+  /** Puts all clocks forward or, below 0, back; timers run on as they would have. */
+  jump(byMs: number): void;
   /** From now on nothing goes wrong. */
   calm(): void;
   /** Steps until the condition holds; throws what `say` tells when that takes too long. */
@@ -36,19 +39,32 @@ export interface WorldOptions {
   readonly seed: number;
   readonly nodeCount: number;
   readonly faults: Faults;
+  /** Bytes of memory a running pod uses, for `metrics.k8s.io`. Default: none. */
+  readonly memoryOf?: (pod: Pod) => number;
 }
 
 const stepsMax = 3_000;
+/** Steps of the microtask queue: a reconciliation takes some hundred. */
+const midwayMax = 400;
 
-export async function createWorld({ seed, nodeCount, faults }: WorldOptions): Promise<World> {
+export async function createWorld({
+  seed,
+  nodeCount,
+  faults,
+  memoryOf = () => 0,
+}: WorldOptions): Promise<World> {
   const random = seededRandom(seed);
-  const clock = createManualClock(Date.UTC(2026, 0, 1));
+  const order = seededRandom(seed + 1_000_000);
+  const time = createManualClock(Date.UTC(2026, 0, 1));
+  let jumpedMs = 0;
+  const clock = { now: () => time.now() + jumpedMs, after: time.after.bind(time) };
   const parts = { clock, random, log: silentLog };
   const server = await createApiServer({
     ...parts,
     store: createMemoryStore(),
     kinds: builtinKinds(),
     serviceNetwork: { serviceCidr: "10.96.0.0/16" },
+    nodeSummary: async (name) => summaryOf(podInformer.list(), { name, memoryOf }),
   });
   const transport = createInProcessTransport(server, { name: "a", groups: ["system:masters"] });
   const client = createClient(transport);
@@ -61,7 +77,8 @@ export async function createWorld({ seed, nodeCount, faults }: WorldOptions): Pr
   let isCalm = false;
   const start = (): (() => Promise<void>) => {
     const stop = new AbortController();
-    const broken = createClient(faulty(transport, { faults, random, isOn: () => !isCalm }));
+    const lasting = interleaved(transport, order);
+    const broken = createClient(faulty(lasting, { faults, random, isOn: () => !isCalm }));
     const shared = { ...parts, client: broken, signal: stop.signal };
     const own = createInformers(shared);
     const controllers = createControllers({ ...shared, informers: own, rootCa: "PEM" });
@@ -74,7 +91,7 @@ export async function createWorld({ seed, nodeCount, faults }: WorldOptions): Pr
   };
   let end = start();
   const step = async (maxMs = 2_000): Promise<void> => {
-    clock.advance(random() * maxMs);
+    time.advance(random() * maxMs);
     for (const name of names) await beat(client, name, clock.now());
     for (const pod of Array.from(podInformer.list())) {
       if (pod.spec?.nodeName && (isCalm || random() < 0.5)) {
@@ -89,7 +106,10 @@ export async function createWorld({ seed, nodeCount, faults }: WorldOptions): Pr
     random,
     nowMs: () => clock.now(),
     step,
+    jump: (byMs) => void (jumpedMs += byMs),
     async restart() {
+      time.advance(random() * 1_000);
+      await linger(order, midwayMax);
       await end();
       end = start();
     },
@@ -106,6 +126,26 @@ export async function createWorld({ seed, nodeCount, faults }: WorldOptions): Pr
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+function summaryOf(
+  all: Iterable<Pod>,
+  { name, memoryOf }: { readonly name: string; readonly memoryOf: (pod: Pod) => number },
+): NodeSummary {
+  const startTime = new Date(0).toISOString();
+  const running = [...all].filter(
+    ({ spec, status }) => spec?.nodeName === name && status?.phase === "Running",
+  );
+  const summaries = running.map((pod) => ({
+    podRef: { name: nameOf(pod), namespace: namespaceOf(pod), uid: uidOf(pod) },
+    containers: (pod.spec?.containers ?? []).map((container) => ({
+      name: container.name,
+      startTime,
+      cpu: { time: startTime, usageNanoCores: 1_000_000 },
+      memory: { workingSetBytes: memoryOf(pod) },
+    })),
+  }));
+  return { node: { startTime }, pods: summaries };
 }
 
 async function addNode(client: Client, name: string): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "#api/kind.ts";
-import { createTestServer, type TestServer } from "#test/api-server.ts";
+import { admin, createTestServer, type TestServer } from "#test/api-server.ts";
 
 const pods = "/api/v1/namespaces/default/pods";
 const classes = "/apis/scheduling.k8s.io/v1/priorityclasses";
@@ -46,6 +46,25 @@ for (const [what, body, message] of refusals) {
     assert.equal((await api.send("POST", pods, { body })).body.message, message);
   });
 }
+
+test("a pod whose account is not there yet waits no longer than who asked for it", async () => {
+  await using api = await createTestServer();
+  const asking = new AbortController();
+  const answer = api.server.handle({
+    method: "POST",
+    path: pods,
+    query: new URLSearchParams(),
+    header: () => undefined,
+    body: { kind: "object", value: podOf({ name: "p" }) },
+    user: admin,
+    signal: asking.signal,
+    answer: "objects",
+  });
+  asking.abort();
+  // The clock stands: only the signal can have ended the wait.
+  const { kind, status } = (await answer) as { kind: string; status: number };
+  assert.deepEqual([kind, status], ["object", 403]);
+});
 
 test("only one priority class is the default", async () => {
   await using api = await createTestServer();

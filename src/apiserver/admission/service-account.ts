@@ -46,23 +46,32 @@ async function findAccount(call: Call, attempt: Attempt, name: string): Promise<
   );
 }
 
-/** The default account of a new namespace is made by a controller a moment later: worth a short wait. */
+/**
+ * The default account of a new namespace is made by a controller a moment later: worth a short wait, for as long as
+ * the caller waits too. A controller that is stopped waits for its requests, and the one that makes accounts may be
+ * stopped already.
+ */
 function appearing(
   call: Call,
   read: () => JsonObject | undefined,
 ): Promise<JsonObject | undefined> {
   const { cache, clock } = call.server;
+  const { signal } = call.request;
+  if (signal.aborted) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     const settle = (account: JsonObject | undefined): void => {
       listening[Symbol.dispose]();
       cancel();
+      signal.removeEventListener("abort", giveUp);
       resolve(account);
     };
+    const giveUp = (): void => settle(undefined);
     const listening = cache.onRevision(() => {
       const account = read();
       if (account !== undefined) settle(account);
     });
-    const cancel = clock.after(accountWaitMs, () => settle(undefined));
+    const cancel = clock.after(accountWaitMs, giveUp);
+    signal.addEventListener("abort", giveUp, { once: true });
   });
 }
 

@@ -42,7 +42,8 @@ interface Reason {
 const stabilizationSeconds = 300;
 
 /** Brings what the metrics ask for within what history, policies and bounds allow. */
-export function limitChange(wanted: Wanted): Limited {
+export function limitChange(observed: Wanted): Limited {
+  const wanted = { ...observed, history: notLater(observed.history, observed.nowMs) };
   const stable = stabilize(wanted);
   const { replicas, ...why } = withinBounds({ ...wanted, desired: stable.replicas });
   return {
@@ -51,6 +52,13 @@ export function limitChange(wanted: Wanted): Limited {
     scalingLimited: { ...why, limited: replicas !== stable.replicas },
     history: noteRecommendation(wanted),
   };
+}
+
+/** Where the clock was put back, what seems to come later is of now, and ages from now on. */
+function notLater({ recommendations, changes }: History, nowMs: number): History {
+  const atLatest = <T extends { readonly atMs: number }>(entry: T): T =>
+    entry.atMs > nowMs ? { ...entry, atMs: nowMs } : entry;
+  return { recommendations: recommendations.map(atLatest), changes: changes.map(atLatest) };
 }
 
 export function noteChange(

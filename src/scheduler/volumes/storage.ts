@@ -60,10 +60,12 @@ export function createStorage(informers: Informers): Storage {
   };
   const podInformer = informers.of(pods);
   const all = [claims, volumes, classes, ...Object.values(csi)];
+  const synced = Promise.all(all.map((informer) => informer.synced));
+  synced.catch(() => {}); // Whoever waits sees it; a scheduler that ends before it starts does not wait.
   const podExists = (pod: Pod) =>
     podInformer.get(parseKey(keyOf(pod)))?.metadata.uid === pod.metadata.uid;
   return {
-    synced: Promise.all(all.map(({ synced }) => synced)),
+    synced,
     claim: (key) => claims.get(parseKey(key)),
     volume: (name) => volumes.get({ name }),
     volumesOfClass: (name) => volumes.byIndex("class", name),
