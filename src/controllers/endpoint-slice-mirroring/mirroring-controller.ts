@@ -1,7 +1,7 @@
 import type { EndpointSlice } from "#api/generated/types.ts";
-import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
+import { keyOf, parseKey } from "#api/meta.ts";
 import { endpoints, endpointSlices, services } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
+import { applySlices } from "#controllers/endpoint-slice/apply-slices.ts";
 import {
   isMirrored,
   managedByLabel,
@@ -10,7 +10,6 @@ import {
   serviceNameLabel,
 } from "#controllers/endpoint-slice-mirroring/plan-mirroring.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
-import { isNamespaceTerminating } from "#controllers/pods/pod-control.ts";
 import { selectsPods } from "#controllers/service-pods/service-pods.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
 
@@ -29,20 +28,7 @@ export function createMirroringController(kit: ControllerKit): Controller {
     const plan = mirrored
       ? planMirroring(object, slices)
       : { create: [], update: [], delete: slices };
-    try {
-      for (const slice of plan.create) await client.create(endpointSlices, slice, { signal });
-      for (const slice of plan.update) await client.update(endpointSlices, slice, { signal });
-      for (const slice of plan.delete) await remove(slice, signal);
-    } catch (error) {
-      if (!isNamespaceTerminating(error)) throw error;
-    }
-  };
-
-  const remove = async (slice: EndpointSlice, signal: AbortSignal): Promise<void> => {
-    const at = { name: nameOf(slice), namespace: namespaceOf(slice) };
-    await client.delete(endpointSlices, at, { signal }).catch((error: unknown) => {
-      if (!isNotFound(error)) throw error;
-    });
+    await applySlices(client, plan, signal);
   };
 
   return createController({

@@ -1,7 +1,7 @@
 import type { EndpointSlice, Node } from "#api/generated/types.ts";
 import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
 import { endpointSlices, nodes, pods, services } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
+import { applySlices } from "#controllers/endpoint-slice/apply-slices.ts";
 import {
   managedBy,
   managedByLabel,
@@ -10,7 +10,6 @@ import {
 } from "#controllers/endpoint-slice/plan-endpoint-slices.ts";
 import type { Change } from "#client/informer.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
-import { isNamespaceTerminating } from "#controllers/pods/pod-control.ts";
 import { podNodeIndex } from "#controllers/pods/pod-node-index.ts";
 import { selectsPods, servicesTouchedBy } from "#controllers/service-pods/service-pods.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
@@ -36,20 +35,7 @@ export function createEndpointSliceController(kit: ControllerKit): Controller {
       zoneOf: (name) => zoneOf(nodeInformer.get({ name })),
     });
     run.rest(slices.reduce((sum, slice) => sum + (slice.endpoints?.length ?? 0), 0));
-    try {
-      for (const slice of plan.create) await client.create(endpointSlices, slice, { signal });
-      for (const slice of plan.update) await client.update(endpointSlices, slice, { signal });
-      for (const slice of plan.delete) await remove(slice, signal);
-    } catch (error) {
-      if (!isNamespaceTerminating(error)) throw error;
-    }
-  };
-
-  const remove = async (slice: EndpointSlice, signal: AbortSignal): Promise<void> => {
-    const at = { name: nameOf(slice), namespace: namespaceOf(slice) };
-    await client.delete(endpointSlices, at, { signal }).catch((error: unknown) => {
-      if (!isNotFound(error)) throw error;
-    });
+    await applySlices(client, plan, signal);
   };
 
   /** A node's zone is said of the endpoints on it. */
