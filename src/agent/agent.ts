@@ -13,12 +13,13 @@ import { configurationOf, type NodeSettings, usualSettings } from "#agent/node/n
 import { openCpuManager } from "#agent/cpus/cpu-manager.ts";
 import { DeviceManager } from "#agent/devices/device-manager.ts";
 import { servePodResources } from "#agent/devices/pod-resources.ts";
+import type { NodeIdentity } from "#agent/images/fetch-image.ts";
+import { createNodeImages } from "#agent/images/node-images.ts";
 import { createHousekeeping } from "#agent/housekeeping.ts";
 import { NodeGate } from "#agent/node-gate.ts";
 import { NodeKeeper } from "#agent/node/node-keeper.ts";
 import { nodeReference, nodeStatus } from "#agent/node/node-object.ts";
 import { isTerminal } from "#agent/pods/pod-observation.ts";
-import { createImagePuller } from "#agent/pods/image-puller.ts";
 import { readObjects } from "#agent/pods/object-reader.ts";
 import type { DnsSettings } from "#agent/pods/pod-dns.ts";
 import { noPodFiles } from "#agent/pods/pod-files.ts";
@@ -69,6 +70,8 @@ export interface AgentOptions {
   readonly cgroupRoot?: string;
   /** How long a device plugin may take to answer. Default: 30 seconds. */
   readonly deviceCallTimeoutMs?: number;
+  /** As what other nodes know this one: with it, images come from them too. */
+  readonly identity?: () => NodeIdentity;
   /** Default: upstream's. */
   readonly settings?: Partial<NodeSettings>;
 }
@@ -117,7 +120,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     component: "kubelet",
     host: nodeName,
   });
-  const puller = createImagePuller({ runtime, objects, clock });
+  const nodeImages = createNodeImages({ ...options, objects, settings });
+  const { puller } = nodeImages;
   const recordDir = join(dataDir ?? "", "directories");
   const directories = new NodeDirectories({ ...options, signal, recordDir });
   const context = {
@@ -200,6 +204,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const fieldSelector = `spec.nodeName=${nodeName}`;
   const informer = createInformer<Pod>(client, pods, { fieldSelector, signal, clock, log });
   const health = runtime.onEvent(({ kind }) => {
+    if (kind === "images-changed") {
+      keeper.imagesChanged();
+      nodeImages.changed();
+    }
     if (kind === "runtime-lost") keeper.setReady("container runtime is down");
     if (kind === "runtime-back") keeper.setReady(undefined);
   });
@@ -243,6 +251,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         onPods: (found) => manager.setStatic(found),
       })
     : undefined;
+  nodeImages.changed();
   await manager.start(informer);
   if (dataDir) void directories.follow().catch(onDirectories);
   gate.keepOnly(manager.pods());
@@ -291,7 +300,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     problem: () => keeper.problem,
   });
   return {
-    pages,
+    pages: async (request) =>
+      nodeImages.answers(request) ? nodeImages.page(request) : pages(request),
     targets: createStreamTargets({ manager, view, runtime, files, clock }),
     shutDown,
     imagesChanged: () => keeper.imagesChanged(),

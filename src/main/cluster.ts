@@ -8,6 +8,7 @@ import { openPkiDirectory } from "#apiserver/node/pki/pki-directory.ts";
 import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
 import type { Progress } from "#cli/progress.ts";
 import type { ServerFlags } from "#cli/server-flags.ts";
+import type { NodeIdentity } from "#agent/images/fetch-image.ts";
 import type { SimulatedNodesFile } from "#agent/simulated/node-groups.ts";
 import type { Client } from "#client/client.ts";
 import { addressAt } from "#main/cidr.ts";
@@ -74,9 +75,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   } else {
     const name = hostname().toLowerCase();
     const nodePodCidr = chooseRanges([name], ranges, settings.podCidr).get(name) ?? "";
+    const identity = () => identityOf(pki, name);
     const own = await (
       await containers
-    )({ ...shared, client: plane.client, nodePodCidr }, starting);
+    )({ ...shared, client: plane.client, identity, nodePodCidr }, starting);
     const more = await startMachines?.({ client: plane.client, port: plane.port }, starting);
     names = [...own, ...(more ?? [])];
   }
@@ -85,6 +87,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   writeAccess(options, pki, server);
   const running = starting.move();
   return { server, nodes: names, stop: () => running.disposeAsync() };
+}
+
+/** A node in this process has no certificate of its own until another node is to know it. */
+function identityOf(pki: Pki, name: string): NodeIdentity {
+  const subject = { commonName: `system:node:${name}`, organizations: ["system:nodes"] };
+  return {
+    ...pki.authority.issue({ subject, use: "client" }),
+    authorities: [pki.authority.certificate, pki.servingAuthority().certificate],
+  };
 }
 
 /** The nodes of the file that describes them; read before anything is started. */

@@ -188,7 +188,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await ensureJoiningObjects(client, {
     server: `https://${reach}:${https.port}`,
     authority: pki.authority.certificate,
-    agentConfig: { podCidr, serviceCidr, clusterDomain: "cluster.local" },
+    agentConfig: {
+      podCidr,
+      serviceCidr,
+      clusterDomain: "cluster.local",
+      servingAuthority: pki.servingAuthority().certificate,
+    },
   });
   server.startAdmission();
   serving.resolve(server);

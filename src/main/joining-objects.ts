@@ -27,6 +27,8 @@ export interface AgentConfig {
   readonly podCidr: string;
   readonly serviceCidr: string;
   readonly clusterDomain: string;
+  /** Who signs the serving certificates of nodes, in PEM: by it nodes know each other. */
+  readonly servingAuthority: string;
 }
 
 export const agentConfigName = { namespace: "kube-system", name: "kogge-agent-config" };

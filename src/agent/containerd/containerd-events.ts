@@ -34,7 +34,8 @@ export function runtimeEvents(source: EventSource): RuntimeEvents {
   const emit = (event: RuntimeEvent): void => {
     for (const listener of listeners) listener(event);
   };
-  const done = follow(source, emit, closing.signal);
+  const imagesChanged = afterwards(source.clock, () => emit({ kind: "images-changed" }));
+  const done = follow({ ...source, imagesChanged }, emit, closing.signal);
   return {
     onEvent(listener) {
       listeners.add(listener);
@@ -50,10 +51,31 @@ export function runtimeEvents(source: EventSource): RuntimeEvents {
 
 type Emit = (event: RuntimeEvent) => void;
 
-async function follow(source: EventSource, emit: Emit, signal: AbortSignal): Promise<void> {
+/** CRI learns of images from the same events as we do, a moment later; and an image often brings several. */
+const imagesSettleMs = 300;
+
+/** Acts once, a moment after the first of several calls. */
+function afterwards(clock: Clock, act: () => void): () => void {
+  let isComing = false;
+  return () => {
+    if (isComing) return;
+    isComing = true;
+    clock.after(imagesSettleMs, () => {
+      isComing = false;
+      act();
+    });
+  };
+}
+
+interface FollowedSource extends EventSource {
+  readonly imagesChanged: () => void;
+}
+
+async function follow(source: FollowedSource, emit: Emit, signal: AbortSignal): Promise<void> {
   const filters = [
     'topic~="/tasks/(start|exit|exec-started)$",namespace==k8s.io',
     'topic=="/containers/delete",namespace==k8s.io',
+    'topic~="/images/(create|update|delete)$",namespace==k8s.io',
   ];
   let lost = false;
   while (!signal.aborted) {
@@ -85,7 +107,8 @@ async function follow(source: EventSource, emit: Emit, signal: AbortSignal): Pro
 
 const farTimeoutMs = 60_000;
 
-async function translate(source: EventSource, envelope: Envelope, emit: Emit): Promise<void> {
+async function translate(source: FollowedSource, envelope: Envelope, emit: Emit): Promise<void> {
+  if (envelope.topic.startsWith("/images/")) return source.imagesChanged();
   const { containerId, processId, pid } = readEventIds(envelope.event?.value ?? new Uint8Array());
   if (containerId === "") return;
   if (envelope.topic === "/tasks/exec-started") return source.onExec({ containerId, pid });

@@ -27,12 +27,14 @@ import { type ExecStarted, ExecTracker } from "#agent/containerd/exec-tracker.ts
 import { endsInTime, sendSignal } from "#agent/containerd/process-signals.ts";
 import { type GrpcChannel, GrpcError, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
 import { runtimeFeatures } from "#agent/containerd/runtime-features.ts";
+import { createImageArchives } from "#agent/containerd/image-archives.ts";
 import { createImageMounts } from "#agent/containerd/image-mounts.ts";
 import { normaliseImage } from "#agent/images/image-name.ts";
 import type {
   ContainerRuntime,
   ContainerState,
   ContainerStats,
+  ImageArchives,
   ImageInfo,
   ImageMounts,
   RuntimeEvent,
@@ -87,6 +89,7 @@ class ContainerdRuntime implements ContainerRuntime {
   readonly version: string;
   readonly features: RuntimeFeatures;
   readonly imageMounts: ImageMounts;
+  readonly imageArchives: ImageArchives;
   readonly #channel: GrpcChannel;
   readonly #streamClient: StreamClient;
   readonly #events: RuntimeEvents;
@@ -102,6 +105,7 @@ class ContainerdRuntime implements ContainerRuntime {
     this.version = facts.version;
     this.features = facts.features;
     this.imageMounts = createImageMounts(channel, options.socket);
+    this.imageArchives = createImageArchives(channel, options.socket);
     this.#channel = channel;
     this.#streamClient = options.streamClient;
     this.#clock = options.clock;

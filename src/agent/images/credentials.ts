@@ -1,5 +1,8 @@
+import { createHash } from "node:crypto";
 import type { Secret } from "#api/generated/types.ts";
+import { uidOf } from "#api/meta.ts";
 import { normaliseImage } from "#agent/images/image-name.ts";
+import type { PullSecret } from "#agent/images/pull-records.ts";
 import type { RegistryCredentials } from "#agent/runtime/container-runtime.ts";
 
 interface DockerAuth {
@@ -9,24 +12,40 @@ interface DockerAuth {
   readonly auth?: string;
 }
 
-/** What the pull secrets hold for the registry of an image. The most specific entry wins. */
+/** Credentials, and the secret of the pod's that they are from. */
+export interface PodCredentials {
+  readonly credentials: RegistryCredentials;
+  readonly secret: PullSecret;
+}
+
+/** What the pull secrets hold for the registry of an image, the most specific entry first. */
 export function credentialsFor(
   image: string,
   secrets: readonly Secret[],
-): RegistryCredentials | undefined {
+): readonly PodCredentials[] {
   const full = normaliseImage(image);
-  const entries = secrets.flatMap((secret) => Object.entries(authsOf(secret)));
-  const found = entries
-    .map(([server, auth]) => ({ server, path: withoutScheme(server), auth }))
+  return secrets
+    .flatMap((secret) =>
+      Object.entries(authsOf(secret)).map(([server, auth]) => ({
+        path: withoutScheme(server),
+        found: podCredentials(secret, server, auth),
+      })),
+    )
     .filter(({ path }) => full === path || full.startsWith(`${path}/`))
-    .toSorted((left, right) => right.path.length - left.path.length)[0];
-  if (found === undefined) return undefined;
-  const decoded = Buffer.from(found.auth.auth ?? "", "base64").toString();
+    .toSorted((left, right) => right.path.length - left.path.length)
+    .map(({ found }) => found);
+}
+
+function podCredentials(secret: Secret, server: string, auth: DockerAuth): PodCredentials {
+  const decoded = Buffer.from(auth.auth ?? "", "base64").toString();
   const colon = decoded.indexOf(":");
+  const username = auth.username ?? decoded.slice(0, Math.max(colon, 0));
+  const password = auth.password ?? decoded.slice(colon + 1);
+  const { namespace = "", name = "" } = secret.metadata;
+  const hash = createHash("sha256").update(JSON.stringify({ username, password }));
   return {
-    username: found.auth.username ?? decoded.slice(0, Math.max(colon, 0)),
-    password: found.auth.password ?? decoded.slice(colon + 1),
-    serverAddress: found.server,
+    credentials: { username, password, serverAddress: server },
+    secret: { uid: uidOf(secret), namespace, name, credentialHash: hash.digest("hex") },
   };
 }
 

@@ -10,6 +10,23 @@ export function normaliseImage(image: string): string {
   return `${domain}/${withTag(full)}`;
 }
 
+/** The name that a runtime keeps a pulled image by: with a digest, the tag is left out. */
+export function storedName(image: string): string {
+  const full = normaliseImage(image);
+  const [name = "", digest] = full.split("@");
+  return digest === undefined ? full : `${withoutTag(name)}@${digest}`;
+}
+
+/** An image's name without tag and digest; what is no name has none. */
+export function repositoryOf(image: string): string {
+  return isImageId(image) ? "" : withoutTag(normaliseImage(image).split("@")[0] ?? "");
+}
+
+function withoutTag(name: string): string {
+  const colon = name.lastIndexOf(":");
+  return colon > name.lastIndexOf("/") ? name.slice(0, colon) : name;
+}
+
 /** Whether the grammar of references takes it; upstream's reason for one it refuses is `InvalidImageName`. */
 export function imageNameProblem(image: string): string | undefined {
   if (isImageId(image)) return undefined;

@@ -9,6 +9,9 @@ export interface NodeSettings {
   readonly maxPods: number;
   /** Processes that one pod may have; -1: as many as the node. */
   readonly podPidsLimit: number;
+  /** One pull after another; else `maxParallelImagePulls` at once, 0: as many as there are. */
+  readonly serializeImagePulls: boolean;
+  readonly maxParallelImagePulls: number;
   readonly containerLogMaxSize: string;
   readonly containerLogMaxFiles: number;
   readonly containerLogMonitorInterval: string;
@@ -46,6 +49,8 @@ export interface NodeSettings {
 export const usualSettings: NodeSettings = {
   maxPods: 110,
   podPidsLimit: -1,
+  serializeImagePulls: true,
+  maxParallelImagePulls: 0,
   containerLogMaxSize: "10Mi",
   containerLogMaxFiles: 5,
   containerLogMonitorInterval: "10s",
@@ -78,11 +83,13 @@ export const usualSettings: NodeSettings = {
 
 /** As upstream's `/configz` shows it. */
 export function configurationOf(settings: NodeSettings): object {
+  const { maxParallelImagePulls, ...others } = settings;
   return {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",
     cgroupDriver: "cgroupfs",
-    ...settings,
+    ...others,
+    ...(maxParallelImagePulls > 0 && { maxParallelImagePulls }),
   };
 }
 

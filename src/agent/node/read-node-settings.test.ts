@@ -21,5 +21,6 @@ test("parseNodeSettings() says what is wrong", () => {
   );
   throws(() => parse("shutdownGracePeriod: soon"), /Cannot read the duration "soon"/);
   throws(() => parse("evictionHard: { cpu.available: 5% }"), /unsupported eviction signal/);
+  throws(() => parse("maxParallelImagePulls: 3"), /unless serializeImagePulls is false/);
   throws(() => parse("imageGCLowThresholdPercent: 90"), /must be less than/);
 });

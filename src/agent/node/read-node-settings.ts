@@ -81,6 +81,12 @@ function checkMeaning(settings: NodeSettings): void {
       `containerLogMaxFiles: Invalid value: ${settings.containerLogMaxFiles}: must be greater than 1`,
     );
   }
+  const { maxParallelImagePulls: pulls, serializeImagePulls } = settings;
+  if (pulls < 0 || (serializeImagePulls && pulls > 1)) {
+    throw new Error(
+      `maxParallelImagePulls: Invalid value: ${pulls}: cannot be larger than 1 unless serializeImagePulls is false`,
+    );
+  }
   if (!["none", "static"].includes(settings.cpuManagerPolicy)) {
     throw new Error(`cpuManagerPolicy: Unsupported value: "${settings.cpuManagerPolicy}"`);
   }

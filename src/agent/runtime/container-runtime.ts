@@ -1,4 +1,4 @@
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { AttachOptions, ExecOptions, ProcessStreams } from "#agent/streams/process-streams.ts";
 
 /**
@@ -67,6 +67,21 @@ export interface ContainerRuntime extends AsyncDisposable {
   removeImage(image: string): Promise<void>;
   /** Absent where images cannot be shown as folders of the node. */
   readonly imageMounts?: ImageMounts;
+  /** Absent where images have no bytes, as simulated ones. */
+  readonly imageArchives?: ImageArchives;
+}
+
+export interface ImageArchives {
+  /**
+   * One image under these of its names as an OCI archive (`io.containerd.image.name` in its index), as it is read. It
+   * ends with an error when it is not whole.
+   */
+  export(names: readonly string[]): Readable;
+  /**
+   * Takes an OCI archive of an image with these names. Where that fails, or the archive ends with an error, no name is
+   * left that was not there before.
+   */
+  import(archive: AsyncIterable<Uint8Array>, names: readonly string[]): Promise<void>;
 }
 
 export interface ImageMounts {
@@ -255,6 +270,7 @@ export interface RuntimeEvent {
     | "container-exited"
     | "container-removed"
     | "sandbox-stopped"
+    | "images-changed"
     | "runtime-lost"
     | "runtime-back";
   readonly containerId?: string;

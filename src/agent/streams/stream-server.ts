@@ -9,7 +9,13 @@ import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import { serveLogs } from "#agent/streams/container-logs.ts";
 import { answerFailure, refuseUpgrade, statusErrorOf } from "#agent/streams/http-answer.ts";
-import { nodeHeader, type Page, pageNotFound, type PageRequest } from "#agent/streams/page.ts";
+import {
+  nodeHeader,
+  type Page,
+  pageNotFound,
+  type PageRequest,
+  type Peer,
+} from "#agent/streams/page.ts";
 import type { StreamTargets } from "#agent/streams/process-streams.ts";
 import { parseStreamRequest } from "#agent/streams/stream-request.ts";
 import { serveUpgrade } from "#agent/streams/stream-upgrade.ts";
@@ -31,12 +37,6 @@ export interface StreamServerOptions {
   readonly idleTimeoutMs?: number;
   /** How many streams may be open at once; default 1,000. */
   readonly sessionsMax?: number;
-}
-
-/** Who a client's certificate names. */
-interface Peer {
-  readonly name: string;
-  readonly groups: readonly string[];
 }
 
 export interface StreamServer extends AsyncDisposable {
@@ -171,9 +171,10 @@ async function answerPage(
   if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed();
   const { pathname: path, searchParams: query } = urlOf(request);
   const node = request.headers[nodeHeader];
-  const asked = { path, query, ...(typeof node === "string" && { node }) };
-  const { status = 200, contentType, body } = await pages(asked);
-  response.writeHead(status, { "content-type": contentType });
+  const peer = peerOf(request.socket);
+  const asked = { path, query, ...(typeof node === "string" && { node }), ...(peer && { peer }) };
+  const { status = 200, contentType, headers, body } = await pages(asked);
+  response.writeHead(status, { ...headers, "content-type": contentType });
   if (typeof body === "string") response.end(body);
   else await pipeline(body, response).catch(() => response.destroy());
 }

@@ -56,6 +56,7 @@ export async function runAgent(options: RunAgentOptions): Promise<JoinedNode> {
   const transport = starting.use(createSwitchingTransport(transportFor(certificate), clock));
   const client = createClient(transport);
   const config = await untilAnswered(options, () => readAgentConfig(client));
+  let held = certificate;
   void keepCertificate({
     ...options,
     held: certificate,
@@ -66,6 +67,7 @@ export async function runAgent(options: RunAgentOptions): Promise<JoinedNode> {
       ),
     use: (pair) => {
       files.writePair("client", pair);
+      held = pair;
       transport.switchTo(transportFor(pair));
     },
   });
@@ -86,6 +88,7 @@ export async function runAgent(options: RunAgentOptions): Promise<JoinedNode> {
     client,
     clientFor: () => client,
     streams,
+    identity: () => ({ ...held, authorities: [authority, config.servingAuthority] }),
     address,
     nodePodCidr,
   };

@@ -8,14 +8,14 @@ import type { AgentFiles } from "#main/agent-process/agent-files.ts";
 import type { AgentParts } from "#main/agent-process/agent-parts.ts";
 import { requestCertificate } from "#main/agent-process/request-certificate.ts";
 import { isUsable, keepCertificate } from "#main/agent-process/rotating-certificate.ts";
-import { apiServerClientName } from "#main/nodes/node-streams.ts";
+import { mayAskNode } from "#main/nodes/node-streams.ts";
 import type { NodeStreams } from "#main/nodes/node-streams.ts";
 
 export interface ServingOptions {
   readonly client: Client;
   readonly nodeName: string;
   readonly address: string;
-  /** The cluster's authority: only the API server's own certificate is let in. */
+  /** The cluster's authority: only the API server is let in, and nodes that ask for images. */
   readonly authority: string;
   readonly files: AgentFiles;
 }
@@ -51,7 +51,7 @@ export async function startServing(
       },
       pages: async (request) => served().pages(request),
       tls: { key: first.key, cert: first.certificate, clientCa: options.authority },
-      authorize: (peer) => peer.name === apiServerClientName,
+      authorize: mayAskNode,
       host: address,
       port,
       log: parts.log.with({ part: "streams" }),

@@ -8,6 +8,7 @@ import type { Random } from "#base/random.ts";
 import { createAgent } from "#agent/agent.ts";
 import { startContainerd } from "#agent/containerd/containerd-process.ts";
 import type { Containerd } from "#agent/containerd/containerd-process.ts";
+import type { NodeIdentity } from "#agent/images/fetch-image.ts";
 import { cleanNode } from "#agent/node/clean-node.ts";
 import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
 import { readMachineFacts } from "#agent/node/machine-facts.ts";
@@ -35,6 +36,8 @@ export interface ContainerdNodeOptions {
   readonly ownsDnsService?: boolean;
   readonly clientFor: (user: UserInfo, userAgent: string) => Client;
   readonly streams: Pick<NodeStreams, "port" | "add">;
+  /** As what other nodes know it. */
+  readonly identity: () => NodeIdentity;
   readonly address: string;
   /** The pods' range of all nodes, and of this one. */
   readonly podCidr: string;
@@ -104,6 +107,7 @@ export async function prepareContainerdNode(prepare: PrepareOptions): Promise<St
       random: options.random,
       log: log.with({ part: "agent" }),
       dataDir,
+      identity: options.identity,
       machine: readMachineFacts(dataDir),
       dns: {
         clusterServers: [network.dnsIp],

@@ -3,13 +3,20 @@ import { pods } from "#api/resources.ts";
 import { internalError, notFound } from "#api/status.ts";
 import type { Pki } from "#apiserver/node/pki/pki-directory.ts";
 import type { Agent } from "#agent/agent.ts";
+import { mayAskForImages } from "#agent/images/serve-image.ts";
+import type { Peer } from "#agent/streams/page.ts";
 import type { PodName, StreamTargets } from "#agent/streams/process-streams.ts";
 import { createStreamServer } from "#agent/streams/stream-server.ts";
 import type { StreamServer } from "#agent/streams/stream-server.ts";
 import type { Client } from "#client/client.ts";
 
-/** The certificate with which the API server speaks to nodes; they answer nobody else. */
+/** The certificate with which the API server speaks to nodes; only nodes get answers besides it, about images. */
 export const apiServerClientName = "kube-apiserver-kubelet-client";
+
+/** Whether somebody with a certificate of the cluster may ask a node for this. */
+export function mayAskNode(peer: Peer, request: { readonly path: string }): boolean {
+  return peer.name === apiServerClientName || mayAskForImages(peer, request);
+}
 
 export interface NodeStreamsOptions {
   readonly pki: Pki;
@@ -41,7 +48,7 @@ export async function startNodeStreams(options: NodeStreamsOptions): Promise<Nod
       throw internalError(`node "${request.node ?? ""}" is not served here`);
     },
     tls: { key, cert: certificate, clientCa: options.pki.authority.certificate },
-    authorize: (peer) => peer.name === apiServerClientName,
+    authorize: mayAskNode,
     host: options.address,
     port: 0,
     log: options.log.with({ part: "streams" }),
