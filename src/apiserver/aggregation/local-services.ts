@@ -13,6 +13,7 @@ import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import { deleteObject } from "#apiserver/objects/delete.ts";
 import { objectAt, sameJson, stringAt } from "#apiserver/objects/json.ts";
 import { updateObject } from "#apiserver/objects/update.ts";
+import { createNameQueue, type NameQueue } from "#apiserver/name-queue.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 
 const prefix = resourcePrefix({ group: "apiregistration.k8s.io", resource: "apiservices" });
@@ -51,12 +52,16 @@ class LocalServices implements Disposable {
   readonly #watching: readonly Disposable[];
   /** The names that each definition brings. */
   readonly #wanted = new Map<string, readonly string[]>();
-  /** Names that are to be looked at. */
-  readonly #waiting = new Set<string>();
-  #working = false;
+  readonly #queue: NameQueue;
 
   constructor(state: ServerState) {
     this.#state = state;
+    this.#queue = createNameQueue({
+      work: (name) => this.#settle(name),
+      onError: (name, error) =>
+        state.log.error("local API service was not registered", { name, error }),
+      stopped: state.stopped,
+    });
     const definitions = state.cache.resource(definitionsPrefix);
     const services = state.cache.resource(prefix);
     this.#watching = [
@@ -71,17 +76,17 @@ class LocalServices implements Disposable {
         prefix,
         onChange: ({ current, previous }) => {
           const { key = "" } = current ?? previous ?? {};
-          this.#enqueue([key.slice(prefix.length)]);
+          this.#queue.add([key.slice(prefix.length)]);
         },
       }),
     ];
     for (const stored of definitions.list(definitionsPrefix)) this.#want(stored.key, stored);
-    this.#enqueue(services.list(prefix).map(({ key }) => key.slice(prefix.length)));
+    this.#queue.add(services.list(prefix).map(({ key }) => key.slice(prefix.length)));
   }
 
   [Symbol.dispose](): void {
     for (const watching of this.#watching) watching[Symbol.dispose]();
-    this.#waiting.clear();
+    this.#queue[Symbol.dispose]();
   }
 
   #want(key: string, definition: StoredObject | undefined): void {
@@ -92,27 +97,7 @@ class LocalServices implements Disposable {
         : namesOf(definition.object as unknown as CustomResourceDefinition);
     if (names.length === 0) this.#wanted.delete(key);
     else this.#wanted.set(key, names);
-    this.#enqueue([...before, ...names]);
-  }
-
-  #enqueue(names: readonly string[]): void {
-    for (const name of names) this.#waiting.add(name);
-    if (!this.#working && this.#waiting.size > 0) void this.#work();
-  }
-
-  async #work(): Promise<void> {
-    this.#working = true;
-    await Promise.resolve();
-    for (const name of this.#waiting) {
-      this.#waiting.delete(name);
-      if (this.#state.stopped.aborted) break;
-      try {
-        await this.#settle(name);
-      } catch (error) {
-        this.#report(name, error);
-      }
-    }
-    this.#working = false;
+    this.#queue.add([...before, ...names]);
   }
 
   /** Makes the object be what it is to be, or not be. */
@@ -131,11 +116,6 @@ class LocalServices implements Disposable {
       const change = () => filled(this.#state, wanted);
       await updateObject(internalCall(this.#state, wanted, "PUT"), { change });
     }
-  }
-
-  #report(name: string, error: unknown): void {
-    if (this.#state.stopped.aborted) return;
-    this.#state.log.error("local API service was not registered", { name, error });
   }
 }
 

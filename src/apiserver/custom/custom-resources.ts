@@ -10,6 +10,7 @@ import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import { deleteInstances } from "#apiserver/custom/delete-instances.ts";
 import { cleanupFinalizer } from "#apiserver/custom/definition-hook.ts";
+import { createNameQueue, type NameQueue } from "#apiserver/name-queue.ts";
 import { cloneJson, sameJson } from "#apiserver/objects/json.ts";
 import { persist, unpersist, type Place } from "#apiserver/objects/persist.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
@@ -36,12 +37,16 @@ class CustomResources implements Disposable {
   /** The names of built-in kinds, which no definition can take. */
   readonly #builtin: ReadonlyMap<string, readonly CustomResourceDefinitionNames[]>;
   readonly #served = new Map<string, Served>();
-  readonly #waiting = new Set<string>();
+  readonly #queue: NameQueue;
   readonly #opened = new Map<string, Disposable>();
-  #working = false;
 
   constructor(state: ServerState) {
     this.#state = state;
+    this.#queue = createNameQueue({
+      work: (name) => this.#reconcile(name),
+      onError: (name, error) => this.#retry(name, error),
+      stopped: state.stopped,
+    });
     this.#builtin = builtinNames(state.kinds.all());
     const resource = state.cache.resource(definitionsPrefix);
     const onChange = (change: Change): void => this.#onChange(change);
@@ -52,7 +57,7 @@ class CustomResources implements Disposable {
   [Symbol.dispose](): void {
     for (const open of this.#opened.values()) open[Symbol.dispose]();
     this.#opened.clear();
-    this.#waiting.clear();
+    this.#queue[Symbol.dispose]();
   }
 
   #onChange({ current, previous }: Change): void {
@@ -77,7 +82,7 @@ class CustomResources implements Disposable {
     } catch (error) {
       this.#state.log.error("custom resource definition cannot be served", { name, error });
     }
-    this.#enqueue(name);
+    this.#queue.add([name]);
   }
 
   #serve(name: string, next: Served): void {
@@ -89,32 +94,11 @@ class CustomResources implements Disposable {
     this.#served.set(name, next);
   }
 
-  #enqueue(name: string): void {
-    this.#waiting.add(name);
-    if (!this.#working) void this.#work();
-  }
-
-  async #work(): Promise<void> {
-    this.#working = true;
-    await Promise.resolve();
-    for (const name of this.#waiting) {
-      this.#waiting.delete(name);
-      if (this.#state.stopped.aborted) break;
-      try {
-        await this.#reconcile(name);
-      } catch (error) {
-        this.#retry(name, error);
-      }
-    }
-    this.#working = false;
-  }
-
   #retry(name: string, error: unknown): void {
     const { log, clock, stopped } = this.#state;
-    if (stopped.aborted) return;
     log.error("custom resource definition was not reconciled", { name, error });
     clock.after(retryMs, () => {
-      if (!stopped.aborted) this.#enqueue(name);
+      if (!stopped.aborted) this.#queue.add([name]);
     });
   }
 
@@ -149,7 +133,7 @@ class CustomResources implements Disposable {
   #reconsiderGroup(name: string): void {
     const group = name.slice(name.indexOf(".") + 1);
     for (const { metadata, spec } of this.#all()) {
-      if (spec.group === group && metadata.name !== name) this.#enqueue(metadata.name ?? "");
+      if (spec.group === group && metadata.name !== name) this.#queue.add([metadata.name ?? ""]);
     }
   }
 
@@ -172,7 +156,7 @@ class CustomResources implements Disposable {
     const prefix = resourcePrefix(kind.stored);
     const instances = this.#state.cache.resource(prefix);
     const onChange = (): void => {
-      if (instances.size === 0) this.#enqueue(name);
+      if (instances.size === 0) this.#queue.add([name]);
     };
     this.#opened.set(name, instances.watch({ prefix, onChange }));
   }
