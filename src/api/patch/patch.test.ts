@@ -385,6 +385,19 @@ const strategicPatches: [string, Json, Json, Json][] = [
     { other: { y: 2, l: [2] } },
     { other: { x: 1, y: 2, l: [2] } },
   ],
+  [
+    "new values hold no directives",
+    {},
+    { labels: { $retainKeys: ["a"], a: "1", b: null } },
+    { labels: { a: "1" } },
+  ],
+  ["an object with $patch is nothing new", {}, { labels: { $patch: "replace", a: "1" } }, {}],
+  [
+    "what is no list is not deleted from",
+    { finalizers: ["a"] },
+    { "$deleteFromPrimitiveList/finalizers": "a" },
+    { finalizers: ["a"] },
+  ],
   ["another type replaces", { labels: "x" }, { labels: { a: "1" } }, { labels: { a: "1" } }],
 ];
 
@@ -401,7 +414,11 @@ const strategicRefusals: [Json, Json, string][] = [
     { containers: [{ image: "x" }] },
     "400 map: map[image:x] does not contain declared merge key: name",
   ],
-  [{}, { labels: { $patch: "merge" } }, "400 unknown patch type: merge in map: map[$patch:merge]"],
+  [
+    { labels: {} },
+    { labels: { $patch: "merge" } },
+    "400 unknown patch type: merge in map: map[$patch:merge]",
+  ],
   [
     { containers: [a] },
     { containers: [{ name: "a", $patch: "merge" }] },
@@ -414,7 +431,7 @@ const strategicRefusals: [Json, Json, string][] = [
   ],
   [
     { finalizers: ["a"] },
-    { "$deleteFromPrimitiveList/finalizers": "a" },
+    { $deleteFromPrimitiveList: ["a"] },
     "400 invalid patch format of primitive list",
   ],
   [{}, { $setElementOrder: [] }, "400 invalid patch format of setElementOrder list"],

@@ -10,12 +10,13 @@ import {
   orderItems,
   type ListKey,
 } from "#api/patch/merge-list.ts";
+import { newValue } from "#api/patch/new-value.ts";
 
 /**
  * Applies a strategic merge patch with all its directives (`$patch`, `$retainKeys`, `$setElementOrder/…`,
  * `$deleteFromPrimitiveList/…`). Which lists merge, and by which key, is told by the schema; without one, objects
  * merge and lists are replaced. The inputs are not changed. A patch that cannot be applied is a 400 with upstream's
- * text.
+ * text. What the document did not have before is taken over without the directives in it.
  */
 export function applyStrategicMergePatch(document: Json, patch: Json, schema: Schema): Json {
   if (!isObject(patch)) throw badRequest("invalid JSON document");
@@ -88,26 +89,35 @@ function mergeOrderedLists(
     const order = asList(fieldOf(patch, directive) ?? null);
     const current = fieldOf(merged, field);
     const change = fieldOf(patch, field);
-    if (change === null) continue;
     done.add(field);
     if (current === undefined && change === undefined) continue;
     const listSchema = childSchema(schema, field);
     const server = asList(current ?? []);
-    const changes = asList(change ?? []);
+    const changes = change === undefined ? [] : asList(change);
     const key = mergeKeyOf(listSchema, [...server, ...changes]);
     assertOrderOf(changes, order, key);
-    const items = change === undefined ? server : mergeList(server, changes, listSchema);
+    const items = orderedItems(current, change, listSchema);
     setField(merged, field, orderItems({ items, order, serverOrder: server, key }));
   }
   return done;
+}
+
+function orderedItems(
+  current: Json | undefined,
+  change: Json | undefined,
+  schema: Schema | undefined,
+): Json[] {
+  if (change === undefined) return asList(current ?? []);
+  if (current === undefined) return asList(newValue(change) ?? []);
+  return mergeList(asList(current), asList(change), schema);
 }
 
 function deleteFromList(merged: JsonObject, directive: string, removed: Json): void {
   const field = directive.slice(deletePrefix.length + 1);
   if (directive[deletePrefix.length] !== "/" || field === "") throw badRequest(badPrimitiveList);
   const current = fieldOf(merged, field);
-  if (current === undefined || removed === null) return;
-  if (!Array.isArray(removed) || !Array.isArray(current)) throw badRequest(badPrimitiveList);
+  if (removed === null) delete merged[field];
+  if (!Array.isArray(removed) || !Array.isArray(current)) return;
   const gone = new Set(removed);
   setField(
     merged,
@@ -121,24 +131,21 @@ function mergeField(
   field: string,
   { change, schema }: { readonly change: Json; readonly schema: Schema | undefined },
 ): void {
-  if (change === null) {
-    delete merged[field];
-    return;
-  }
-  const current = fieldOf(merged, field);
-  setField(merged, field, mergeValue(current, change, schema));
+  const value = change === null ? undefined : mergeValue(fieldOf(merged, field), change, schema);
+  if (value === undefined) delete merged[field];
+  else setField(merged, field, value);
 }
 
-function mergeValue(current: Json | undefined, change: Json, schema: Schema | undefined): Json {
-  const strategy = strategyOf(schema);
-  if (isObject(change)) {
-    if (strategy === "replace") return change;
-    return mergeObject(isObject(current) ? current : {}, change, schema);
+function mergeValue(
+  current: Json | undefined,
+  change: Json,
+  schema: Schema | undefined,
+): Json | undefined {
+  if (isObject(current) && isObject(change)) {
+    return strategyOf(schema) === "replace" ? change : mergeObject(current, change, schema);
   }
-  if (Array.isArray(change) && strategy === "merge") {
-    return mergeList(Array.isArray(current) ? current : [], change, schema);
-  }
-  return change;
+  if (Array.isArray(current) && Array.isArray(change)) return mergeList(current, change, schema);
+  return newValue(change);
 }
 
 function mergeList(
@@ -198,14 +205,16 @@ function mergeItems(
   for (const change of changes) {
     const name = keyOfItem(change, key);
     const place = places.get(name);
-    const current = place === undefined ? undefined : items[place];
-    const merged = mergeObject(
+    if (place === undefined) {
+      places.set(name, items.push(newValue(change) ?? {}) - 1);
+      continue;
+    }
+    const current = items[place];
+    items[place] = mergeObject(
       isObject(current) ? current : {},
       isObject(change) ? change : {},
       schema,
     );
-    if (place === undefined) places.set(name, items.push(merged) - 1);
-    else items[place] = merged;
   }
   return items;
 }
