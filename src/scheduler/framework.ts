@@ -26,6 +26,15 @@ export type ClusterEvent =
   | { readonly kind: "claimChanged"; readonly key: string }
   /** Something about volumes is new or has changed; an attachment is gone. */
   | { readonly kind: "storageChanged"; readonly what: StorageKind; readonly name: string }
+  /** A resource claim, by `namespace/name`, is new, has another status, or is gone and its devices with it. */
+  | {
+      readonly kind: "deviceClaimChanged";
+      readonly key: string;
+      /** Its devices can be another's now. */
+      readonly isFreed: boolean;
+    }
+  /** Drivers publish other devices, or a class of devices is new, other or gone. */
+  | { readonly kind: "devicesChanged" }
   /** A pod is on a node, or has changed there. */
   | { readonly kind: "podPlaced"; readonly pod: PlacedPod }
   | { readonly kind: "podGone"; readonly pod: PlacedPod };
@@ -39,6 +48,10 @@ export interface Plugin {
   readonly name: string;
   /** Which pod goes first; one plugin has this. */
   readonly queueSort?: (one: QueuedOrder, other: QueuedOrder) => boolean;
+  /**
+   * Whether the pod may be tried at all; where not, it waits for an event that helps, and nobody is told. Default: yes.
+   */
+  readonly preEnqueue?: (pod: PendingPod) => boolean;
   /** Once a pod. `nodes` narrows the search to those names; "skip": the plugin has nothing to filter for this pod. */
   readonly preFilter?: (
     pod: PendingPod,
@@ -51,7 +64,7 @@ export interface Plugin {
     nodes: readonly NodeState[],
     state: CycleState,
   ) => "skip" | undefined;
-  /** After no node fitted: may make room, and says what it found. */
+  /** After no node fitted, one plugin after the other: may make room, and says what it found. */
   readonly postFilter?: (failed: FailedCycle) => Promise<string | undefined>;
   /** From 0 to 100, or any number where `normalize` brings it there. */
   readonly score?: (pod: PendingPod, node: NodeState, state: CycleState) => number;

@@ -10,6 +10,7 @@ import type { Change } from "#client/informer.ts";
 import type { Informers } from "#client/informers.ts";
 import { createEventRecorder, type EventRecorder } from "#reconcile/event-recorder.ts";
 import { ClusterState } from "#scheduler/cluster-state.ts";
+import { DeviceInventory } from "#scheduler/devices/device-inventory.ts";
 import type {
   ClusterEvent,
   CycleState,
@@ -61,6 +62,7 @@ class Scheduler implements AsyncDisposable {
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #cluster = new ClusterState();
   readonly #storage: Storage;
+  readonly #devices: DeviceInventory;
   readonly #queue: SchedulingQueue;
   readonly #recorder: EventRecorder;
   readonly #stop = new AbortController();
@@ -75,14 +77,16 @@ class Scheduler implements AsyncDisposable {
     this.#parts = parts;
     this.#recorder = createEventRecorder({ client, clock, log, signal, component: schedulerName });
     this.#storage = createStorage(informers);
-    const shared = { client, clock, informers, recorder: this.#recorder };
-    const own = { cluster: this.#cluster, storage: this.#storage };
+    this.#devices = new DeviceInventory(informers);
+    const shared = { client, clock, informers, log, random, signal, recorder: this.#recorder };
+    const own = { cluster: this.#cluster, storage: this.#storage, devices: this.#devices };
     const plugins = builtinPlugins({ ...shared, ...own });
     this.#profiles = createProfiles(plugins, profiles, random);
     const sort = plugins.find((plugin) => plugin.queueSort)?.queueSort;
     this.#queue = new SchedulingQueue({
       clock,
       before: sort ?? ((one, other) => one.sinceMs < other.sinceMs),
+      heldBackBy: (pending) => this.#heldBackBy(pending),
       helps: (event, queued) => this.#helps(event, queued),
     });
     parts.signal.addEventListener("abort", () => this.#end(), { once: true });
@@ -109,10 +113,11 @@ class Scheduler implements AsyncDisposable {
     const namespaceInformer = this.#parts.informers.of(namespaces);
     const budgetInformer = this.#parts.informers.of(podDisruptionBudgets);
     await Promise.all([podInformer.synced, nodeInformer.synced, namespaceInformer.synced]);
-    await Promise.all([budgetInformer.synced, this.#storage.synced]);
+    await Promise.all([budgetInformer.synced, this.#storage.synced, this.#devices.synced]);
     if (this.#stop.signal.aborted) return;
     this.#listening.push(namespaceInformer.onChange((change) => this.#namespaceChanged(change)));
     this.#listening.push(nodeInformer.onChange((change) => this.#nodeChanged(change)));
+    this.#listening.push(this.#devices.follow((event) => this.#queue.notify(event)));
     this.#listening.push(podInformer.onChange((change) => this.#podChanged(change)));
     this.#listening.push(this.#storage.onEvent((event) => this.#queue.notify(event)));
     let placedInTurn = 0;
@@ -221,9 +226,8 @@ class Scheduler implements AsyncDisposable {
     // Given back first: what happens while the message is written may help already.
     this.#queue.giveBack(uid, all.length === 0 ? everyPlugin(profile.plugins) : result.rejectedBy);
     try {
-      const preemption =
-        all.length === 0 ? undefined : await this.#postFilter(pending, profile, result);
-      const message = unplacedMessage(all.length, result, preemption);
+      const said = all.length === 0 ? undefined : await this.#postFilter(pending, profile, result);
+      const message = unplacedMessage(all.length, result, said);
       await this.#tell(pending, { reason: "Unschedulable", message });
     } catch (error) {
       if (signal.aborted || isNotFound(error)) return;
@@ -240,8 +244,9 @@ class Scheduler implements AsyncDisposable {
     // Where a node was found, nobody has to leave one.
     if (whole && !whole.unresolvable) return undefined;
     const everywhere = whole && new Map(nodes.map(({ name }) => [name, whole]));
+    const said: string[] = [];
     for (const { postFilter } of plugins) {
-      const said = await postFilter?.({
+      const found = await postFilter?.({
         pod,
         state,
         rejections: everywhere ?? rejections,
@@ -249,15 +254,20 @@ class Scheduler implements AsyncDisposable {
         fits: (node) => cycle.fits(pod, node, state),
         signal: this.#stop.signal,
       });
-      if (said !== undefined) return said;
+      if (found !== undefined) said.push(found);
     }
-    return undefined;
+    return said.length === 0 ? undefined : said.join(", ");
   }
 
   #tell(pending: PendingPod, said: { reason: string; message: string }): Promise<void> {
     const { client, clock } = this.#parts;
     const { signal } = this.#stop;
     return tellPod({ client, clock, signal, recorder: this.#recorder }, pending, said);
+  }
+
+  #heldBackBy(pending: PendingPod): string | undefined {
+    const plugins = this.#profiles.get(schedulerNameOf(pending.pod))?.plugins ?? [];
+    return plugins.find(({ preEnqueue }) => preEnqueue && !preEnqueue(pending))?.name;
   }
 
   #helps(event: ClusterEvent, { pending, rejectedBy }: QueuedPod): boolean {

@@ -106,7 +106,13 @@ test("SchedulingCycle says why no node fits, in upstream's words", () => {
 });
 
 test("pluginNames names the built-in plugins in their order", () => {
-  const others = new Set(["PrioritySort", "DefaultPreemption", "PodGroup", "DefaultBinder"]);
+  const others = new Set([
+    "PrioritySort",
+    "DynamicResources",
+    "DefaultPreemption",
+    "PodGroup",
+    "DefaultBinder",
+  ]);
   const volumes = { client: {}, clock: {}, storage: {} } as never;
   deepEqual(
     [...pluginNames].filter((name) => !others.has(name)),

@@ -35,6 +35,8 @@ export class SchedulingCycle {
   readonly #filters: readonly Filter[];
   readonly #scorers: readonly (Plugin & { score: NonNullable<Plugin["score"]> })[];
   readonly #percentageOfNodes: number;
+  /** Used again by every cycle. */
+  readonly #scores: number[] = [];
   /** Where the next search begins, so that all nodes get their turn. */
   #startAt = 0;
 
@@ -65,11 +67,12 @@ export class SchedulingCycle {
     const rejectedBy = new Set<string>();
     const feasible: NodeState[] = [];
     const wanted = feasibleWanted(candidates.length, this.#percentageOfNodes);
+    const asked = { pod, state, filters: this.#filtersOf(state) };
     let looked = 0;
     for (; looked < candidates.length && feasible.length < wanted; looked++) {
       const node = candidates[(this.#startAt + looked) % candidates.length];
       if (node === undefined) continue;
-      const rejected = this.#firstRejection(pod, node, state);
+      const rejected = this.#firstRejection(asked, node);
       if (rejected === undefined) feasible.push(node);
       else {
         rejections.set(node.name, rejected.rejection);
@@ -86,7 +89,8 @@ export class SchedulingCycle {
 
   /** Whether the pod passes all filters of one node. */
   fits(pod: PendingPod, node: NodeState, state: CycleState): boolean {
-    return this.#firstRejection(pod, node, state) === undefined;
+    const asked = { pod, state, filters: this.#filtersOf(state) };
+    return this.#firstRejection(asked, node) === undefined;
   }
 
   #preFilter(
@@ -111,30 +115,17 @@ export class SchedulingCycle {
   }
 
   /** With the pods for which room was made on the node, and without: that they may not come must not matter. */
-  #firstRejection(
-    pod: PendingPod,
-    node: NodeState,
-    state: CycleState,
-  ): { rejection: Rejection; by: string } | undefined {
-    const guests = node.nominated.size === 0 ? [] : guestsOf(node, pod);
-    if (guests.length === 0) return this.#filter(pod, node, state);
+  #firstRejection(asked: Asked, node: NodeState): Rejected | undefined {
+    const guests = node.nominated.size === 0 ? noGuests : guestsOf(node, asked.pod);
+    if (guests.length === 0) return rejectionBy(asked, node);
     for (const guest of guests) node.add(guest);
-    const rejected = this.#filter(pod, node, state);
+    const rejected = rejectionBy(asked, node);
     for (const guest of guests) node.remove(guest.uid);
-    return rejected ?? this.#filter(pod, node, state);
+    return rejected ?? rejectionBy(asked, node);
   }
 
-  #filter(
-    pod: PendingPod,
-    node: NodeState,
-    state: CycleState,
-  ): { rejection: Rejection; by: string } | undefined {
-    const filters = (state.get(filtersKey) as readonly Filter[] | undefined) ?? this.#filters;
-    for (const { name, filter } of filters) {
-      const rejection = filter(pod, node, state);
-      if (rejection) return { rejection, by: name };
-    }
-    return undefined;
+  #filtersOf(state: CycleState): readonly Filter[] {
+    return (state.get(filtersKey) as readonly Filter[] | undefined) ?? this.#filters;
   }
 
   #rejectOthers(
@@ -153,22 +144,20 @@ export class SchedulingCycle {
   #best(pod: PendingPod, feasible: readonly NodeState[], state: CycleState): NodeState | undefined {
     if (feasible.length <= 1) return feasible[0];
     const totals = this.#totals(pod, feasible, state);
-    let best: NodeState | undefined;
     let bestScore = Number.NEGATIVE_INFINITY;
     let ties = 0;
-    for (let index = 0; index < feasible.length; index++) {
-      const score = totals[index] ?? 0;
-      if (score < bestScore) continue;
-      const node = feasible[index];
-      if (score > bestScore) [best, bestScore, ties] = [node, score, 1];
-      else if (this.#random() * ++ties < 1) best = node;
+    for (const score of totals) {
+      if (score > bestScore) [bestScore, ties] = [score, 1];
+      else if (score === bestScore) ties++;
     }
-    return best;
+    let chosen = Math.floor(this.#random() * ties);
+    return feasible.find((_, index) => totals[index] === bestScore && chosen-- === 0);
   }
 
   #totals(pod: PendingPod, feasible: readonly NodeState[], state: CycleState): Float64Array {
     const totals = new Float64Array(feasible.length);
-    const scores = Array.from<number>({ length: feasible.length });
+    const scores = this.#scores;
+    scores.length = 0;
     for (const { preScore, score, normalize, weight = 1 } of this.#scorers) {
       if (preScore?.(pod, feasible, state) === "skip") continue;
       for (let index = 0; index < feasible.length; index++) {
@@ -190,6 +179,28 @@ export class SchedulingCycle {
     return { kind: "unplaced", rejections, rejectedBy, ...rest };
   }
 }
+
+interface Asked {
+  readonly pod: PendingPod;
+  readonly state: CycleState;
+  readonly filters: readonly Filter[];
+}
+
+/** Asked for each node of each pod: nothing is made here. */
+function rejectionBy({ pod, state, filters }: Asked, node: NodeState): Rejected | undefined {
+  for (const { name, filter } of filters) {
+    const rejection = filter(pod, node, state);
+    if (rejection) return { rejection, by: name };
+  }
+  return undefined;
+}
+
+interface Rejected {
+  readonly rejection: Rejection;
+  readonly by: string;
+}
+
+const noGuests: readonly PlacedPod[] = [];
 
 function guestsOf(node: NodeState, { placed }: PendingPod): readonly PlacedPod[] {
   return [...node.nominated.values()].filter(
@@ -222,12 +233,12 @@ const feasibleMin = 100;
 export function unplacedMessage(
   nodeCount: number,
   { rejections, whole }: Extract<CycleResult, { kind: "unplaced" }>,
-  preemption: string | undefined,
+  said: string | undefined,
 ): string {
   if (nodeCount === 0) return "no nodes available to schedule pods";
   const reasons = whole ? whole.reasons.join(", ") : histogram(rejections.values());
   const text = `0/${nodeCount} nodes are available${reasons === "" ? "" : `: ${reasons}`}.`;
-  return preemption === undefined ? text : `${text} preemption: ${preemption}`;
+  return said === undefined ? text : `${text} ${said}`;
 }
 
 export function histogram(rejections: Iterable<Rejection>): string {

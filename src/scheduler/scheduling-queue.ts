@@ -14,6 +14,8 @@ export interface QueuedPod extends QueuedOrder {
 export interface QueueParts {
   readonly clock: Clock;
   readonly before: (one: QueuedOrder, other: QueuedOrder) => boolean;
+  /** The plugin that does not let the pod be tried yet. */
+  readonly heldBackBy?: (pending: PendingPod) => string | undefined;
   /** Whether one of the plugins that rejected the pod says that the event may help. */
   readonly helps: (event: ClusterEvent, queued: QueuedPod) => boolean;
 }
@@ -66,7 +68,11 @@ export class SchedulingQueue {
     const sameSpec = JSON.stringify(pod.spec) === JSON.stringify(pending.pod.spec);
     const sameLabels =
       JSON.stringify(pod.metadata.labels) === JSON.stringify(pending.pod.metadata.labels);
-    if (known.place === "unschedulable" && !(sameSpec && sameLabels)) this.#retry(known);
+    const sameClaims =
+      JSON.stringify(pod.status?.resourceClaimStatuses) ===
+      JSON.stringify(pending.pod.status?.resourceClaimStatuses);
+    const isSame = sameSpec && sameLabels && sameClaims;
+    if (known.place === "unschedulable" && !isSame) this.#retry(known);
   }
 
   remove(uid: string): void {
@@ -144,11 +150,19 @@ export class SchedulingQueue {
   }
 
   #activate(entry: Entry): void {
-    entry.place = "active";
     delete entry.cancel;
+    const heldBackBy = this.#parts.heldBackBy?.(entry.queued.pending);
+    if (heldBackBy !== undefined) return this.#holdBack(entry, heldBackBy);
+    entry.place = "active";
     this.#active.push(entry);
     const wake = this.#wake;
     this.#wake = undefined;
     wake?.();
+  }
+
+  #holdBack(entry: Entry, by: string): void {
+    entry.queued.rejectedBy = new Set([by]);
+    entry.place = "unschedulable";
+    this.#unschedulable.add(entry);
   }
 }

@@ -12,7 +12,7 @@ import { controllerRefTo, isControlledBy } from "#reconcile/owners.ts";
 
 export const podClaimAnnotation = "resource.kubernetes.io/pod-claim-name";
 /** Kept on a claim as long as it is allocated. */
-export const allocationFinalizer = "resource.kubernetes.io/delete-protection";
+const allocationFinalizer = "resource.kubernetes.io/delete-protection";
 
 export type PodClaimAction =
   /** The claim is there: the pod's status is to name it. */
@@ -111,18 +111,19 @@ export function planClaim(
   const held = finalizers.includes(allocationFinalizer);
   return {
     ...(changed && { status: { ...claim, status } }),
-    ...(held &&
-      !allocated &&
-      free && {
-        unprotect: {
-          ...claim,
-          metadata: {
-            ...claim.metadata,
-            finalizers: finalizers.filter((one) => one !== allocationFinalizer),
-          },
-        },
-      }),
+    // The scheduler protects a claim before it gives it devices; a claim without any is left to it unless it is to go.
+    ...(held && !allocated && free && leaving && { unprotect: unprotected(claim) }),
     remove: isEnded && !leaving,
+  };
+}
+
+/** The claim as it may go. */
+export function unprotected(claim: ResourceClaim): ResourceClaim {
+  const { finalizers = [], ...metadata } = claim.metadata;
+  const others = finalizers.filter((one) => one !== allocationFinalizer);
+  return {
+    ...claim,
+    metadata: { ...metadata, ...(others.length > 0 && { finalizers: others }) },
   };
 }
 

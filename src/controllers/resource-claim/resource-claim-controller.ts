@@ -7,6 +7,7 @@ import {
   claimNameOf,
   planClaim,
   planPodClaims,
+  unprotected,
 } from "#controllers/resource-claim/plan-claim.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
 import { deleteThis } from "#reconcile/delete-this.ts";
@@ -84,7 +85,10 @@ export function createResourceClaimController(kit: ControllerKit): Controller {
       owner,
     });
     if (plan.status) {
-      await client.update(resourceClaims, plan.status, { subresource: "status", signal });
+      const options = { subresource: "status", signal };
+      const updated = await client.update(resourceClaims, plan.status, options);
+      if (claim.status?.allocation === undefined || updated.status?.allocation) return;
+      await client.update(resourceClaims, unprotected(updated), { signal });
     } else if (plan.unprotect) await client.update(resourceClaims, plan.unprotect, { signal });
     else if (plan.remove)
       await deleteThis(client, { resource: resourceClaims, object: claim }, { signal });

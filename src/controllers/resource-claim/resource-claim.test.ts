@@ -98,5 +98,7 @@ test("planClaim() gives devices back when nobody uses them any more", () => {
     namespace,
     finalizers: ["resource.kubernetes.io/delete-protection", "other"],
   };
-  deepEqual(plan(claim({ metadata })), [undefined, ["other"], false]);
+  deepEqual(plan(claim({ metadata })), [undefined, undefined, false]);
+  const leaving = { ...metadata, deletionTimestamp: "2026-01-01T00:00:00Z" };
+  deepEqual(plan(claim({ metadata: leaving })), [undefined, ["other"], false]);
 });

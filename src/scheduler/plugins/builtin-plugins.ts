@@ -1,12 +1,13 @@
 import { podDisruptionBudgets, pods } from "#api/resources.ts";
-import type { Clock } from "#base/clock.ts";
-import type { Client } from "#client/client.ts";
 import type { Informers } from "#client/informers.ts";
-import type { EventRecorder } from "#reconcile/event-recorder.ts";
 import type { ClusterState } from "#scheduler/cluster-state.ts";
 import type { Plugin } from "#scheduler/framework.ts";
 import { createDefaultBinder } from "#scheduler/plugins/default-binder.ts";
 import { createDefaultPreemption } from "#scheduler/plugins/default-preemption.ts";
+import {
+  createDynamicResources,
+  type DynamicResourcesParts,
+} from "#scheduler/plugins/dynamic-resources.ts";
 import { imageLocality } from "#scheduler/plugins/image-locality.ts";
 import { createInterPodAffinity } from "#scheduler/plugins/inter-pod-affinity.ts";
 import { nodeAffinity } from "#scheduler/plugins/node-affinity.ts";
@@ -25,11 +26,8 @@ import { createVolumeRestrictions } from "#scheduler/plugins/volume-restrictions
 import { createVolumeZone } from "#scheduler/plugins/volume-zone.ts";
 import type { Storage } from "#scheduler/volumes/storage.ts";
 
-export interface BuiltinParts {
-  readonly client: Client;
+export interface BuiltinParts extends DynamicResourcesParts {
   readonly informers: Informers;
-  readonly clock: Clock;
-  readonly recorder: EventRecorder;
   readonly cluster: ClusterState;
   readonly storage: Storage;
 }
@@ -40,6 +38,7 @@ export function builtinPlugins(parts: BuiltinParts): readonly Plugin[] {
   return [
     prioritySort,
     ...filterPlugins(cluster, parts),
+    createDynamicResources(parts),
     createDefaultPreemption({
       client,
       clock,

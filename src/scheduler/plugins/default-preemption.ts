@@ -40,12 +40,12 @@ export function createDefaultPreemption(parts: PreemptionParts): Plugin {
     async postFilter(failed) {
       const { pod } = failed;
       if (pod.pod.spec?.preemptionPolicy === "Never") {
-        return "not eligible due to preemptionPolicy=Never.";
+        return "preemption: not eligible due to preemptionPolicy=Never.";
       }
       if (awaitsVictims(failed, parts))
-        return "not eligible due to a terminating pod on the nominated node.";
+        return "preemption: not eligible due to a terminating pod on the nominated node.";
       const candidate = bestCandidate(candidatesOf(failed, parts.budgetsOf));
-      if (candidate === undefined) return noCandidate(failed);
+      if (candidate === undefined) return `preemption: ${noCandidate(failed)}`;
       await preempt(parts, failed, candidate);
       return undefined;
     },

@@ -132,6 +132,8 @@ function helps(
       return event.changes.has("labels");
     case "claimChanged":
     case "storageChanged":
+    case "deviceClaimChanged":
+    case "devicesChanged":
       return false;
     case "podPlaced":
       return affinity.length > 0 && affinity.every((term) => term.matches(event.pod.shape));

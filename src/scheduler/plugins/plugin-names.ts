@@ -16,6 +16,7 @@ export const pluginNames: ReadonlySet<string> = new Set([
   "InterPodAffinity",
   "NodeResourcesBalancedAllocation",
   "ImageLocality",
+  "DynamicResources",
   "DefaultPreemption",
   "PodGroup",
   "DefaultBinder",

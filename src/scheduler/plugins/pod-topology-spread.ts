@@ -225,6 +225,8 @@ function helps(event: ClusterEvent, { pod, placed: { shape } }: PendingPod): boo
     case "namespaceChanged":
     case "claimChanged":
     case "storageChanged":
+    case "deviceClaimChanged":
+    case "devicesChanged":
       return false;
     case "podPlaced":
     case "podGone": {

@@ -1,0 +1,94 @@
+import type {
+  AllocationResult,
+  Pod,
+  ResourceV1ResourceClaim as ResourceClaim,
+} from "#api/generated/types.ts";
+import { keyOf, uidOf } from "#api/meta.ts";
+import type { EventRecorder } from "#reconcile/event-recorder.ts";
+import { bindClaim, type ClaimWriter } from "#scheduler/devices/bind-claims.ts";
+import {
+  bindingTimeoutMs,
+  hasBindingConditions,
+  readinessOf,
+  timedOut,
+  type Readiness,
+} from "#scheduler/devices/binding-conditions.ts";
+import type { DeviceInventory } from "#scheduler/devices/device-inventory.ts";
+import { isReservedFor } from "#scheduler/devices/pod-device-claims.ts";
+
+export interface PodBinder extends ClaimWriter {
+  readonly recorder: EventRecorder;
+  readonly devices: DeviceInventory;
+}
+
+/** What a pod got when its node was chosen. */
+export interface ReservedClaims {
+  readonly claims: readonly ResourceClaim[];
+  /** What was promised, by the uid of the claim. */
+  readonly allocations: ReadonlyMap<string, AllocationResult>;
+  /** Claims that the API server has as the pod's since. */
+  readonly bound: ResourceClaim[];
+}
+
+interface BoundPod {
+  readonly pod: Pod;
+  readonly nodeName: string;
+}
+
+/** Writes the pod's claims, and waits for the drivers whose devices need time. Throws when that fails or takes too long. */
+export async function bindPodClaims(
+  binder: PodBinder,
+  { claims, allocations, bound }: ReservedClaims,
+  to: BoundPod,
+): Promise<void> {
+  for (const claim of claims) {
+    if (isReservedFor(claim, to.pod)) continue;
+    const allocation = allocations.get(uidOf(claim));
+    const written = await bindClaim(binder, claim, { pod: to.pod, allocation });
+    binder.devices.kept(written);
+    bound.push(written);
+  }
+  const latest = claims.map(
+    (claim) => bound.find((written) => uidOf(written) === uidOf(claim)) ?? claim,
+  );
+  const waiting = latest.filter(hasBindingConditions);
+  if (waiting.length > 0) await untilReady(binder, waiting, to);
+}
+
+async function untilReady(
+  { clock, devices, recorder, signal }: PodBinder,
+  claims: readonly ResourceClaim[],
+  { pod, nodeName }: BoundPod,
+): Promise<void> {
+  recorder.record(pod, {
+    type: "Normal",
+    reason: "BindingConditionsPending",
+    message: `waiting for binding conditions for device on node ${nodeName}`,
+  });
+  const late = new AbortController();
+  const tooLate = new Error(claims.map(timedOut)[0]);
+  const cancel = clock.after(bindingTimeoutMs, () => late.abort(tooLate));
+  let failure: string | undefined;
+  const isSettled = (): boolean => {
+    const states = claims.map((claim) => readinessNow(claim, { devices, nowMs: clock.now() }));
+    failure = states.find((state) => typeof state === "object")?.failure;
+    return failure !== undefined || states.every((state) => state === "ready");
+  };
+  try {
+    await devices.until(isSettled, AbortSignal.any([signal, late.signal]));
+  } finally {
+    cancel();
+  }
+  if (failure !== undefined) throw new Error(failure);
+}
+
+function readinessNow(
+  claim: ResourceClaim,
+  { devices, nowMs }: { readonly devices: DeviceInventory; readonly nowMs: number },
+): Readiness {
+  const latest = devices.claim(keyOf(claim));
+  if (latest === undefined || uidOf(latest) !== uidOf(claim)) {
+    return { failure: `claim ${keyOf(claim)} got deleted in the meantime` };
+  }
+  return readinessOf(latest, nowMs);
+}

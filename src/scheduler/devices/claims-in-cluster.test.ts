@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type {
+  DeviceRequest,
+  Pod,
+  ResourceSlice,
+  ResourceV1ResourceClaim as ResourceClaim,
+} from "#api/generated/types.ts";
+import { nameOf } from "#api/meta.ts";
+import {
+  deviceClasses,
+  namespaces,
+  pods,
+  resourceClaims,
+  resourceClaimTemplates,
+  resourceSlices,
+} from "#api/resources.ts";
+import { createCluster, type TestCluster } from "#main/testing.ts";
+
+const namespace = "default";
+const driver = "gpu.example.com";
+
+/** What the tests do in a cluster whose first node has two devices. */
+async function gpuCluster() {
+  const cluster = await createCluster({ nodes: 2, seed: 1 });
+  const { client } = cluster;
+  await client.create(deviceClasses, {
+    apiVersion: "resource.k8s.io/v1",
+    kind: "DeviceClass",
+    metadata: { name: "gpu" },
+    spec: { selectors: [{ cel: { expression: `device.driver == "${driver}"` } }] },
+  });
+  await client.create(resourceSlices, slice("node-1", ["gpu-0", "gpu-1"]));
+  return {
+    cluster,
+    ...deedsIn(cluster),
+    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+  };
+}
+
+function deedsIn({ client, informers }: TestCluster) {
+  const claims = informers.of(resourceClaims);
+  const podInformer = informers.of(pods);
+  const patience = () => AbortSignal.timeout(60_000);
+  const pod = (name: string) => podInformer.get({ namespace, name });
+  return {
+    claim: (name: string) => claims.get({ namespace, name }),
+    pod,
+    untilPod: (name: string, holds: (pod: Pod | undefined) => boolean) =>
+      podInformer.until(() => holds(pod(name)), patience()),
+    untilClaim: (name: string, holds: (claim: ResourceClaim | undefined) => boolean) =>
+      claims.until(() => holds(claims.get({ namespace, name })), patience()),
+    deletePod: (name: string) =>
+      client.delete(pods, { namespace, name }, { gracePeriodSeconds: 0 }),
+    createClaim: (name: string, exactly: object = {}) =>
+      client.create(resourceClaims, {
+        apiVersion: "resource.k8s.io/v1",
+        kind: "ResourceClaim",
+        metadata: { name, namespace },
+        spec: { devices: { requests: [request(exactly)] } },
+      }),
+  };
+}
+
+function request(exactly: object): DeviceRequest {
+  return { name: "gpu", exactly: { deviceClassName: "gpu", ...exactly } };
+}
+
+function slice(nodeName: string, devices: readonly string[], more: object = {}): ResourceSlice {
+  return {
+    apiVersion: "resource.k8s.io/v1",
+    kind: "ResourceSlice",
+    metadata: { name: `${nodeName}-gpus` },
+    spec: {
+      driver,
+      nodeName,
+      pool: { name: nodeName, generation: 1, resourceSliceCount: 1 },
+      devices: devices.map((name) => ({ name, ...more })),
+    },
+  };
+}
+
+function podWith(name: string, claim: object): Pod {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      resourceClaims: [{ name: "gpu", ...claim }],
+      containers: [{ name: "main", image: "app", resources: { claims: [{ name: "gpu" }] } }],
+    },
+  };
+}
+
+const isRunning = (pod: Pod | undefined) => pod?.status?.phase === "Running";
+
+function whyNot(pod: Pod | undefined): string {
+  const condition = pod?.status?.conditions?.find(({ type }) => type === "PodScheduled");
+  return condition?.status === "False" ? (condition.message ?? "") : "";
+}
+
+function devicesOf(claim: ResourceClaim | undefined): readonly string[] {
+  return (claim?.status?.allocation?.devices?.results ?? []).map(({ device }) => device);
+}
+
+test("pods that name one claim run on the node of its device, and the next claim gets it when they are gone", async () => {
+  await using given = await gpuCluster();
+  const { cluster, claim, createClaim, deletePod, pod, untilClaim, untilPod } = given;
+  const { client } = cluster;
+  await createClaim("shared", { count: 2 });
+  await client.create(pods, podWith("one", { resourceClaimName: "shared" }));
+  await client.create(pods, podWith("two", { resourceClaimName: "shared" }));
+  await untilPod("one", isRunning);
+  await untilPod("two", isRunning);
+  const shared = claim("shared");
+  assert.deepEqual(
+    [pod("one")?.spec?.nodeName, pod("two")?.spec?.nodeName, shared?.metadata.finalizers],
+    ["node-1", "node-1", ["resource.kubernetes.io/delete-protection"]],
+  );
+  assert.deepEqual(
+    shared?.status?.reservedFor?.map(({ resource, name }) => `${resource}/${name}`).toSorted(),
+    ["pods/one", "pods/two"],
+  );
+  assert.deepEqual(shared?.status?.allocation?.nodeSelector?.nodeSelectorTerms, [
+    { matchFields: [{ key: "metadata.name", operator: "In", values: ["node-1"] }] },
+  ]);
+  await createClaim("next");
+  await client.create(pods, podWith("three", { resourceClaimName: "next" }));
+  await untilPod("three", (three) => whyNot(three) !== "");
+  assert.equal(
+    whyNot(pod("three")),
+    "0/2 nodes are available: 2 cannot allocate all claims. still not schedulable, " +
+      "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+  );
+  await deletePod("one");
+  await deletePod("two");
+  await untilPod("three", isRunning);
+  await untilClaim("shared", (one) => one?.metadata.finalizers === undefined);
+  assert.deepEqual([devicesOf(claim("shared")), devicesOf(claim("next"))], [[], ["gpu-0"]]);
+});
+
+test("pods of a template get a device each; one that is left over runs when another ends", async () => {
+  await using given = await gpuCluster();
+  const { cluster, claim, deletePod, pod, untilPod } = given;
+  const { client, informers } = cluster;
+  const names = ["one", "two", "three"];
+  for (const name of names) {
+    await client.create(pods, podWith(name, { resourceClaimTemplateName: "gpu" }));
+  }
+  assert.deepEqual([pod("one")?.spec?.nodeName, whyNot(pod("one"))], [undefined, ""]);
+  await client.create(resourceClaimTemplates, {
+    apiVersion: "resource.k8s.io/v1",
+    kind: "ResourceClaimTemplate",
+    metadata: { name: "gpu", namespace },
+    spec: { spec: { devices: { requests: [request({})] } } },
+  });
+  const podInformer = informers.of(pods);
+  const running = () => names.filter((name) => isRunning(pod(name)));
+  const waiting = () => names.filter((name) => whyNot(pod(name)) !== "");
+  await podInformer.until(
+    () => running().length === 2 && waiting().length === 1,
+    AbortSignal.timeout(60_000),
+  );
+  const claimOf = (name: string) =>
+    claim(pod(name)?.status?.resourceClaimStatuses?.[0]?.resourceClaimName ?? "");
+  const given2 = running().flatMap((name) => devicesOf(claimOf(name)));
+  assert.deepEqual(given2.toSorted(), ["gpu-0", "gpu-1"]);
+  const [first = ""] = running();
+  const [last = ""] = waiting();
+  const freed = devicesOf(claimOf(first));
+  await deletePod(first);
+  await untilPod(last, isRunning);
+  assert.deepEqual(devicesOf(claimOf(last)), freed);
+});
+
+test("an administrator's claim has devices that others use, and they can still be given away", async () => {
+  await using given = await gpuCluster();
+  const { cluster, claim, createClaim, untilPod } = given;
+  const { client } = cluster;
+  const value = { metadata: { labels: { "resource.kubernetes.io/admin-access": "true" } } };
+
+  await client.patch(namespaces, { name: namespace }, { kind: "merge", value });
+  await createClaim("all", { count: 2 });
+  await createClaim("monitor", { allocationMode: "All", adminAccess: true });
+  for (const name of ["monitor", "all"]) {
+    await client.create(pods, podWith(name, { resourceClaimName: name }));
+    await untilPod(name, isRunning);
+  }
+  const results = claim("monitor")?.status?.allocation?.devices?.results;
+  assert.deepEqual(
+    results?.map(({ device, adminAccess }) => [device, adminAccess]),
+    [
+      ["gpu-0", true],
+      ["gpu-1", true],
+    ],
+  );
+  assert.deepEqual(devicesOf(claim("all")), ["gpu-0", "gpu-1"]);
+});
+
+test("a pod waits for its class and for drivers, and a claim whose device is lost looks for another", async () => {
+  await using given = await gpuCluster();
+  const { cluster, claim, createClaim, pod, untilPod, untilClaim } = given;
+  const { client } = cluster;
+  await createClaim("late", { deviceClassName: "late" });
+  await client.create(pods, podWith("late", { resourceClaimName: "late" }));
+  await untilPod("late", (late) => whyNot(late) !== "");
+  assert.equal(
+    whyNot(pod("late")),
+    "0/2 nodes are available: request gpu: device class late does not exist. " +
+      "no new claims to deallocate, " +
+      "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+  );
+  const conditions = { bindingConditions: ["Attached"], bindingFailureConditions: ["Broken"] };
+  const wanted = `device.driver == "late.example.com"`;
+  await client.create(resourceSlices, {
+    ...slice("node-2", ["fabric-0"], conditions),
+    spec: { ...slice("node-2", ["fabric-0"], conditions).spec, driver: "late.example.com" },
+  });
+  await client.create(deviceClasses, {
+    apiVersion: "resource.k8s.io/v1",
+    kind: "DeviceClass",
+    metadata: { name: "late" },
+    spec: { selectors: [{ cel: { expression: wanted } }] },
+  });
+  await untilClaim("late", (late) => devicesOf(late).length > 0);
+  assert.equal(pod("late")?.spec?.nodeName, undefined);
+  const say = (type: string) => {
+    const found = claim("late");
+    assert.ok(found);
+    const condition = {
+      type,
+      status: "True",
+      reason: "Said",
+      message: "as told",
+      lastTransitionTime: "2026-01-01T00:00:00Z",
+    };
+    const [result] = found.status?.allocation?.devices?.results ?? [];
+    assert.ok(result);
+    const device = { driver: result.driver, pool: result.pool, device: result.device };
+    const status = { devices: [{ ...device, conditions: [condition] }] };
+    const at = { namespace, name: "late" };
+    return client.patch(
+      resourceClaims,
+      at,
+      { kind: "merge", value: { status } },
+      { subresource: "status" },
+    );
+  };
+  const firstGiven = claim("late")?.status?.allocation?.allocationTimestamp;
+  await say("Broken");
+  await untilPod("late", (late) => whyNot(late).startsWith("device binding failed"));
+  assert.equal(
+    whyNot(pod("late")),
+    'device binding failed: claim=late, reason=Said, message="as told"',
+  );
+  // The broken device is given back, and then chosen again.
+  await untilClaim("late", (late) => devicesOf(late).length === 0);
+  await untilClaim("late", (late) => devicesOf(late).length > 0);
+  assert.ok(firstGiven !== undefined);
+  await say("Attached");
+  await untilPod("late", isRunning);
+  assert.deepEqual([nameOf(pod("late") as Pod), pod("late")?.spec?.nodeName], ["late", "node-2"]);
+});

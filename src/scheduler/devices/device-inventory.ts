@@ -1,0 +1,128 @@
+import type {
+  AllocationResult,
+  DeviceClass,
+  ResourceSlice,
+  ResourceV1ResourceClaim as ResourceClaim,
+} from "#api/generated/types.ts";
+import { keyOf, parseKey, uidOf } from "#api/meta.ts";
+import { deviceClasses, resourceClaims, resourceSlices } from "#api/resources.ts";
+import type { Change, Informer } from "#client/informer.ts";
+import type { Informers } from "#client/informers.ts";
+import { AllocatedDevices, type DevicesInUse } from "#scheduler/devices/allocated-devices.ts";
+import { PublishedPools } from "#scheduler/devices/pools.ts";
+import type { ClusterEvent } from "#scheduler/framework.ts";
+
+/** Devices that are promised to a claim and not yet seen in its status. */
+interface Promised {
+  readonly allocation: AllocationResult;
+  /** The claim's version that has them, once it is written. */
+  version?: number;
+}
+
+/** What devices there are, and who has them: in the status of claims, or promised by this scheduler. */
+export class DeviceInventory {
+  readonly synced: Promise<unknown>;
+  readonly #claims: Informer<ResourceClaim>;
+  readonly #classes: Informer<DeviceClass>;
+  readonly #slices: Informer<ResourceSlice>;
+  readonly #inUse = new AllocatedDevices();
+  readonly #promised = new Map<string, Promised>();
+  #pools: PublishedPools | undefined;
+  #tell: (event: ClusterEvent) => void = () => {};
+
+  constructor(informers: Informers) {
+    this.#claims = informers.of(resourceClaims);
+    this.#classes = informers.of(deviceClasses);
+    this.#slices = informers.of(resourceSlices);
+    this.synced = Promise.all(
+      [this.#claims, this.#classes, this.#slices].map(({ synced }) => synced),
+    );
+  }
+
+  /** Keeps up with the cluster from now on, and says what may help pods that wait. */
+  follow(tell: (event: ClusterEvent) => void): Disposable {
+    this.#tell = tell;
+    const stack = new DisposableStack();
+    stack.use(this.#claims.onChange((change) => this.#claimChanged(change)));
+    stack.use(
+      this.#slices.onChange(() => {
+        this.#pools = undefined;
+        tell({ kind: "devicesChanged" });
+      }),
+    );
+    stack.use(this.#classes.onChange(() => tell({ kind: "devicesChanged" })));
+    return stack;
+  }
+
+  get inUse(): DevicesInUse {
+    return this.#inUse;
+  }
+
+  get pools(): PublishedPools {
+    this.#pools ??= new PublishedPools(this.#slices.list());
+    return this.#pools;
+  }
+
+  readonly claim = (key: string): ResourceClaim | undefined => this.#claims.get(parseKey(key));
+
+  readonly deviceClass = (name: string): DeviceClass | undefined => this.#classes.get({ name });
+
+  isPromised(claim: ResourceClaim): boolean {
+    return this.#promised.has(uidOf(claim));
+  }
+
+  /** The devices are the claim's for whoever is placed next. */
+  promise(claim: ResourceClaim, allocation: AllocationResult): void {
+    this.#promised.set(uidOf(claim), { allocation });
+    this.#inUse.set(uidOf(claim), allocation);
+  }
+
+  /** The API server has the claim with its devices. */
+  kept(claim: ResourceClaim): void {
+    const promised = this.#promised.get(uidOf(claim));
+    if (promised === undefined) return;
+    promised.version = versionOf(claim);
+    const seen = this.claim(keyOf(claim));
+    if (seen === undefined || versionOf(seen) >= promised.version) this.#forget(claim, seen);
+  }
+
+  /** Takes a promise back that was not kept. */
+  takeBack(claim: ResourceClaim): void {
+    const promised = this.#promised.get(uidOf(claim));
+    if (promised === undefined || promised.version !== undefined) return;
+    this.#forget(claim, this.claim(keyOf(claim)));
+    this.#tell({ kind: "deviceClaimChanged", key: keyOf(claim), isFreed: true });
+  }
+
+  /** Resolves when the condition holds, which is asked after every change of a claim. */
+  until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    return this.#claims.until(condition, signal);
+  }
+
+  #forget(claim: ResourceClaim, seen: ResourceClaim | undefined): void {
+    const uid = uidOf(claim);
+    this.#promised.delete(uid);
+    const isSame = seen?.metadata.uid === uid;
+    this.#inUse.set(uid, isSame ? seen?.status?.allocation : undefined);
+  }
+
+  #claimChanged(change: Change<ResourceClaim>): void {
+    const { kind, object } = change;
+    const before = kind === "modified" ? change.old.status : undefined;
+    const after = kind === "deleted" ? undefined : object.status;
+    const uid = uidOf(object);
+    const version = this.#promised.get(uid)?.version;
+    if (version !== undefined && versionOf(object) >= version) this.#promised.delete(uid);
+    if (kind === "deleted") this.#promised.delete(uid);
+    if (!this.#promised.has(uid)) this.#inUse.set(uid, after?.allocation);
+    const had = kind === "deleted" ? object.status?.allocation : before?.allocation;
+    const isFreed = had !== undefined && after?.allocation === undefined;
+    if (kind === "deleted" && !isFreed) return;
+    const isSame = kind === "modified" && JSON.stringify(before) === JSON.stringify(after);
+    if (!isSame) this.#tell({ kind: "deviceClaimChanged", key: keyOf(object), isFreed });
+  }
+}
+
+function versionOf({ metadata }: ResourceClaim): number {
+  return Number(metadata.resourceVersion);
+}
