@@ -11,7 +11,8 @@ import type { Pod } from "#api/generated/types.ts";
 import { createClient } from "#client/api-client.ts";
 import { createHttpsTransport } from "#client/node/https-transport.ts";
 import { loadKubeconfig } from "#client/node/kubeconfig.ts";
-import { cpuMsOf, kogge, printTable, temporaryDirectory, upReport } from "#bench/measure.ts";
+import { ctrFor } from "#bench/ctr.ts";
+import { cpuMsOf, kogge, printTable, temporaryDirectory, timed, upReport } from "#bench/measure.ts";
 import { writeBusyboxBuild } from "#test/kogge-command.ts";
 import { missing } from "#test/needs.ts";
 import { accessOf } from "#test/raw-client.ts";
@@ -40,7 +41,7 @@ const kind = { apiVersion: "kubelet.config.k8s.io/v1beta1", kind: "KubeletConfig
 writeFileSync(join(dataDir, "node.yaml"), JSON.stringify({ ...kind, ...settings }));
 const started = await kogge(dataDir, ["up", "--runtime", "containerd", "--detach", "--json"]);
 const up = upReport(started.output);
-const socket = join(dataDir, "containerd/containerd.sock");
+const ctr = ctrFor(join(dataDir, "containerd/containerd.sock"));
 using transport = createHttpsTransport(await loadKubeconfig(up.kubeconfig));
 const client = createClient(transport);
 const access = accessOf(readFileSync(up.kubeconfig, "utf8"));
@@ -68,8 +69,8 @@ async function measurePods(): Promise<void> {
         { length: together },
         (_, index) => `p-${together}-${round}-${index}`,
       );
-      times["ctrStart"]?.push(...(await each(names, ctrRun)));
-      times["ctrStop"]?.push(...(await each(names, ctrRemove)));
+      times["ctrStart"]?.push(...(await each(names, (name) => ctr.run(image, name))));
+      times["ctrStop"]?.push(...(await each(names, ctr.remove)));
       times["start"]?.push(...(await each(names, startPod)));
       times["stop"]?.push(...(await each(names, stopPod)));
     }
@@ -147,12 +148,6 @@ async function each(
   return Promise.all(names.map((name) => timed(() => act(name))));
 }
 
-async function timed(act: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await act();
-  return performance.now() - start;
-}
-
 async function repeated(count: number, act: () => Promise<unknown>): Promise<readonly number[]> {
   const times: number[] = [];
   for (let round = 0; round < count; round += 1) times.push(await timed(act));
@@ -162,25 +157,6 @@ async function repeated(count: number, act: () => Promise<unknown>): Promise<rea
 function at(times: readonly number[], share: number): number {
   const sorted = times.toSorted((left, right) => left - right);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}
-
-function ctrRun(name: string): Promise<void> {
-  return ctr(["run", "--detach", image, name, "sleep", "1000"]);
-}
-
-async function ctrRemove(name: string): Promise<void> {
-  await ctr(["task", "rm", "--force", name]);
-  await ctr(["container", "rm", name]);
-}
-
-async function ctr(words: readonly string[]): Promise<void> {
-  const child = spawn("ctr", ["--address", socket, "--namespace", "k8s.io", ...words], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let problem = "";
-  child.stderr.on("data", (chunk: Buffer) => (problem += chunk.toString()));
-  const [code] = (await once(child, "close")) as [number];
-  if (code !== 0) throw new Error(`Cannot run ctr ${words.join(" ")}: ${problem.trim()}`);
 }
 
 async function startPod(name: string, command: readonly string[] = patient): Promise<void> {

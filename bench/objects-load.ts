@@ -8,13 +8,14 @@ import { encodeStored } from "#apiserver/cache/stored-object.ts";
 import type { ApiRequest } from "#apiserver/request.ts";
 import { openLmdbStore } from "#storage/node/lmdb-store.ts";
 import { prefixRange, type Store } from "#storage/store.ts";
-import { memoryOf, type Memory } from "#bench/measure.ts";
+import { memoryOf, timed, type Memory } from "#bench/measure.ts";
 import { unscheduledPod } from "#bench/workload.ts";
 
 // `node objects-load.ts fill|bare|server DIRECTORY [COUNT]`: one process of `objects.ts`; tells what it saw as JSON.
 
 export interface ObjectsReport {
   readonly startMs: number;
+  readonly startCpuMs: number;
   readonly memory: Memory;
   readonly listMs: number;
   readonly getMicros: number;
@@ -65,16 +66,16 @@ function podBytes(at: number): Uint8Array {
 }
 
 async function measureBare(from: Store): Promise<ObjectsReport> {
-  const start = performance.now();
+  const start = startClock();
   const { entries } = await from.list(prefixRange(pods));
   const held = new Map(entries.map(({ key, value }) => [key, value]));
-  const startMs = performance.now() - start;
+  const started = start();
   const memory = await settledMemory();
-  return { startMs, memory, listMs: 0, getMicros: held.size > 0 ? 0 : 1 };
+  return { ...started, memory, listMs: 0, getMicros: held.size > 0 ? 0 : 1 };
 }
 
 async function measureServer(over: Store): Promise<ObjectsReport> {
-  const start = performance.now();
+  const start = startClock();
   await using server = await createApiServer({
     store: over,
     kinds: builtinKinds(),
@@ -83,7 +84,7 @@ async function measureServer(over: Store): Promise<ObjectsReport> {
     log: silentLog,
     serviceNetwork: { serviceCidr: "10.96.0.0/16" },
   });
-  const startMs = performance.now() - start;
+  const started = start();
   const memory = await settledMemory();
   const list = await timed(() => send(server, "/api/v1/pods"));
   const gets = 20_000;
@@ -92,13 +93,7 @@ async function measureServer(over: Store): Promise<ObjectsReport> {
       await send(server, `/api/v1/namespaces/default/pods/pod-${at % 1_000}`);
     }
   });
-  return { startMs, memory, listMs: list, getMicros: (get * 1_000) / gets };
-}
-
-async function timed(act: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await act();
-  return performance.now() - start;
+  return { ...started, memory, listMs: list, getMicros: (get * 1_000) / gets };
 }
 
 async function send(server: ApiServer, path: string): Promise<number> {

@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import process from "node:process";
 import { pods } from "#api/resources.ts";
@@ -8,7 +6,8 @@ import { createClient } from "#client/api-client.ts";
 import type { Client } from "#client/client.ts";
 import { createHttpsTransport } from "#client/node/https-transport.ts";
 import { loadKubeconfig } from "#client/node/kubeconfig.ts";
-import { cpuMsOf, kogge, printTable, temporaryDirectory, upReport } from "#bench/measure.ts";
+import { ctrFor } from "#bench/ctr.ts";
+import { cpuMsOf, kogge, printTable, temporaryDirectory, timed, upReport } from "#bench/measure.ts";
 import { writeBusyboxBuild } from "#test/kogge-command.ts";
 import { missing } from "#test/needs.ts";
 
@@ -29,7 +28,7 @@ using scratch = temporaryDirectory();
 const dataDir = join(scratch.path, "data");
 const started = await kogge(dataDir, ["up", "--runtime", "containerd", "--detach", "--json"]);
 const up = upReport(started.output);
-const socket = join(dataDir, "containerd/containerd.sock");
+const ctr = ctrFor(join(dataDir, "containerd/containerd.sock"));
 try {
   writeBusyboxBuild(join(scratch.path, "busybox"));
   await kogge(dataDir, ["image", "build", join(scratch.path, "busybox"), "-t", image]);
@@ -43,8 +42,8 @@ try {
     const cpu = cpuMsOf(up.pid);
     for (let round = 0; round < rounds; round += 1) {
       const names = Array.from({ length: together }, () => `start-${(count += 1)}`);
-      bare.push(await timed(() => Promise.all(names.map(ctrRun))));
-      await Promise.all(names.map(ctrRemove));
+      bare.push(await timed(() => Promise.all(names.map((name) => ctr.run(image, name)))));
+      await Promise.all(names.map(ctr.remove));
       ours.push(await timed(() => Promise.all(names.map((name) => startPod(client, name)))));
       await Promise.all(names.map((name) => removePod(client, name)));
     }
@@ -58,32 +57,6 @@ try {
   );
 } finally {
   await kogge(dataDir, ["down"]);
-}
-
-async function timed(act: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await act();
-  return performance.now() - start;
-}
-
-/** Resolves when the container was started. */
-function ctrRun(name: string): Promise<void> {
-  return ctr(["run", "--detach", image, name, "sleep", "1000"]);
-}
-
-async function ctrRemove(name: string): Promise<void> {
-  await ctr(["task", "rm", "--force", name]);
-  await ctr(["container", "rm", name]);
-}
-
-async function ctr(words: readonly string[]): Promise<void> {
-  const child = spawn("ctr", ["--address", socket, "--namespace", "k8s.io", ...words], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let problem = "";
-  child.stderr.on("data", (chunk: Buffer) => (problem += chunk.toString()));
-  const [code] = (await once(child, "close")) as [number];
-  if (code !== 0) throw new Error(`Cannot run ctr ${words.join(" ")}: ${problem.trim()}`);
 }
 
 async function startPod(client: Client, name: string): Promise<void> {

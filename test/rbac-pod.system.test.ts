@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { kubectlBinary, kubectlFor } from "#test/clients.ts";
 import { koggeFor, machineTraces, writeBusyboxBuild } from "#test/kogge-command.ts";
 import { missing } from "#test/needs.ts";
+import { prometheusAccount } from "#test/prometheus-account.ts";
 import { temporaryFolder } from "#test/temporary.ts";
 
 // The `prometheus` of the announcement of role-based access control, asking from inside a real container: kubectl
@@ -15,22 +16,7 @@ const objects = `
 apiVersion: v1
 kind: Namespace
 metadata: { name: dev }
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: { name: prometheus, namespace: dev }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: { name: prometheus-role, namespace: dev }
-rules: [{ apiGroups: [""], resources: [pods], verbs: [list] }]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: { name: prometheus, namespace: dev }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: prometheus-role }
-subjects: [{ kind: ServiceAccount, name: prometheus, namespace: dev }]
----
+---${prometheusAccount}---
 apiVersion: apps/v1
 kind: Deployment
 metadata: { name: prometheus, namespace: dev }

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { createCluster } from "#main/testing.ts";
 import { kubectlFor } from "#test/clients.ts";
 import { missing } from "#test/needs.ts";
+import { prometheusAccount } from "#test/prometheus-account.ts";
 import { temporaryFolder } from "#test/temporary.ts";
 
 // The scenarios of the announcement of Kubernetes' role-based access control, with real kubectl.
@@ -16,22 +17,6 @@ rules:
   - { apiGroups: [apps], resources: [deployments], verbs: [get, list, watch, create, delete, update, patch] }
   - { apiGroups: [""], resources: [configmaps, secrets], verbs: [get, list, watch, create, delete, update, patch] }
   - { apiGroups: [""], resources: [pods], verbs: [get, list, watch] }
-`;
-const prometheus = `
-apiVersion: v1
-kind: ServiceAccount
-metadata: { name: prometheus, namespace: dev }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: { name: prometheus-role, namespace: dev }
-rules: [{ apiGroups: [""], resources: [pods], verbs: [list] }]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: { name: prometheus, namespace: dev }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: prometheus-role }
-subjects: [{ kind: ServiceAccount, name: prometheus, namespace: dev }]
 `;
 
 test("kubectl grants, asks and is refused", { skip: missing("clients") }, async (context) => {
@@ -131,7 +116,7 @@ test("kubectl grants, asks and is refused", { skip: missing("clients") }, async 
   });
 
   await context.test("a service account may do what its role says and nothing else", async () => {
-    await apply("prometheus.yaml", prometheus);
+    await apply("prometheus.yaml", prometheusAccount);
     const token = await ask("create token prometheus --namespace=dev");
     const own = (words: string): Promise<string> =>
       ask(

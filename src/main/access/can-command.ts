@@ -5,7 +5,7 @@ import { identityOf, type Identity } from "#addons/access/subjects.ts";
 import type { CanOptions } from "#cli/access-commands.ts";
 import { withAccessClient } from "#main/access/access-client.ts";
 import { bindingText, thingsText, throughText } from "#main/access/access-text.ts";
-import { textTable } from "#main/access/text-table.ts";
+import { textTable } from "#main/text-table.ts";
 
 /** `kogge can USER`: everything somebody may do, and through which binding. */
 export async function canCommand(user: string, options: CanOptions): Promise<void> {

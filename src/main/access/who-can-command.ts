@@ -7,7 +7,7 @@ import { discoverResources } from "#client/discovery.ts";
 import type { WhoCanOptions } from "#cli/access-commands.ts";
 import { withAccessClient } from "#main/access/access-client.ts";
 import { ruleText, throughText } from "#main/access/access-text.ts";
-import { textTable } from "#main/access/text-table.ts";
+import { textTable } from "#main/text-table.ts";
 
 /** `kogge who-can VERB RESOURCE`: everybody whom a role allows it. */
 export async function whoCanCommand(

@@ -16,6 +16,7 @@ import { buildImage, saveImage } from "#main/images/buildah.ts";
 import { withPlainArchive } from "#main/images/plain-archive.ts";
 import { machineDirectories } from "#main/nodes/machines/machine-directories.ts";
 import { readRunning } from "#main/running-file.ts";
+import { textTable } from "#main/text-table.ts";
 
 export async function imageBuild(
   folder: string,
@@ -115,12 +116,7 @@ function tableOf(images: readonly ImageInfo[]): string {
       ]),
     )
     .toSorted(([left = ""], [right = ""]) => left.localeCompare(right));
-  const width = Math.max(5, ...rows.map(([name = ""]) => name.length));
-  return [["IMAGE", "ID", "SIZE"], ...rows]
-    .map(
-      ([name = "", id = "", bytes = ""]) => `${name.padEnd(width)}  ${id.padEnd(12)}  ${bytes}\n`,
-    )
-    .join("");
+  return textTable(["IMAGE", "ID", "SIZE"], rows);
 }
 
 function size(bytes: number): string {
