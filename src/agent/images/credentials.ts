@@ -28,7 +28,7 @@ export function credentialsFor(
     .flatMap((secret) =>
       Object.entries(authsOf(secret)).map(([server, auth]) => ({
         path: withoutScheme(server),
-        found: podCredentials(secret, server, auth),
+        found: podCredentials(secret, auth),
       })),
     )
     .filter(({ path }) => full === path || full.startsWith(`${path}/`))
@@ -36,7 +36,7 @@ export function credentialsFor(
     .map(({ found }) => found);
 }
 
-function podCredentials(secret: Secret, server: string, auth: DockerAuth): PodCredentials {
+function podCredentials(secret: Secret, auth: DockerAuth): PodCredentials {
   const decoded = Buffer.from(auth.auth ?? "", "base64").toString();
   const colon = decoded.indexOf(":");
   const username = auth.username ?? decoded.slice(0, Math.max(colon, 0));
@@ -44,7 +44,7 @@ function podCredentials(secret: Secret, server: string, auth: DockerAuth): PodCr
   const { namespace = "", name = "" } = secret.metadata;
   const hash = createHash("sha256").update(JSON.stringify({ username, password }));
   return {
-    credentials: { username, password, serverAddress: server },
+    credentials: { username, password },
     secret: { uid: uidOf(secret), namespace, name, credentialHash: hash.digest("hex") },
   };
 }

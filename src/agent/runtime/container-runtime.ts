@@ -286,8 +286,8 @@ export interface ImageInfo {
   readonly user: string;
 }
 
+/** For the registry that the image names, and no other. */
 export interface RegistryCredentials {
   readonly username: string;
   readonly password: string;
-  readonly serverAddress: string;
 }
