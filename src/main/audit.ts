@@ -11,6 +11,7 @@ import { legacyLine } from "#apiserver/audit/legacy-line.ts";
 import type { AuditPolicy } from "#apiserver/audit/policy.ts";
 import { readAuditPolicy } from "#apiserver/audit/read-policy.ts";
 import { openAuditLog } from "#apiserver/node/audit/audit-log.ts";
+import { credentialsOf } from "#apiserver/outgoing-access.ts";
 import type { Outgoing } from "#apiserver/outgoing.ts";
 import type { ServerFlags } from "#cli/server-flags.ts";
 import { loadKubeconfig } from "#client/node/kubeconfig.ts";
@@ -90,17 +91,7 @@ async function openWebhook(
   { flags, outgoing, clock, log, onLost }: BackendParts,
 ): Promise<AuditBackend & AsyncDisposable> {
   const access = await loadKubeconfig(file);
-  const { ca, clientCert, clientKey, serverName, token } = access;
-  const trust = {
-    ...(ca !== undefined && { authorities: ca }),
-    ...(serverName !== undefined && { serverName }),
-    ...(clientCert !== undefined &&
-      clientKey !== undefined && { client: { certificate: clientCert, key: clientKey } }),
-  };
-  const headers = {
-    "content-type": "application/json",
-    ...(token !== undefined && { authorization: `Bearer ${token}` }),
-  };
+  const { trust, headers } = credentialsOf(access);
   const usual = webhookBatchDefault;
   return createAuditWebhook({
     post: async (body, signal) => {

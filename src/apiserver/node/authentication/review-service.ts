@@ -1,4 +1,5 @@
-import type { Outgoing, Trust } from "#apiserver/outgoing.ts";
+import { credentialsOf, type OutgoingAccess } from "#apiserver/outgoing-access.ts";
+import type { Outgoing } from "#apiserver/outgoing.ts";
 
 /** A service outside that answers reviews: `TokenReview`, `SubjectAccessReview`. */
 export interface ReviewService {
@@ -7,37 +8,16 @@ export interface ReviewService {
   ask(review: object): Promise<object>;
 }
 
-/** What a kubeconfig says of the service. */
-export interface ReviewServiceAccess {
-  readonly server: string;
-  readonly ca?: string;
-  readonly clientCert?: string;
-  readonly clientKey?: string;
-  readonly token?: string;
-  readonly serverName?: string;
-}
-
 const limitBytes = 1024 * 1024;
 const attempts = 3;
 
 export function createReviewService(
-  access: ReviewServiceAccess,
+  access: OutgoingAccess,
   outgoing: Outgoing,
   timeoutMs: number,
 ): ReviewService {
-  const trust: Trust = {
-    ...(access.ca !== undefined && { authorities: access.ca }),
-    ...(access.serverName !== undefined && { serverName: access.serverName }),
-    ...(access.clientCert !== undefined &&
-      access.clientKey !== undefined && {
-        client: { certificate: access.clientCert, key: access.clientKey },
-      }),
-  };
-  const headers = {
-    "content-type": "application/json",
-    accept: "application/json",
-    ...(access.token !== undefined && { authorization: `Bearer ${access.token}` }),
-  };
+  const { trust, headers: given } = credentialsOf(access);
+  const headers = { ...given, accept: "application/json" };
   const once = async (body: Uint8Array): Promise<object> => {
     const answer = await outgoing.send({
       method: "POST",
