@@ -96,6 +96,16 @@ async function measureServer(over: Store): Promise<ObjectsReport> {
   return { ...started, memory, listMs: list, getMicros: (get * 1_000) / gets };
 }
 
+/** What passes until the returned function is called; CPU time is that of all threads. */
+function startClock(): () => { readonly startMs: number; readonly startCpuMs: number } {
+  const start = performance.now();
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return { startMs: performance.now() - start, startCpuMs: (user + system) / 1_000 };
+  };
+}
+
 async function send(server: ApiServer, path: string): Promise<number> {
   const response = await server.handle({ ...request, path });
   if (response.kind !== "bytes" || response.status !== 200) throw new Error(`Cannot read ${path}`);

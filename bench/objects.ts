@@ -22,6 +22,7 @@ for (const count of [small, large]) {
     rows.push([
       `${count} pods, ${mode === "bare" ? "the bytes alone" : "API server"}`,
       report.startMs,
+      report.startCpuMs,
       report.memory.residentMb,
       report.memory.anonymousMb,
       report.listMs,
@@ -29,16 +30,20 @@ for (const count of [small, large]) {
     ]);
   }
 }
-printTable(["", "start ms", "resident MB", "anonymous MB", "list all ms", "get µs"], rows);
+printTable(
+  ["", "start ms", "CPU ms", "resident MB", "anonymous MB", "list all ms", "get µs"],
+  rows,
+);
 for (const mode of ["bare", "server"]) {
   const less = seen[`${mode} ${small}`];
   const more = seen[`${mode} ${large}`];
   if (less === undefined || more === undefined) continue;
   const objects = large - small;
   const micros = ((more.startMs - less.startMs) * 1_000) / objects;
+  const cpuMicros = ((more.startCpuMs - less.startCpuMs) * 1_000) / objects;
   const bytes = ((more.memory.anonymousMb - less.memory.anonymousMb) * 1024 * 1024) / objects;
   console.log(
-    `${mode}: ${micros.toFixed(1)} µs and ${bytes.toFixed(0)} bytes of its own for each further pod`,
+    `${mode}: ${micros.toFixed(1)} µs (${cpuMicros.toFixed(1)} of CPU) and ${bytes.toFixed(0)} bytes of its own for each further pod`,
   );
 }
 

@@ -12,9 +12,14 @@ export function encodeKey(key: string): Buffer {
   return Buffer.from(bytes);
 }
 
-export function decodeKey(bytes: Buffer): string {
-  // The first byte of every encoded surrogate is 0xed.
-  if (!bytes.includes(0xed)) return bytes.toString("utf8");
+/** Of all the bytes, or of those from `start` to before `end`. */
+export function decodeKey(bytes: Buffer, start = 0, end = bytes.length): string {
+  const text = bytes.toString("utf8", start, end);
+  // An encoded surrogate is not UTF-8: each of its bytes is replaced.
+  return text.includes("\ufffd") ? decodeUnits(bytes.subarray(start, end)) : text;
+}
+
+function decodeUnits(bytes: Buffer): string {
   let key = "";
   for (let at = 0; at < bytes.length;) {
     const first = bytes[at] ?? 0;

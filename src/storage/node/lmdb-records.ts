@@ -44,9 +44,9 @@ export function decodeRecord(bytes: Buffer): LogRecord {
   };
 }
 
-/** The value of a record alone. */
+/** The value of a record alone, as a view of `bytes`, whose memory may be longer than its `length`. */
 export function decodeValue(bytes: Buffer): Uint8Array {
-  return bytes.subarray(headBytes + bytes.readUInt16BE(7));
+  return bytes.subarray(headBytes + bytes.readUInt16BE(7), bytes.length);
 }
 
 /** How far the store has come. */

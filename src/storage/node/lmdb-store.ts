@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { checkKey, inRange } from "#storage/key.ts";
+import { ByteBlocks } from "#storage/node/byte-blocks.ts";
 import { lockDirectory } from "#storage/node/directory-lock.ts";
 import { assertDatabase } from "#storage/node/lmdb-file.ts";
 import { entryAt, openTables, presentRevisions } from "#storage/node/lmdb-tables.ts";
@@ -94,11 +95,13 @@ class LmdbStore implements Store {
         if (inRange(range, key)) undo.push({ key, before: previousRevision || undefined });
         if (since % stepMax === 0) await nextTurn();
       }
-      const states = pastStates(presentRevisions(this.#tables, range, snapshot), undo);
+      const present = presentRevisions(this.#tables, range, snapshot);
+      const states = undo.length === 0 ? present : pastStates(present, undo);
+      const reading = { snapshot, blocks: new ByteBlocks() };
       const entries: Entry[] = [];
       for (const [key, at] of states) {
         if (entries.length === options.limit) return { entries, revision, more: true };
-        entries.push(entryAt(this.#tables, key, at, snapshot));
+        entries.push(entryAt(this.#tables, key, at, reading));
         if (entries.length % stepMax === 0) await nextTurn();
       }
       return { entries, revision, more: false };

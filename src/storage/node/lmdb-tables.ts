@@ -2,6 +2,7 @@ import type { Buffer } from "node:buffer";
 import { open } from "lmdb";
 import type { Database, RootDatabase, Transaction } from "lmdb";
 import { invariant } from "#base/invariant.ts";
+import type { ByteBlocks } from "#storage/node/byte-blocks.ts";
 import { decodeKey, encodeKey } from "#storage/node/key-bytes.ts";
 import {
   decodeProgress,
@@ -19,9 +20,24 @@ import type { Entry, Range, StoreEvent } from "#storage/store.ts";
  */
 export interface Tables {
   readonly root: RootDatabase<Buffer, Buffer>;
-  readonly log: Database<Buffer, Buffer>;
-  readonly keys: Database<Buffer, Buffer>;
+  readonly log: Log;
+  readonly keys: Database<number, string>;
   readonly meta: Database<Buffer, Buffer>;
+}
+
+interface Log extends Database<Buffer, Buffer> {
+  /** Lends bytes that the next read of any table overwrites; only the first `length` of them are the record's. */
+  getBinaryFast(
+    revision: Buffer,
+    options?: { readonly transaction: Transaction },
+  ): Buffer | undefined;
+}
+
+/** For many entries of one picture. */
+export interface Reading {
+  readonly snapshot: Transaction;
+  /** Take the values that are returned. */
+  readonly blocks: ByteBlocks;
 }
 
 export type Snapshot = Transaction | undefined;
@@ -42,10 +58,24 @@ export function openTables(directory: string): Tables {
   return {
     root,
     log: root.openDB<Buffer, Buffer>("log", form),
-    keys: root.openDB<Buffer, Buffer>("keys", form),
+    keys: root.openDB<number, string>("keys", keysForm),
     meta: root.openDB<Buffer, Buffer>("meta", form),
   };
 }
+
+/** Both read from the bytes that lmdb lends: a range of keys takes no memory but for the keys' texts. */
+const keysForm = {
+  cache: false,
+  keyEncoder: {
+    writeKey(key: string, target: Buffer, start: number): number {
+      const bytes = encodeKey(key);
+      target.set(bytes, start);
+      return start + bytes.length;
+    },
+    readKey: decodeKey,
+  },
+  encoder: { encode: encodeRevision, decode: decodeRevision },
+};
 
 export const progressKey = encodeKey("progress");
 
@@ -54,19 +84,17 @@ export function readProgress({ meta }: Tables, snapshot?: Snapshot): Progress {
 }
 
 export function readEntry(tables: Tables, key: string): Entry | undefined {
-  const revision = tables.keys.get(encodeKey(key));
-  return revision && entryAt(tables, key, decodeRevision(revision));
+  const revision = tables.keys.get(key);
+  return revision === undefined ? undefined : entryAt(tables, key, revision);
 }
 
-export function entryAt(
-  { log }: Tables,
-  key: string,
-  revision: number,
-  snapshot?: Snapshot,
-): Entry {
-  const record = log.get(encodeRevision(revision), { transaction: snapshot as Transaction });
+export function entryAt({ log }: Tables, key: string, revision: number, reading?: Reading): Entry {
+  const at = encodeRevision(revision);
+  const record =
+    reading === undefined ? log.get(at) : log.getBinaryFast(at, { transaction: reading.snapshot });
   invariant(record !== undefined, "the log has every value that can be read");
-  return { key, value: decodeValue(record), revision };
+  const value = decodeValue(record);
+  return { key, value: reading === undefined ? value : reading.blocks.keep(value), revision };
 }
 
 export function readRecord({ log }: Tables, revision: number, snapshot?: Snapshot): LogRecord {
@@ -81,14 +109,15 @@ export function* presentRevisions(
   range: Range,
   snapshot: Transaction,
 ): Generator<readonly [string, number]> {
-  const bounds = {
-    ...(range.start === "" ? {} : { start: encodeKey(range.start) }),
-    ...(range.end === "" ? {} : { end: encodeKey(range.end) }),
-  };
+  const end = range.end === "" ? {} : { end: range.end };
+  const bounds = { start: range.start || lowestKey, ...end };
   for (const { key, value } of keys.getRange({ ...bounds, transaction: snapshot })) {
-    yield [decodeKey(key), decodeRevision(value)];
+    yield [key, value];
   }
 }
+
+/** No key has a NUL. */
+const lowestKey = "\u0001";
 
 /** The writes in `(fromRevision, toRevision]`, which must not be compacted. */
 export function readEvents(

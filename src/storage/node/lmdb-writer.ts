@@ -90,9 +90,8 @@ export class LmdbWriter {
     const revision = events.at(-1)?.revision ?? 0;
     await this.#transact({ revision }, () => {
       for (const event of events) {
-        const key = encodeKey(event.key);
-        const at = encodeRevision(event.revision);
-        quiet(log.put(at, encodeRecord(recordOf(event), key)));
+        const { key, revision: at } = event;
+        quiet(log.put(encodeRevision(at), encodeRecord(recordOf(event), encodeKey(key))));
         if (event.kind === "put") quiet(keys.put(key, at));
         else quiet(keys.remove(key));
       }
