@@ -1,7 +1,8 @@
 import process from "node:process";
 import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
-import type { Node, Pod, PodSpec } from "#api/generated/types.ts";
-import { nodes, pods, serviceAccounts } from "#api/resources.ts";
+import type { CoreV1Event, Node, Pod, PodSpec } from "#api/generated/types.ts";
+import type { KubeObject } from "#api/meta.ts";
+import { events, nodes, pods, serviceAccounts } from "#api/resources.ts";
 import { createApiServer } from "#apiserver/server.ts";
 import { systemClock } from "#base/clock.ts";
 import { silentLog } from "#base/log.ts";
@@ -17,7 +18,8 @@ import { createMemoryStore } from "#storage/memory-store.ts";
 /**
  * How fast the scheduler binds pods that wait already: API server and scheduler in this process, nodes that are only
  * objects, no controllers. As upstream's scheduler_perf, which also counts from the first pod waiting to the last bound.
- * Next to it: how fast the same server makes pods when nobody schedules them.
+ * Next to it: how fast the same server makes pods when nobody schedules them, and what the writes alone cost: as many
+ * bindings and events, made by a client that chooses nodes in turn, with the same watches open.
  */
 const nodeCounts = (process.argv[2] ?? "100,1000,5000").split(",").map(Number);
 const zoneLabel = "topology.kubernetes.io/zone";
@@ -82,7 +84,20 @@ for (const nodeCount of nodeCounts) {
     rows.push(await measure(nodeCount, workload));
   }
 }
-printTable(["nodes", "workload", "pods", "created /s", "bound /s", "CPU µs a pod"], rows);
+printTable(
+  [
+    "nodes",
+    "workload",
+    "pods",
+    "created /s",
+    "bound /s",
+    "writes alone /s",
+    "CPU µs a pod",
+    "writes alone",
+    "times",
+  ],
+  rows,
+);
 process.exit();
 
 async function measure(nodeCount: number, workload: Workload): Promise<(string | number)[]> {
@@ -130,10 +145,56 @@ async function measure(nodeCount: number, workload: Workload): Promise<(string |
   const seconds = (performance.now() - start) / 1000;
   const { user: userUs, system } = process.cpuUsage(cpu);
   await scheduler[Symbol.asyncDispose]();
+  const perPod = (userUs + system) / measured;
+  const bare = await writesAlone(client, measured, { nodeCount, workload });
   stop.abort();
   await server[Symbol.asyncDispose]();
-  const perPod = (userUs + system) / measured;
-  return [nodeCount, workload.name, measured, createdPerSecond, measured / seconds, perPod];
+  const rates = [createdPerSecond, measured / seconds, bare.perSecond];
+  return [nodeCount, workload.name, measured, ...rates, perPod, bare.cpuUs, perPod / bare.cpuUs];
+}
+
+/** Binds as many pods, and writes their events, without looking where they fit. */
+async function writesAlone(
+  client: Client,
+  count: number,
+  { nodeCount, workload }: { readonly nodeCount: number; readonly workload: Workload },
+): Promise<{ readonly perSecond: number; readonly cpuUs: number }> {
+  const made: Pod[] = [];
+  await inBatches(count, async (index) => {
+    const pod = podOf(`bare-${index}`, workload);
+    made.push(
+      await client.create(pods, {
+        ...pod,
+        spec: { ...pod.spec, schedulerName: "nobody" } as PodSpec,
+      }),
+    );
+  });
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  await inBatches(count, async (index) => {
+    const { metadata } = made[index] as Pod;
+    const at = { namespace: "default", name: metadata.name ?? "" };
+    const target = { kind: "Node", name: `node-${index % nodeCount}` };
+    const named = { ...at, ...(metadata.uid && { uid: metadata.uid }) };
+    const binding = { apiVersion: "v1", kind: "Binding", metadata: named, target } as KubeObject;
+    await client.post(pods, { ...at, subresource: "binding" }, binding);
+    await client.create(events, scheduledEvent(at, target.name));
+  });
+  const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { perSecond: count / seconds, cpuUs: (user + system) / count };
+}
+
+function scheduledEvent(about: { namespace: string; name: string }, node: string): CoreV1Event {
+  return {
+    apiVersion: "v1",
+    kind: "Event",
+    metadata: { name: `${about.name}.1`, namespace: about.namespace },
+    involvedObject: { kind: "Pod", ...about },
+    reason: "Scheduled",
+    message: `Successfully assigned ${about.namespace}/${about.name} to ${node}`,
+    type: "Normal",
+  };
 }
 
 function boundIn(all: Iterable<Pod>): number {

@@ -20,11 +20,32 @@ export function amountsOf(quantities: Quantities | undefined): Amounts {
   const amounts = noAmounts();
   for (const [name, text] of Object.entries(quantities ?? {})) {
     if (name === "pods") continue;
-    const quantity = parseQuantity(text);
-    if (name === "cpu") amounts.milliCpu = Number(quantityMilliValue(quantity));
-    else setAmount(amounts, name, Number(quantityValue(quantity)));
+    if (name === "cpu") amounts.milliCpu = parsed(text).milli;
+    else setAmount(amounts, name, parsed(text).whole);
   }
   return amounts;
+}
+
+interface Parsed {
+  readonly whole: number;
+  readonly milli: number;
+}
+
+/** The pods of a cluster ask for few different amounts, each of them thousands of times. */
+const known = new Map<string, Parsed>();
+const knownMax = 1_024;
+
+function parsed(text: string): Parsed {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const quantity = parseQuantity(text);
+  const amount = {
+    whole: Number(quantityValue(quantity)),
+    milli: Number(quantityMilliValue(quantity)),
+  };
+  if (known.size >= knownMax) known.clear();
+  known.set(text, amount);
+  return amount;
 }
 
 /** Adds `by` times `other` in place. */

@@ -23,8 +23,8 @@ export class ClusterState {
     },
   };
   readonly #nodes = new Map<string, NodeState>();
-  /** Nodes in a fixed order, for a search that goes round. */
-  #ordered: NodeState[] = [];
+  /** Nodes in a fixed order, for a search that goes round; made anew after nodes came or went. */
+  #ordered: readonly NodeState[] | undefined;
   /** Where each pod counts. */
   readonly #places = new Map<string, string>();
   /** Pods on nodes not known (yet). */
@@ -33,6 +33,7 @@ export class ClusterState {
   readonly #nominations = new Map<string, string>();
 
   get nodes(): readonly NodeState[] {
+    this.#ordered ??= [...this.#nodes.values()];
     return this.#ordered;
   }
 
@@ -55,7 +56,7 @@ export class ClusterState {
     for (const pod of this.#homeless.get(name)?.values() ?? []) state.add(pod);
     this.#homeless.delete(name);
     this.#nodes.set(name, state);
-    this.#ordered = [...this.#ordered, state];
+    this.#ordered = undefined;
     return { kind: "nodeAdded" };
   }
 
@@ -63,7 +64,7 @@ export class ClusterState {
     const state = this.#nodes.get(name);
     if (state === undefined) return;
     this.#nodes.delete(name);
-    this.#ordered = this.#ordered.filter((other) => other !== state);
+    this.#ordered = undefined;
     // Its pods are deleted in their own time.
     if (state.pods.size > 0) this.#homeless.set(name, new Map(state.pods));
     for (const uid of state.pods.keys()) state.remove(uid);

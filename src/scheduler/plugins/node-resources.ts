@@ -5,7 +5,7 @@ import type { NodeState, PlacedPod } from "#scheduler/node-state.ts";
 export const nodeResourcesFit: Plugin = {
   name: "NodeResourcesFit",
   weight: 1,
-  filter: ({ placed }, node) => fit(placed, node),
+  filter: ({ placed }, node) => (fits(placed, node) ? undefined : misfit(placed, node)),
   score({ placed }, { allocatable, scored }) {
     const { milliCpu, memoryBytes } = placed.amounts.scored;
     const cpu = freeShare(scored.milliCpu + milliCpu, allocatable.milliCpu);
@@ -32,12 +32,33 @@ export const nodeResourcesBalanced: Plugin = {
   },
 };
 
-function fit({ amounts: { requests } }: PlacedPod, node: NodeState): Rejection | undefined {
+interface Asking {
+  readonly amounts: Pick<PlacedPod["amounts"], "requests">;
+}
+
+/** Asked of every node: says no more than it must. */
+function fits({ amounts: { requests } }: Asking, node: NodeState): boolean {
+  const { allocatable, requested } = node;
+  if (node.pods.size >= node.podsMax) return false;
+  const { milliCpu, memoryBytes, ephemeralBytes, others } = requests;
+  return (
+    hasRoom(milliCpu, requested.milliCpu, allocatable.milliCpu) &&
+    hasRoom(memoryBytes, requested.memoryBytes, allocatable.memoryBytes) &&
+    hasRoom(ephemeralBytes, requested.ephemeralBytes, allocatable.ephemeralBytes) &&
+    (others.size === 0 || misfit({ amounts: { requests } }, node) === undefined)
+  );
+}
+
+function hasRoom(wanted: number, taken: number, total: number): boolean {
+  return wanted === 0 || wanted <= total - taken;
+}
+
+function misfit({ amounts: { requests } }: Asking, node: NodeState): Rejection | undefined {
   const { allocatable, requested } = node;
   let reasons: string[] | undefined;
   let unresolvable = false;
   const check = (wanted: number, taken: number, total: number, name: string): void => {
-    if (wanted === 0 || wanted <= total - taken) return;
+    if (hasRoom(wanted, taken, total)) return;
     (reasons ??= []).push(`Insufficient ${name}`);
     if (wanted > total) unresolvable = true;
   };
