@@ -13,7 +13,8 @@ import { headerOf, readRequest, writeResponse } from "#apiserver/node/http-excha
 import type { Exchange } from "#apiserver/node/http-exchange.ts";
 import type { Connector } from "#apiserver/node/connect/connector.ts";
 import { anonymous } from "#apiserver/request.ts";
-import type { ApiRequest, ApiResponse, UserInfo } from "#apiserver/request.ts";
+import { isWebSocketRequest, serveWatchWebSocket } from "#apiserver/node/watch-web-socket.ts";
+import type { ApiRequest, ApiResponse, Headers, UserInfo } from "#apiserver/request.ts";
 
 export interface HttpsServerParts {
   readonly handle: (request: ApiRequest) => Promise<ApiResponse>;
@@ -167,13 +168,16 @@ async function answerUpgrade(parts: HttpsServerParts, upgrade: Upgrade): Promise
       upgrade.socket.once("close", () => answer.ended?.());
       return await parts.connector.upgrade(upgrade, answer.target);
     }
+    if (answer.kind === "stream" && isWebSocketRequest(upgrade.request)) {
+      return await serveWatchWebSocket(upgrade, answer);
+    }
     await refuseUpgrade(upgrade, answer);
   } catch (error) {
     writePlainStatus(upgrade.socket, refusalOf(error, parts.log));
   }
 }
 
-/** A request that asked for an upgrade where there is none to have: it gets its plain answer, a watch among them. */
+/** A request that asked for an upgrade where there is none to have: it gets its plain answer. */
 async function refuseUpgrade(upgrade: Upgrade, answer: ApiResponse): Promise<void> {
   if (answer.kind === "bytes") {
     const head = [...answer.headers, ["content-length", String(answer.lengthBytes)]];
@@ -181,6 +185,9 @@ async function refuseUpgrade(upgrade: Upgrade, answer: ApiResponse): Promise<voi
     for (const chunk of answer.chunks) upgrade.socket.write(chunk);
     upgrade.socket.end();
     return;
+  }
+  if (answer.kind === "object") {
+    return writeJson(upgrade.socket, answer.status, answer);
   }
   throw badRequest("this request cannot be upgraded");
 }
@@ -225,9 +232,18 @@ async function writeStatus(exchange: Exchange, refusal: StatusError): Promise<vo
 }
 
 function writePlainStatus(socket: Duplex, refusal: StatusError): void {
-  const body = JSON.stringify(refusal.status);
-  writeRaw(socket, refusal.status.code, [
+  writeJson(socket, refusal.status.code, { headers: [], value: refusal.status });
+}
+
+function writeJson(
+  socket: Duplex,
+  status: number,
+  { headers, value }: { readonly headers: Headers; readonly value: unknown },
+): void {
+  const body = JSON.stringify(value);
+  writeRaw(socket, status, [
     ["content-type", "application/json"],
+    ...headers.filter(([name]) => name !== "content-type"),
     ["content-length", String(Buffer.byteLength(body))],
   ]);
   socket.end(body);

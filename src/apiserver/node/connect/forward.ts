@@ -166,10 +166,13 @@ function failWith(outgoing: ClientRequest, to: Destination, reject: (error: Erro
   });
 }
 
+/** Whichever end goes first, the other is closed: the client's takes the answer's request with it. */
 async function passRefusal(socket: Duplex, answer: IncomingMessage): Promise<void> {
   if (answer.statusCode === undefined) throw badRequest("the other side did not answer");
   socket.write(headOf(answer.statusCode, answer));
-  await pipeline(answer, socket);
+  answer.once("error", () => socket.destroy());
+  answer.pipe(socket);
+  if (!answer.closed) await new Promise((resolve) => answer.once("close", resolve));
 }
 
 function headOf(status: number, answer: IncomingMessage): string {
