@@ -1,4 +1,4 @@
-import type { Taint } from "#api/generated/types.ts";
+import type { Device, Taint } from "#api/generated/types.ts";
 
 /** Simulated nodes that are alike. */
 export interface NodeGroup {
@@ -16,7 +16,15 @@ export interface NodeGroup {
   readonly pods: number;
   /** Extended resources by name: `nvidia.com/gpu`. */
   readonly extended: Readonly<Record<string, string>>;
+  /** What each node publishes in resource slices. */
+  readonly devices: readonly DriverDevices[];
   readonly failures?: NodeFailures;
+}
+
+/** The devices of one driver on a node. */
+export interface DriverDevices {
+  readonly driver: string;
+  readonly devices: readonly Device[];
 }
 
 /** How often a node is out of reach, and how long. */

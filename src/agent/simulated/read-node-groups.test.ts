@@ -22,10 +22,28 @@ test("readSimulatedNodes() reads groups with what they leave out, and names thei
         zones: ["a", "b"],
         taints: [{ key: "k", effect: "NoSchedule" }],
         capacity: { memory: "1Gi", "nvidia.com/gpu": 8 },
+        devices: [
+          {
+            driver: "gpu.example.com",
+            name: "gpu",
+            count: 2,
+            attributes: { model: "a100", cores: 64, ok: true, api: { version: "1.2.3" } },
+            capacity: { memory: "40Gi" },
+          },
+        ],
       },
     ],
     lifecycles: [{ matchLabels: { app: "web" }, startMs: 5, crashProbability: 0.5 }],
   });
+  const gpu = {
+    attributes: {
+      model: { string: "a100" },
+      cores: { int: 64 },
+      ok: { bool: true },
+      api: { version: "1.2.3" },
+    },
+    capacity: { memory: { value: "40Gi" } },
+  };
   deepEqual(groups, [
     {
       name: "gpu",
@@ -40,6 +58,12 @@ test("readSimulatedNodes() reads groups with what they leave out, and names thei
       diskBytes: 100 * 1024 ** 3,
       pods: 110,
       extended: { "nvidia.com/gpu": "8" },
+      devices: [
+        {
+          driver: "gpu.example.com",
+          devices: ["gpu-0", "gpu-1"].map((name) => ({ name, ...gpu })),
+        },
+      ],
     },
   ]);
   deepEqual(
@@ -58,6 +82,10 @@ test("readSimulatedNodes() reads groups with what they leave out, and names thei
 test("readSimulatedNodes() names the field that is wrong", () => {
   const group = (fields: object) => ({ groups: [{ name: "a", ...fields }] });
   const wrong: readonly [object, RegExp][] = [
+    [
+      group({ devices: [{ driver: "d", attributes: { cores: 1.5 } }] }),
+      /groups\[0\]\.devices\[0\]\.attributes\.cores: must be text, a whole number/,
+    ],
     [{}, /^Error: groups: must have at least one group$/],
     [{ groups: [{ name: "A" }] }, /^Error: groups\[0\]\.name: must be lower-case/],
     [{ groups: [{ name: "a" }, { name: "a" }] }, /groups\[1\]\.name: "a" is there twice/],

@@ -1,8 +1,16 @@
 import type { Taint } from "#api/generated/types.ts";
-import { readQuantity } from "#api/quantity.ts";
 import type { Lifecycle, NodeGroup, SimulatedNodesFile } from "#agent/simulated/node-groups.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { readDevices } from "#agent/simulated/read-devices.ts";
+import {
+  amountOf,
+  expect,
+  fieldsOf,
+  isWhole,
+  listAt,
+  onlyFields,
+  textsAt,
+  type Fields,
+} from "#agent/simulated/read-fields.ts";
 
 /** Nodes of one cluster at most. */
 const nodesMax = 10_000;
@@ -40,7 +48,7 @@ function readGroup(value: unknown, path: string): NodeGroup {
   const group = fieldsOf(value, path);
   onlyFields(
     group,
-    ["name", "count", "labels", "zones", "taints", "os", "arch", "capacity", "failures"],
+    ["name", "count", "labels", "zones", "taints", "os", "arch", "capacity", "devices", "failures"],
     path,
   );
   const { name, count = 1, os = "linux", arch = "amd64" } = group;
@@ -78,6 +86,7 @@ function readGroup(value: unknown, path: string): NodeGroup {
     extended: Object.fromEntries(
       Object.entries(extended).map(([resource, amount]) => [resource, String(amount)]),
     ),
+    devices: readDevices(listAt(group, "devices", `${path}.devices`), `${path}.devices`),
     ...(failures !== undefined && { failures: readFailures(failures, `${path}.failures`) }),
   };
 }
@@ -142,48 +151,4 @@ function readLifecycle(value: unknown, path: string): Lifecycle {
   });
   const matchLabels = textsAt(lifecycle, "matchLabels", path);
   return { matchLabels, simulation: Object.fromEntries(simulation) };
-}
-
-function amountOf(value: unknown, path: string): number {
-  const isScalar = typeof value === "string" || typeof value === "number";
-  const quantity = isScalar ? readQuantity(String(value)) : "";
-  if (typeof quantity === "string" || quantity.nano < 0n) {
-    throw new Error(`${path}: must be an amount such as 8 or 32Gi`);
-  }
-  return Number(quantity.nano) / 1e9;
-}
-
-function textsAt(fields: Fields, name: string, path: string): Readonly<Record<string, string>> {
-  const texts = fieldsOf(fields[name] ?? {}, `${path}.${name}`);
-  for (const [key, text] of Object.entries(texts)) {
-    expect(typeof text === "string", `${path}.${name}.${key}`, "must be text (in quotes)");
-  }
-  return texts as Readonly<Record<string, string>>;
-}
-
-function isWhole(value: unknown): value is number {
-  return Number.isInteger(value);
-}
-
-function fieldsOf(value: unknown, path: string): Fields {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  expect(isObject, path, "must be an object");
-  return value as Fields;
-}
-
-function listAt(fields: Fields, name: string, path: string): readonly unknown[] {
-  const value = fields[name] ?? [];
-  expect(Array.isArray(value), path, "must be a list");
-  return value as readonly unknown[];
-}
-
-function onlyFields(fields: Fields, known: readonly string[], path: string): void {
-  for (const name of Object.keys(fields)) {
-    const at = path === "" ? name : `${path}.${name}`;
-    expect(known.includes(name), at, `is no field; there are ${known.join(", ")}`);
-  }
-}
-
-function expect(holds: boolean, path: string, problem: string): void {
-  if (!holds) throw new Error(`${path}: ${problem}`);
 }

@@ -4,6 +4,7 @@ import type { Random } from "#base/random.ts";
 import { createAgent } from "#agent/agent.ts";
 import { simulatedMachine, type MachineFacts } from "#agent/node/machine-facts.ts";
 import { simulatedProcesses } from "#agent/simulated/node/simulated-processes.ts";
+import { publishDevices } from "#agent/simulated/publish-devices.ts";
 import { createSimulatedRuntime } from "#agent/simulated/simulated-runtime.ts";
 import { plannedNodes, type Lifecycle, type NodeGroup } from "#agent/simulated/node-groups.ts";
 import { unreachableClient } from "#agent/simulated/unreachable-client.ts";
@@ -107,6 +108,7 @@ export async function startSimulatedNode(
   });
   stack.use(agent);
   options.streams.add(node.name, agent);
+  if (group) await publishDevices(client, node.name, group.devices);
 }
 
 function machineOf({ name, group }: SimulatedNode): MachineFacts {

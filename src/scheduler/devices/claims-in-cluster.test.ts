@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type {
+  Device,
   DeviceRequest,
   Pod,
   ResourceSlice,
@@ -15,6 +16,7 @@ import {
   resourceClaimTemplates,
   resourceSlices,
 } from "#api/resources.ts";
+import { publishDevices } from "#agent/simulated/publish-devices.ts";
 import { createCluster, type TestCluster } from "#main/testing.ts";
 
 const namespace = "default";
@@ -30,7 +32,8 @@ async function gpuCluster() {
     metadata: { name: "gpu" },
     spec: { selectors: [{ cel: { expression: `device.driver == "${driver}"` } }] },
   });
-  await client.create(resourceSlices, slice("node-1", ["gpu-0", "gpu-1"]));
+  const devices = [{ name: "gpu-0" }, { name: "gpu-1" }];
+  await publishDevices(client, "node-1", [{ driver, devices }]);
   return {
     cluster,
     ...deedsIn(cluster),
@@ -66,16 +69,16 @@ function request(exactly: object): DeviceRequest {
   return { name: "gpu", exactly: { deviceClassName: "gpu", ...exactly } };
 }
 
-function slice(nodeName: string, devices: readonly string[], more: object = {}): ResourceSlice {
+function slice(nodeName: string, driverName: string, device: Device): ResourceSlice {
   return {
     apiVersion: "resource.k8s.io/v1",
     kind: "ResourceSlice",
-    metadata: { name: `${nodeName}-gpus` },
+    metadata: { name: `${nodeName}-${driverName}` },
     spec: {
-      driver,
+      driver: driverName,
       nodeName,
       pool: { name: nodeName, generation: 1, resourceSliceCount: 1 },
-      devices: devices.map((name) => ({ name, ...more })),
+      devices: [device],
     },
   };
 }
@@ -164,8 +167,8 @@ test("pods of a template get a device each; one that is left over runs when anot
   );
   const claimOf = (name: string) =>
     claim(pod(name)?.status?.resourceClaimStatuses?.[0]?.resourceClaimName ?? "");
-  const given2 = running().flatMap((name) => devicesOf(claimOf(name)));
-  assert.deepEqual(given2.toSorted(), ["gpu-0", "gpu-1"]);
+  const chosen = running().flatMap((name) => devicesOf(claimOf(name)));
+  assert.deepEqual(chosen.toSorted(), ["gpu-0", "gpu-1"]);
   const [first = ""] = running();
   const [last = ""] = waiting();
   const freed = devicesOf(claimOf(first));
@@ -212,11 +215,9 @@ test("a pod waits for its class and for drivers, and a claim whose device is los
       "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
   );
   const conditions = { bindingConditions: ["Attached"], bindingFailureConditions: ["Broken"] };
+  const fabric = { name: "fabric-0", ...conditions };
+  await client.create(resourceSlices, slice("node-2", "late.example.com", fabric));
   const wanted = `device.driver == "late.example.com"`;
-  await client.create(resourceSlices, {
-    ...slice("node-2", ["fabric-0"], conditions),
-    spec: { ...slice("node-2", ["fabric-0"], conditions).spec, driver: "late.example.com" },
-  });
   await client.create(deviceClasses, {
     apiVersion: "resource.k8s.io/v1",
     kind: "DeviceClass",
