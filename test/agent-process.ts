@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { flushCompileCache } from "node:module";
+import { join } from "node:path";
 import process from "node:process";
 import { createAgent } from "#agent/agent.ts";
 import { connectContainerd } from "#agent/containerd/containerd-runtime.ts";
@@ -25,6 +26,7 @@ const runtime = await connectContainerd({
   socket,
   clock: systemClock,
   log: silentLog,
+  cdiDir: join(dataDir, "cdi"),
   streamClient,
 });
 await createAgent(agentOptions({ client, runtime, dataDir, cgroupRoot }));

@@ -60,8 +60,9 @@ export async function openRealNode(options: RealNodeOptions = {}) {
   stack.defer(() => containerd.stop());
   await writeFile(join(dataDir, "busybox.tar"), await busyboxArchive());
   await containerd.importImage(join(dataDir, "busybox.tar"));
-  const { socket } = containerd;
-  const runtime = stack.use(await connectContainerd({ socket, streamClient, ...shared }));
+  const { socket, paths } = containerd;
+  const { cdiDir } = paths;
+  const runtime = stack.use(await connectContainerd({ socket, cdiDir, streamClient, ...shared }));
   const cgroupRoot = `/${dataDir.slice(dataDir.lastIndexOf("/") + 1)}`;
   let latest: Agent | undefined;
   stack.defer(() => latest?.stopAll());

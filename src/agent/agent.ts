@@ -12,6 +12,7 @@ import { createPodCgroups } from "#agent/node/pod-cgroups.ts";
 import { configurationOf, type NodeSettings, usualSettings } from "#agent/node/node-settings.ts";
 import { openCpuManager } from "#agent/cpus/cpu-manager.ts";
 import { DeviceManager } from "#agent/devices/device-manager.ts";
+import { createClaimService } from "#agent/dynamic-resources/claim-service.ts";
 import { servePodResources } from "#agent/devices/pod-resources.ts";
 import type { NodeIdentity } from "#agent/images/fetch-image.ts";
 import { createNodeImages } from "#agent/images/node-images.ts";
@@ -68,7 +69,7 @@ export interface AgentOptions {
   readonly taints?: readonly Taint[];
   /** The control group that pods get theirs below: `/kogge-…`. */
   readonly cgroupRoot?: string;
-  /** How long a device plugin may take to answer. Default: 30 seconds. */
+  /** How long a plugin of devices may take to answer. Default: 30 seconds, drivers of claims 45. */
   readonly deviceCallTimeoutMs?: number;
   /** As what other nodes know this one: with it, images come from them too. */
   readonly identity?: () => NodeIdentity;
@@ -154,6 +155,18 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         },
       })
     : undefined;
+  const claimService = dataDir
+    ? createClaimService({
+        ...options,
+        dataDir,
+        ...(options.deviceCallTimeoutMs && { callTimeoutMs: options.deviceCallTimeoutMs }),
+        isKnown: (uid) => manager.knows(uid),
+        onHealth: (podUids) => {
+          for (const uid of podUids) manager.wake(uid);
+        },
+        onUsable: () => manager.retryClaims(),
+      })
+    : undefined;
   const others = (pod: Pod): readonly Pod[] => manager.taken(pod);
   const gate = new NodeGate({
     runtime,
@@ -184,8 +197,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ...(cgroups && { cgroups }),
       ...(cpus && { cpus }),
       ...(devices && { devices }),
+      ...(claimService && { dynamicResources: claimService.claims }),
       others,
-      onGone: (pod) => gate.release(pod),
+      onGone: (pod) => {
+        gate.release(pod);
+        void claimService?.claims.reconcile();
+      },
       admit: (pod) => gate.admit(pod),
       answerResize: (pod) => gate.answerResize(pod),
       view,
@@ -256,11 +273,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   if (dataDir) void directories.follow().catch(onDirectories);
   gate.keepOnly(manager.pods());
   await devices?.start();
+  await claimService?.start();
   const podResources =
     dataDir && devices
       ? await servePodResources({
           dir: join(dataDir, "pod-resources"),
           devices,
+          ...(claimService && { claims: claimService.claims }),
           ...(cpus && { cpus }),
           pods: () => manager.told().filter((pod) => !isTerminal(pod)),
         })
@@ -284,7 +303,15 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const release = (): void => {
     ending.abort(new Error("the node agent stops"));
     health[Symbol.dispose]();
-    for (const one of [housekeeping, manifests, mirrors, shutdowns, devices, podResources])
+    for (const one of [
+      housekeeping,
+      manifests,
+      mirrors,
+      shutdowns,
+      devices,
+      claimService,
+      podResources,
+    ])
       one?.[Symbol.dispose]();
     manager[Symbol.dispose]();
     keeper[Symbol.dispose]();

@@ -12,6 +12,13 @@ export interface ContainerdPaths {
   readonly cniBinDir: string;
   /** One folder for each registry with a `hosts.toml`, as containerd reads them. */
   readonly registryDir: string;
+  /** Specifications of devices that are the cluster's own, as the Container Device Interface has them. */
+  readonly cdiDir: string;
+}
+
+/** Where CDI devices are told of; the last counts. */
+export function cdiDirsOf(own: string | undefined): readonly string[] {
+  return ["/etc/cdi", "/var/run/cdi", ...(own === undefined ? [] : [own])];
 }
 
 export interface ContainerdFeatures {
@@ -47,6 +54,8 @@ disabled_plugins = [${unusedPlugins.map(quote).join(", ")}]
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true
   tolerate_missing_hugetlb_controller = true
+  enable_cdi = true
+  cdi_spec_dirs = [${cdiDirsOf(paths.cdiDir).map(quote).join(", ")}]
 
 [${cri}.cni]
   bin_dir = ${quote(paths.cniBinDir)}

@@ -141,9 +141,10 @@ async function layOut(options: ContainerdOptions): Promise<ContainerdPaths> {
     cniConfDir: options.cniConfDir ?? join(dataDir, "cni", "conf"),
     cniBinDir: options.cniBinDir ?? (await cniBinDir()),
     registryDir: join(dataDir, "registries"),
+    cdiDir: join(dataDir, "cdi"),
   };
   const folders = [paths.root, paths.state, dirname(paths.logFile)];
-  for (const folder of [...folders, paths.cniConfDir, paths.registryDir]) {
+  for (const folder of [...folders, paths.cniConfDir, paths.registryDir, paths.cdiDir]) {
     await mkdir(folder, { recursive: true, mode: 0o711 });
   }
   const link = join(own, "containerd.sock");

@@ -2,6 +2,8 @@ import type { Duplex } from "node:stream";
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { type Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
+import { applyCdi } from "#agent/containerd/apply-cdi.ts";
+import { cdiDirsOf } from "#agent/containerd/containerd-config.ts";
 import { type RuntimeEvents, runtimeEvents } from "#agent/containerd/containerd-events.ts";
 import type {
   CriContainer,
@@ -26,7 +28,7 @@ import { eventTable } from "#agent/containerd/event-messages.ts";
 import { type ExecStarted, ExecTracker } from "#agent/containerd/exec-tracker.ts";
 import { endsInTime, sendSignal } from "#agent/containerd/process-signals.ts";
 import { type GrpcChannel, GrpcError, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
-import { runtimeFeatures } from "#agent/containerd/runtime-features.ts";
+import { runtimeFeatures, takesCdi } from "#agent/containerd/runtime-features.ts";
 import { createImageArchives } from "#agent/containerd/image-archives.ts";
 import { createImageMounts } from "#agent/containerd/image-mounts.ts";
 import { normaliseImage } from "#agent/images/image-name.ts";
@@ -49,6 +51,8 @@ export interface ConnectOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly streamClient: StreamClient;
+  /** Where the cluster's own specifications of CDI devices lie, besides those of the machine. */
+  readonly cdiDir?: string;
 }
 
 /** Opens the streaming URLs that CRI hands out for exec, attach and port-forward. */
@@ -80,8 +84,9 @@ export async function connectContainerd(options: ConnectOptions): Promise<Contai
     runtimeVersion: string;
   }>("runtime.v1.RuntimeService/Version", {});
   const version = `${runtimeName}://${runtimeVersion.replace(/^v|~.*$/g, "")}`;
-  const features = await runtimeFeatures(channel, runtimeVersion);
-  return new ContainerdRuntime({ version, features }, channel, options);
+  const features = await runtimeFeatures(channel);
+  const cdiDirs = takesCdi(runtimeVersion) ? undefined : cdiDirsOf(options.cdiDir);
+  return new ContainerdRuntime({ version, features, cdiDirs }, channel, options);
 }
 
 /** The configurations of sandboxes are kept because each container of one must repeat them. */
@@ -94,16 +99,21 @@ class ContainerdRuntime implements ContainerRuntime {
   readonly #streamClient: StreamClient;
   readonly #events: RuntimeEvents;
   readonly #clock: Clock;
+  /** Where CDI devices are told of; absent where containerd looks there itself. */
+  readonly #cdiDirs: readonly string[] | undefined;
   readonly #execs: ExecTracker;
   readonly #sandboxConfigs = new Map<string, SandboxConfig>();
 
   constructor(
-    facts: Pick<ContainerRuntime, "version" | "features">,
+    facts: Pick<ContainerRuntime, "version" | "features"> & {
+      readonly cdiDirs: readonly string[] | undefined;
+    },
     channel: GrpcChannel,
     options: ConnectOptions,
   ) {
     this.version = facts.version;
     this.features = facts.features;
+    this.#cdiDirs = facts.cdiDirs;
     this.imageMounts = createImageMounts(channel, options.socket);
     this.imageArchives = createImageArchives(channel, options.socket);
     this.#channel = channel;
@@ -155,9 +165,10 @@ class ContainerdRuntime implements ContainerRuntime {
 
   createContainer: ContainerRuntime["createContainer"] = async (sandboxId, config) => {
     const sandbox = this.#sandboxConfigs.get(sandboxId) ?? (await this.#recall(sandboxId));
+    const complete = this.#cdiDirs ? await applyCdi(config, this.#cdiDirs) : config;
     const { containerId } = await this.#runtime<{ containerId: string }>("CreateContainer", {
       podSandboxId: sandboxId,
-      config: criContainerConfig(config, sandbox),
+      config: criContainerConfig(complete, sandbox),
       sandboxConfig: criSandboxConfig(sandbox),
     });
     return containerId;

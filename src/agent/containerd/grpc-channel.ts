@@ -1,4 +1,4 @@
-import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import { Client, connectivityState, credentials, type ServiceError } from "@grpc/grpc-js";
 import { wireMethods } from "#base/node/wire-table.ts";
 import type { WireDefinition, WireTable } from "#base/node/wire-table.ts";
 
@@ -13,6 +13,8 @@ export interface GrpcChannel extends Disposable {
   ): AsyncGenerator<Answer, void, undefined>;
   /** Resolves once connected; rejects when that takes longer. */
   ready(timeoutMs: number): Promise<void>;
+  /** Calls back with whether it is connected, now and whenever that changes; keeps trying to be. */
+  followConnection(listener: (isConnected: boolean) => void): void;
 }
 
 export interface CallOptions {
@@ -32,6 +34,7 @@ export function openGrpcChannel(socket: string, tables: readonly WireTable[]): G
     "grpc.initial_reconnect_backoff_ms": 50,
     "grpc.max_reconnect_backoff_ms": 2000,
   });
+  let isClosed = false;
   return {
     call: (method, request, options = {}) =>
       callUnary(client, { definition: definitionOf(methods, method), request, options }),
@@ -44,8 +47,30 @@ export function openGrpcChannel(socket: string, tables: readonly WireTable[]): G
           error ? reject(error) : resolve(),
         );
       }),
-    [Symbol.dispose]: () => client.close(),
+    followConnection: (listener) => followConnection(client, () => isClosed, listener),
+    [Symbol.dispose]() {
+      isClosed = true;
+      client.close();
+    },
   };
+}
+
+function followConnection(
+  client: Client,
+  isClosed: () => boolean,
+  listener: (isConnected: boolean) => void,
+): void {
+  const channel = client.getChannel();
+  let told: boolean | undefined;
+  const look = (): void => {
+    if (isClosed()) return;
+    const state = channel.getConnectivityState(true);
+    const isConnected = state === connectivityState.READY;
+    if (isConnected !== told) listener(isConnected);
+    told = isConnected;
+    channel.watchConnectivityState(state, Infinity, look);
+  };
+  look();
 }
 
 function definitionOf(

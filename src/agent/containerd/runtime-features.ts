@@ -9,11 +9,8 @@ interface StatusAnswer {
   }[];
 }
 
-/** What this containerd says of itself, and what follows from its version. */
-export async function runtimeFeatures(
-  channel: GrpcChannel,
-  version: string,
-): Promise<RuntimeFeatures> {
+/** What this containerd says of itself. */
+export async function runtimeFeatures(channel: GrpcChannel): Promise<RuntimeFeatures> {
   const { features, runtimeHandlers } = await channel.call<StatusAnswer>(
     "runtime.v1.RuntimeService/Status",
     {},
@@ -21,13 +18,12 @@ export async function runtimeFeatures(
   const usual = runtimeHandlers.find(({ name }) => name === "");
   return {
     supplementalGroupsPolicy: features?.supplementalGroupsPolicy ?? false,
-    cdi: takesCdi(version),
     recursiveReadOnly: usual?.features?.recursiveReadOnlyMounts ?? false,
   };
 }
 
-/** Since containerd 1.7; those before leave out what they do not know. */
-function takesCdi(version: string): boolean {
+/** Whether it adds CDI devices to containers itself: since containerd 1.7; those before pass over their names. */
+export function takesCdi(version: string): boolean {
   const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number);
   return major > 1 || (major === 1 && minor >= 7);
 }

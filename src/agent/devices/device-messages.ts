@@ -53,6 +53,30 @@ export const devicePluginTable: WireTable = {
   ],
 };
 
+/** Messages and the service by which plugins of all types tell of themselves, `v1` of k8s.io/kubelet. */
+export const pluginRegistrationTable: WireTable = {
+  package: "pluginregistration",
+  messages: {
+    PluginInfo: "type 1 string, name 2 string, endpoint 3 string, supportedVersions 4 string[]",
+    RegistrationStatus: "pluginRegistered 1 bool, error 2 string",
+    RegistrationStatusResponse: "",
+    InfoRequest: "",
+  },
+  enums: {},
+  services: [
+    {
+      name: "Registration",
+      methods: {
+        GetInfo: { request: "InfoRequest", response: "PluginInfo" },
+        NotifyRegistrationStatus: {
+          request: "RegistrationStatus",
+          response: "RegistrationStatusResponse",
+        },
+      },
+    },
+  ],
+};
+
 /** Messages and the service of the pod-resources API, `v1` of k8s.io/kubelet. */
 export const podResourcesTable: WireTable = {
   package: "v1",
@@ -64,7 +88,12 @@ export const podResourcesTable: WireTable = {
     ListPodResourcesResponse: "podResources 1 PodResources[]",
     PodResources: "name 1 string, namespace 2 string, containers 3 ContainerResources[]",
     ContainerResources:
-      "name 1 string, devices 2 ContainerDevices[], cpuIds 3 int64[], memory 4 ContainerMemory[]",
+      "name 1 string, devices 2 ContainerDevices[], cpuIds 3 int64[], memory 4 ContainerMemory[], dynamicResources 5 DynamicResource[]",
+    DynamicResource:
+      "claimName 2 string, claimNamespace 3 string, claimResources 4 ClaimResource[]",
+    ClaimResource:
+      "cdiDevices 1 CDIDevice[], driverName 2 string, poolName 3 string, deviceName 4 string, shareId 5 string",
+    CDIDevice: "name 1 string",
     ContainerMemory: "memoryType 1 string, size 2 uint64, topology 3 TopologyInfo",
     ContainerDevices: "resourceName 1 string, deviceIds 2 string[], topology 3 TopologyInfo",
     TopologyInfo: "nodes 1 NUMANode[]",

@@ -130,7 +130,7 @@ test(
     const topology = { nodes: [{ ID: 0 }] };
     const deviceIds = ["thing-1", "thing-2"];
     const devices = [{ resourceName: resource, deviceIds, topology }];
-    const containers = [{ name: "main", devices, cpuIds: [], memory: [] }];
+    const containers = [{ name: "main", devices, cpuIds: [], memory: [], dynamicResources: [] }];
     deepEqual(structuredClone(podResources), [{ name: "user", namespace: "default", containers }]);
     const all = await resources.call<{ devices: object[] }>(
       "v1.PodResourcesLister/GetAllocatableResources",

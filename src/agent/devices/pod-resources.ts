@@ -5,6 +5,7 @@ import { parseCpus } from "#agent/cpus/cpu-set.ts";
 import type { CpuManager } from "#agent/cpus/cpu-manager.ts";
 import { podResourcesTable } from "#agent/devices/device-messages.ts";
 import type { DeviceManager } from "#agent/devices/device-manager.ts";
+import type { DynamicResources } from "#agent/dynamic-resources/dynamic-resources.ts";
 import { RpcRefusal, serveSocket } from "#agent/devices/serve-socket.ts";
 import { podContainers } from "#agent/pods/pod-containers.ts";
 
@@ -12,6 +13,7 @@ export interface PodResourcesParts {
   /** The folder of the socket: the node's `pod-resources`. */
   readonly dir: string;
   readonly devices: Pick<DeviceManager, "devices" | "allocationsOf">;
+  readonly claims?: Pick<DynamicResources, "resourcesOf">;
   readonly cpus?: Pick<CpuManager, "shareOf" | "assignable">;
   readonly pods: () => readonly Pod[];
 }
@@ -50,7 +52,7 @@ export function servePodResources(parts: PodResourcesParts): Promise<Disposable>
   });
 }
 
-function resourcesOf({ devices, cpus }: PodResourcesParts, pod: Pod): object {
+function resourcesOf({ devices, cpus, claims }: PodResourcesParts, pod: Pod): object {
   const allocations = devices.allocationsOf(uidOf(pod));
   const lasting = podContainers(pod).filter(({ role }) => role === "app" || role === "sidecar");
   return {
@@ -69,6 +71,7 @@ function resourcesOf({ devices, cpus }: PodResourcesParts, pod: Pod): object {
           })),
         cpuIds: share?.isExclusive ? parseCpus(share.cpus) : [],
         memory: [],
+        dynamicResources: claims?.resourcesOf(pod, spec) ?? [],
       };
     }),
   };

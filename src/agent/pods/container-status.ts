@@ -30,7 +30,7 @@ export function containerStatus(
   const completed = container.role === "init" && newest.state === "exited" && newest.exitCode === 0;
   return {
     allocatedResources: spec.resources?.requests,
-    ...deviceStatus(observed, spec.name),
+    ...deviceStatus(observed, container),
     containerID: `${runtimeName}://${newest.id}`,
     image: newest.image,
     imageID: newest.imageId,
@@ -47,10 +47,13 @@ export function containerStatus(
 }
 
 function deviceStatus(
-  { devices, pod }: PodObservation,
-  container: string,
+  { devices, claims, pod }: PodObservation,
+  { spec, role }: PodContainer,
 ): Pick<ContainerStatus, "allocatedResourcesStatus"> {
-  const status = devices?.statusOf(pod.metadata.uid ?? "", container) ?? [];
+  const status = [
+    ...(devices?.statusOf(pod.metadata.uid ?? "", spec.name) ?? []),
+    ...((role === "app" && claims?.statusOf(pod, spec)) || []),
+  ];
   return status.length === 0 ? {} : { allocatedResourcesStatus: status };
 }
 

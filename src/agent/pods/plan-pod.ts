@@ -61,6 +61,11 @@ export function isStopped(observed: PodObservation): boolean {
   );
 }
 
+/** Whether the pod will not run any more, because of what it did or because it is told to end. */
+export function isEnding(observed: PodObservation): boolean {
+  return endReason(observed) !== undefined;
+}
+
 function endReason(observed: PodObservation): string | undefined {
   if (isTerminating(observed.pod) || observed.ended || isTerminal(observed.pod)) {
     return "Stopping container";

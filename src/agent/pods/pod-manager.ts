@@ -68,6 +68,16 @@ export class PodManager implements Disposable {
     this.#workers.get(uid)?.wake();
   }
 
+  /** A driver of claims can be asked: pods that wait for theirs try again. */
+  retryClaims(): void {
+    for (const worker of this.#workers.values()) worker.retryClaims();
+  }
+
+  /** Whether the pod of this uid may still run something. */
+  knows(uid: string): boolean {
+    return this.#workers.has(uid);
+  }
+
   /** The pod as the API last said it, by its names; of several the newest, while what an older one left is cleared. */
   find(namespace: string, name: string): Pod | undefined {
     let newest: Pod | undefined;

@@ -1,5 +1,6 @@
 import type { Pod, ResourceRequirements } from "#api/generated/types.ts";
 import type { DeviceManager } from "#agent/devices/device-manager.ts";
+import type { DynamicResources } from "#agent/dynamic-resources/dynamic-resources.ts";
 import type { ContainerState, Sandbox } from "#agent/runtime/container-runtime.ts";
 
 /** All that a plan and a status are made from: what is wanted, what runs, and what was learnt by trying. */
@@ -23,6 +24,8 @@ export interface PodObservation {
   readonly resize?: ResizeState;
   /** Knows how well the devices of containers are. */
   readonly devices?: Pick<DeviceManager, "statusOf">;
+  /** Knows how well the devices of containers' claims are. */
+  readonly claims?: Pick<DynamicResources, "statusOf">;
   /** Why the pod must end although its object stays: eviction, a deadline, a refused admission. */
   readonly ended?: PodEnd;
 }

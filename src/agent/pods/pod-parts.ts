@@ -7,6 +7,7 @@ import type { EventRecorder } from "#reconcile/event-recorder.ts";
 import type { PodCgroups } from "#agent/node/pod-cgroups.ts";
 import type { CpuManager } from "#agent/cpus/cpu-manager.ts";
 import type { DeviceManager } from "#agent/devices/device-manager.ts";
+import type { DynamicResources } from "#agent/dynamic-resources/dynamic-resources.ts";
 import type { DownwardNode } from "#agent/pods/downward-values.ts";
 import type { ReferencedObjects } from "#agent/pods/environment.ts";
 import type { ImagePuller } from "#agent/pods/image-puller.ts";
@@ -47,6 +48,8 @@ export interface PodParts {
   readonly cpus?: CpuManager;
   /** Absent where there are no plugins for devices, as for simulated pods. */
   readonly devices?: DeviceManager;
+  /** Absent where there are no drivers of claims, as for simulated pods. */
+  readonly dynamicResources?: DynamicResources;
   /** Absent where pods have no control groups, as simulated ones. */
   readonly cgroups?: PodCgroups;
   /** Called when a pod will not run any more, or is gone. */

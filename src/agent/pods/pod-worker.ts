@@ -2,6 +2,7 @@ import type { Pod } from "#api/generated/types.ts";
 import { nameOf, namespaceOf } from "#api/meta.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import { BackOff } from "#agent/pods/back-off.ts";
+import { giveClaimsBack, prepareClaims, retriesClaims } from "#agent/pods/claim-keeper.ts";
 import { clearUpPod } from "#agent/pods/clear-up-pod.ts";
 import { createSandbox } from "#agent/pods/create-sandbox.ts";
 import { CrashTeller } from "#agent/pods/crash-teller.ts";
@@ -23,7 +24,7 @@ import { askForResize, resizeRunning } from "#agent/pods/resize-pod.ts";
 import { startContainer } from "#agent/pods/start-container.ts";
 import { simulate } from "#agent/pods/simulation.ts";
 import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
-import { StatusWriter } from "#agent/pods/status-writer.ts";
+import { StatusWriter, withStatus } from "#agent/pods/status-writer.ts";
 import { hurryContainers, stopContainer } from "#agent/pods/stop-container.ts";
 import { VolumeKeeper } from "#agent/pods/volume-keeper.ts";
 import { Prober } from "#agent/probes/prober.ts";
@@ -82,7 +83,7 @@ export class PodWorker {
   }
 
   get told(): Pod {
-    return this.#withOwnStatus();
+    return withStatus(this.#pod, this.#status.last);
   }
 
   /** The status is to be written again, to an object that has it not. */
@@ -93,7 +94,7 @@ export class PodWorker {
 
   /** Whether the node runs it, or is going to. */
   get isTaken(): boolean {
-    return this.#isAdmitted && this.#ended === undefined && !isTerminal(this.#withOwnStatus());
+    return this.#isAdmitted && this.#ended === undefined && !isTerminal(this.told);
   }
 
   /** Another pod has gone: what had to wait for room may have it now. */
@@ -109,6 +110,11 @@ export class PodWorker {
     if (isTerminating(pod)) this.#stopping.abort();
     if (before.metadata.annotations !== pod.metadata.annotations) simulate(this.#parts, this.#pod);
     this.wake();
+  }
+
+  /** A driver of claims can be asked that could not be before. */
+  retryClaims(): void {
+    if (retriesClaims(this.#parts, this.#pod, this.#failures)) this.wake();
   }
 
   /** The object is gone: ends and clears up what is left of the pod, then calls back. */
@@ -179,6 +185,8 @@ export class PodWorker {
     const found = await this.#observe();
     this.#watchHealth(found);
     const observed = { ...found, health: this.#prober.health };
+    const isGivenBack = this.#deleted || (await giveClaimsBack(this.#parts, observed));
+    if (!isGivenBack) return this.#wakeIn(usualRetryMs);
     const actions = planPod(this.#deleted ? { ...observed, ended: gone } : observed);
     if (!this.#deleted) this.#tell(observed);
     if (actions.length === 0) await this.#resize(observed);
@@ -206,7 +214,7 @@ export class PodWorker {
 
   /** Nothing of the pod runs: what it had is given back as soon as it will not run again. */
   async #stopped(): Promise<void> {
-    if (!this.#isReleased && !this.#deleted && isTerminal(this.#withOwnStatus())) {
+    if (!this.#isReleased && !this.#deleted && isTerminal(this.told)) {
       await this.#parts.files.release(this.#pod);
       this.#isReleased = true;
       this.#parts.onGone?.(this.#pod);
@@ -223,7 +231,7 @@ export class PodWorker {
     const names = new Set(containers.map(({ name }) => name));
     const delays = [...names].map((name) => [name, this.#crashes.delayMs(name)] as const);
     return {
-      pod: this.#withOwnStatus(),
+      pod: this.told,
       nowMs: clock.now(),
       sandboxes: view.sandboxesOf(uid),
       containers,
@@ -234,19 +242,9 @@ export class PodWorker {
       outdated: this.#outdated,
       resize: this.#resizes.state,
       ...(this.#parts.devices && { devices: this.#parts.devices }),
+      ...(this.#parts.dynamicResources && { claims: this.#parts.dynamicResources }),
       ...(this.#ended && { ended: this.#ended }),
     };
-  }
-
-  /** What we wrote counts before the watch brings it back; conditions of others come with the watch. */
-  #withOwnStatus(): Pod {
-    const own = this.#status.last;
-    if (own === undefined) return this.#pod;
-    const others = (this.#pod.status?.conditions ?? []).filter(
-      ({ type }) => !own.conditions?.some((condition) => condition.type === type),
-    );
-    const conditions = [...others, ...(own.conditions ?? [])];
-    return { ...this.#pod, status: { ...this.#pod.status, ...own, conditions } };
   }
 
   #watchHealth(observed: PodObservation): void {
@@ -318,6 +316,8 @@ export class PodWorker {
 
   async #createSandbox(observed: PodObservation, attempt: number): Promise<void> {
     if (!(await this.#volumesReadyFor(observed))) return;
+    const problem = await prepareClaims(this.#parts, this.#pod, this.#stopping.signal);
+    if (problem) return this.#fail("", problem);
     try {
       await createSandbox(this.#parts, { pod: this.#pod, attempt, signal: this.#ending.signal });
       this.#failures.delete("");

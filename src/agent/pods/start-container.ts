@@ -83,13 +83,14 @@ function configure(parts: PodParts, request: StartRequest, image: Image): Promis
 }
 
 async function devicesOf(
-  { devices, runtime }: PodParts,
+  { devices, dynamicResources }: PodParts,
   { pod, container }: StartRequest,
 ): Promise<readonly DeviceGrant[]> {
+  const cdiDevices = dynamicResources?.cdiDevicesOf(pod, container.spec) ?? [];
   const grants = (await devices?.prepareStart(pod, container.spec.name)) ?? [];
-  const [cdi] = grants.flatMap(({ cdiDevices }) => cdiDevices);
-  if (cdi === undefined || runtime.features.cdi) return grants;
-  throw new Error(`${runtime.version} cannot add the CDI device "${cdi.name}"`);
+  if (cdiDevices.length === 0) return grants;
+  const ofClaims = { envs: {}, mounts: [], devices: [], annotations: {} };
+  return [...grants, { ...ofClaims, cdiDevices: cdiDevices.map((name) => ({ name })) }];
 }
 
 /** The container that an ephemeral one is to look into must run. */

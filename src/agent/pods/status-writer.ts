@@ -94,3 +94,13 @@ const ownFields = [
   "containerStatuses",
   "ephemeralContainerStatuses",
 ];
+
+/** What we wrote counts before the watch brings it back; conditions of others come with the watch. */
+export function withStatus(pod: Pod, own: PodStatus | undefined): Pod {
+  if (own === undefined) return pod;
+  const others = (pod.status?.conditions ?? []).filter(
+    ({ type }) => !own.conditions?.some((condition) => condition.type === type),
+  );
+  const conditions = [...others, ...(own.conditions ?? [])];
+  return { ...pod, status: { ...pod.status, ...own, conditions } };
+}

@@ -94,8 +94,6 @@ export interface ImageMounts {
 export interface RuntimeFeatures {
   /** Groups that an image names can be kept from a container (`supplementalGroupsPolicy: Strict`). */
   readonly supplementalGroupsPolicy: boolean;
-  /** Devices can be named as the Container Device Interface has them. */
-  readonly cdi?: boolean;
   /** What is mounted below a read-only mount can be made read-only too. */
   readonly recursiveReadOnly?: boolean;
 }

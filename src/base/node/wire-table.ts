@@ -1,7 +1,11 @@
 import { fromJSON } from "@grpc/proto-loader";
 import type { MethodDefinition, PackageDefinition, ServiceDefinition } from "@grpc/proto-loader";
 
-/** A compact table of a gRPC package's messages: each field is `name number type`, comma-separated. */
+/**
+ * A compact table of a gRPC package's messages: each field is `name number type`, comma-separated. Types are scalars,
+ * messages and enums of the package, `X[]`, and maps of strings to strings (`map`), to bytes (`bytesMap`), to messages
+ * (`map:X`).
+ */
 export interface WireTable {
   readonly package: string;
   readonly messages: Readonly<Record<string, string>>;
@@ -76,6 +80,7 @@ function messageJson(fields: string): object {
         const id = Number(number);
         if (type === "map") return [name, { keyType: "string", type: "string", id }];
         if (type === "bytesMap") return [name, { keyType: "string", type: "bytes", id }];
+        if (type.startsWith("map:")) return [name, { keyType: "string", type: type.slice(4), id }];
         if (type.endsWith("[]")) return [name, { rule: "repeated", type: type.slice(0, -2), id }];
         return [name, { type, id }];
       }),

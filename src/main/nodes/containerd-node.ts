@@ -83,6 +83,7 @@ export async function prepareContainerdNode(prepare: PrepareOptions): Promise<St
     const runtime = stack.use(
       await connectContainerd({
         socket: containerd.socket,
+        cdiDir: containerd.paths.cdiDir,
         clock: options.clock,
         log,
         streamClient,
