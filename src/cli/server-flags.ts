@@ -38,6 +38,7 @@ export interface ServerFlags {
   /** Names with commas between. */
   readonly enableAdmissionPlugins?: string;
   readonly disableAdmissionPlugins?: string;
+  readonly admissionControlConfigFile?: string;
   readonly schedulerConfig?: string;
   readonly simulatedNodes?: string;
 }

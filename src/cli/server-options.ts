@@ -86,6 +86,11 @@ const serverFlagTable: readonly Flag[] = [
     text: "admission plugins that do not act, of those that do by default",
   },
   {
+    name: "admission-control-config-file",
+    value: "file",
+    text: "what admission plugins are told, as an AdmissionConfiguration",
+  },
+  {
     name: "scheduler-config",
     value: "file",
     text: "profiles of the scheduler, as a KubeSchedulerConfiguration",

@@ -151,7 +151,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     store,
     ...(options.isShared && { isShared: true }),
     kinds: builtinKinds(),
-    ...(options.admission && { admission: options.admission }),
+    admission: await admissionFor(options),
     clock,
     random,
     log: log.with({ part: "apiserver" }),
@@ -250,6 +250,17 @@ async function auditFor(
   }
   const { openAudit } = await import("#main/audit.ts");
   return openAudit({ ...parts, flags }, stack);
+}
+
+/** Likewise. */
+async function admissionFor({
+  admission = {},
+  flags = {},
+}: ControlPlaneOptions): Promise<AdmissionChoice> {
+  const { admissionControlConfigFile: file } = flags;
+  if (file === undefined) return admission;
+  const { readAdmissionFile } = await import("#main/admission.ts");
+  return { ...admission, ...readAdmissionFile(file) };
 }
 
 /** Likewise. */

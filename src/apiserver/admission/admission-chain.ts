@@ -36,7 +36,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
     (call, attempt) =>
       isStarted ? step(call, attempt) : undefined;
   const present: readonly AdmissionPlugin[] = [
-    ...builtinPlugins(),
+    ...builtinPlugins(parts.choice?.configuration ?? {}),
     { name: "NodeRestriction", mutate: nodeAdmission },
     { name: "MutatingAdmissionPolicy", mutate: onceStarted(policies.mutating) },
     { name: "MutatingAdmissionWebhook", mutate: webhooks.mutating },

@@ -1,9 +1,11 @@
+import type { AdmissionConfiguration } from "#apiserver/admission/configuration/admission-configuration.ts";
 import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 
-/** Which plugins act beyond those that do by default, and which of these do not. */
+/** Which plugins act beyond those that do by default, which of these do not, and what they are told. */
 export interface AdmissionChoice {
   readonly enable?: readonly string[];
   readonly disable?: readonly string[];
+  readonly configuration?: AdmissionConfiguration;
 }
 
 /**

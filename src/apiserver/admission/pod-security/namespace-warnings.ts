@@ -4,17 +4,24 @@ import { violationsOf } from "#apiserver/admission/pod-security/evaluate.ts";
 import { levelText, type LevelVersion } from "#apiserver/admission/pod-security/policy.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 
+/** What pods are held to, but for those of some runtime classes. */
+interface Concern {
+  readonly level: LevelVersion;
+  readonly isExempt: (runtimeClass: string) => boolean;
+}
+
 /** Which pods that are there a namespace's new level would have refused, in upstream's words. */
 export function namespaceWarnings(
   server: ServerState,
   namespace: string,
-  level: LevelVersion,
+  { level, isExempt }: Concern,
 ): readonly string[] {
   const resource = { group: "", resource: "pods" };
   const all = oneOfEachFirst(objectsIn(server, resource, namespace) as unknown as readonly Pod[]);
   const checked = all.slice(0, podsMax);
   const namesBy = Map.groupBy(
     checked.flatMap((pod) => {
+      if (isExempt(pod.spec?.runtimeClassName ?? "")) return [];
       const reasons = violationsOf({ metadata: pod.metadata, spec: pod.spec ?? none }, level);
       const text = reasons.map(({ reason }) => reason).join(", ");
       return text === "" ? [] : [{ text, name: pod.metadata.name ?? "" }];

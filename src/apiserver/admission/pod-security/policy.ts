@@ -35,16 +35,27 @@ export function isPrivileged({ enforce, audit, warn }: Policy): boolean {
   return [enforce, audit, warn].every(({ level }) => level === "privileged");
 }
 
+/** Nothing is refused. */
+export const privileged: Policy = {
+  enforce: { level: "privileged", minor: "latest" },
+  audit: { level: "privileged", minor: "latest" },
+  warn: { level: "privileged", minor: "latest" },
+};
+
 /**
- * What a namespace's labels ask for. A level that cannot be read is the strictest for `enforce` and none for the
+ * What a namespace's labels ask for; where they say nothing, `defaults` hold. A level that cannot be read is the strictest for `enforce` and none for the
  * others; who enforces and says nothing of warnings warns of the same.
  */
-export function readPolicy(labels: Readonly<Record<string, unknown>>): ReadPolicy {
+export function readPolicy(
+  labels: Readonly<Record<string, unknown>>,
+  defaults: Policy = privileged,
+): ReadPolicy {
   const problems: StatusCause[] = [];
+  const reading = { labels, defaults, problems };
   const policy = {
-    enforce: readMode(labels, "enforce", problems),
-    audit: readMode(labels, "audit", problems),
-    warn: readMode(labels, "warn", problems),
+    enforce: readMode(reading, "enforce"),
+    audit: readMode(reading, "audit"),
+    warn: readMode(reading, "warn"),
   };
   const enforced = labels[levelLabel("enforce")];
   const inherits =
@@ -57,17 +68,37 @@ export function readPolicy(labels: Readonly<Record<string, unknown>>): ReadPolic
   return { policy: { ...policy, warn: { level: enforced, minor } }, problems };
 }
 
+/** What labels ask for in vain where a namespace is exempt: `enforce=baseline:latest`; undefined where that is nothing. */
+export function ignoredPolicy(
+  labels: Readonly<Record<string, unknown>>,
+  policy: Policy,
+  defaults: Policy,
+): string | undefined {
+  const same = modes.every((mode) => levelText(policy[mode]) === levelText(defaults[mode]));
+  if (isPrivileged(policy) || same) return undefined;
+  const asked = modes.filter(
+    (mode) =>
+      policy[mode].level !== "privileged" &&
+      (labels[levelLabel(mode)] !== undefined || labels[versionLabel(mode)] !== undefined),
+  );
+  return asked.map((mode) => `${mode}=${levelText(policy[mode])}`).join(", ");
+}
+
 type Mode = keyof Policy;
+
+const modes: readonly Mode[] = ["enforce", "audit", "warn"];
 
 const prefix = "pod-security.kubernetes.io/";
 const levelLabel = (mode: Mode): string => `${prefix}${mode}`;
 const versionLabel = (mode: Mode): string => `${prefix}${mode}-version`;
 
-function readMode(
-  labels: Readonly<Record<string, unknown>>,
-  mode: Mode,
-  problems: StatusCause[],
-): LevelVersion {
+interface Reading {
+  readonly labels: Readonly<Record<string, unknown>>;
+  readonly defaults: Policy;
+  readonly problems: StatusCause[];
+}
+
+function readMode({ labels, defaults, problems }: Reading, mode: Mode): LevelVersion {
   const [level, version] = [labels[levelLabel(mode)], labels[versionLabel(mode)]];
   const refuse = (label: string, value: unknown, why: string): void => {
     problems.push({
@@ -76,19 +107,26 @@ function readMode(
       field: `metadata.labels[${label}]`,
     });
   };
-  const read: { level: Level; minor: number | "latest" } = { level: "privileged", minor: "latest" };
+  const read: { level: Level; minor: number | "latest" } = { ...defaults[mode] };
   if (isLevel(level)) read.level = level;
   else if (level !== undefined) {
     refuse(levelLabel(mode), level, `must be one of ${levels.join(", ")}`);
     read.level = mode === "enforce" ? "restricted" : "privileged";
   }
-  const minor = /^v1\.(0|[1-9][0-9]*)$/.exec(String(version))?.[1];
-  if (minor !== undefined) read.minor = Number(minor);
-  else if (version !== undefined && version !== "latest")
-    refuse(versionLabel(mode), version, 'must be "latest" or "v1.x"');
+  if (version === undefined) return read;
+  const minor = minorOf(version);
+  if (minor === undefined) refuse(versionLabel(mode), version, 'must be "latest" or "v1.x"');
+  read.minor = minor ?? "latest";
   return read;
 }
 
-function isLevel(value: unknown): value is Level {
+/** Of `v1.30` or `latest`; undefined for anything else. */
+export function minorOf(version: unknown): LevelVersion["minor"] | undefined {
+  if (version === "latest") return version;
+  const minor = /^v1\.(0|[1-9][0-9]*)$/.exec(String(version))?.[1];
+  return minor === undefined ? undefined : Number(minor);
+}
+
+export function isLevel(value: unknown): value is Level {
   return levels.includes(value as Level);
 }
