@@ -3,6 +3,7 @@ import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 import { chosenPlugins, type AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import { builtinPlugins } from "#apiserver/admission/builtin-admission.ts";
 import { certificateRequester } from "#apiserver/admission/certificate-requester.ts";
+import { deviceAdminAccess } from "#apiserver/admission/device-admin-access.ts";
 import { createPolicyAdmission } from "#apiserver/admission/policies/policy-admission.ts";
 import {
   createWebhookAdmission,
@@ -46,7 +47,11 @@ export function createAdmission(parts: AdmissionParts): Admission {
   const chosen = chosenPlugins(present, parts.choice);
   return {
     mutating: [certificateRequester, ...chosen.flatMap(({ mutate }) => mutate ?? [])],
-    validating: [grantAdmission, ...chosen.flatMap(({ validate }) => validate ?? [])],
+    validating: [
+      grantAdmission,
+      deviceAdminAccess,
+      ...chosen.flatMap(({ validate }) => validate ?? []),
+    ],
     start: () => {
       isStarted = true;
       webhooks.start();

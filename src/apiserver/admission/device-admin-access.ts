@@ -5,8 +5,8 @@ import type {
 } from "#api/generated/types.ts";
 import { invalid } from "#api/status.ts";
 import { causesOf } from "#api/validation/field.ts";
-import type { AdmissionFunction } from "#apiserver/admission/admission.ts";
-import { isFor } from "#apiserver/admission/admission.ts";
+import { isFor, type AdmissionFunction } from "#apiserver/admission/admission.ts";
+import { objectAt, stringAt } from "#apiserver/objects/json.ts";
 import { lookUp } from "#apiserver/objects/read.ts";
 
 const label = "resource.kubernetes.io/admin-access";
@@ -24,13 +24,14 @@ export const deviceAdminAccess: AdmissionFunction = (call, { operation, object }
   if (index < 0) return;
   const { kind, info, server } = call;
   const namespace = lookUp(server, { group: "", resource: "namespaces" }, { name: info.namespace });
-  if (namespace?.metadata.labels?.[label] === "true") return;
+  const labels = objectAt(objectAt(namespace, "metadata"), "labels");
+  if (labels[label] === "true") return;
   const causes = causesOf((root) => {
     const field = root.child("spec", "devices", "requests").index(index).child("adminAccess");
     const rule = `requires the \`${label}: true\` label on the containing namespace`;
     field.forbidden(`admin access to devices ${rule}`);
   });
-  throw invalid(kind, object.metadata.name ?? "", causes);
+  throw invalid(kind, stringAt(objectAt(object, "metadata"), "name"), causes);
 };
 
 const group = "resource.k8s.io";

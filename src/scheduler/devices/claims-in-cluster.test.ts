@@ -181,6 +181,10 @@ test("an administrator's claim has devices that others use, and they can still b
   await using given = await gpuCluster();
   const { cluster, claim, createClaim, untilPod } = given;
   const { client } = cluster;
+  await assert.rejects(
+    createClaim("monitor", { allocationMode: "All", adminAccess: true }),
+    /spec\.devices\.requests\[0\]\.adminAccess: Forbidden: admin access to devices requires the/,
+  );
   const value = { metadata: { labels: { "resource.kubernetes.io/admin-access": "true" } } };
 
   await client.patch(namespaces, { name: namespace }, { kind: "merge", value });
