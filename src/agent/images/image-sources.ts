@@ -49,7 +49,7 @@ export function planSources(
   return [...listing, ...unlisted.slice(0, unlistedMax)].slice(0, sourcesMax).map(sourceOf);
 }
 
-function lists({ status }: Pick<Node, "status">, name: string): boolean {
+export function lists({ status }: Pick<Node, "status">, name: string): boolean {
   return status?.images?.some(({ names }) => names?.includes(name)) ?? false;
 }
 

@@ -6,11 +6,17 @@ import type { Random } from "#base/random.ts";
 import type { Client } from "#client/client.ts";
 import { checkedArchive } from "#agent/images/checked-archive.ts";
 import { fetchImage, ImageRefusal, type NodeIdentity } from "#agent/images/fetch-image.ts";
-import { storedName } from "#agent/images/image-name.ts";
+import { repositoryOf, storedName } from "#agent/images/image-name.ts";
 import type { ImageOffer } from "#agent/images/image-offer.ts";
-import { type AskingNode, type ImageSource, planSources } from "#agent/images/image-sources.ts";
+import {
+  type AskingNode,
+  type ImageSource,
+  lists,
+  planSources,
+} from "#agent/images/image-sources.ts";
 import { limitIdle } from "#agent/images/limit-idle.ts";
 import { sameSecret, type PullSecret } from "#agent/images/pull-records.ts";
+import { timeLimit } from "#agent/images/slots.ts";
 import type { ImageArchives } from "#agent/runtime/container-runtime.ts";
 
 export interface PeerImageParts {
@@ -50,13 +56,17 @@ export interface GivenImage {
 export type GetFromPeers = (wish: PeerWish) => Promise<GivenImage | undefined>;
 
 const usualLimits = { answerMs: 30_000, idleMs: 30_000 };
-/** Nodes are read in pages until enough of them list the image. */
+/** As long as a registry may take for an image. */
+const transferMs = 30 * 60_000;
+const lookMs = 10_000;
+/** Nodes are read in pages until one lists the image. */
 const pageSize = 200;
 
 export function createPeerImages(parts: PeerImageParts): GetFromPeers {
   return async (wish) => {
     const name = storedName(wish.image);
-    if (!/[/]/.test(name)) return undefined;
+    // What is asked for by its id alone has no name to look for.
+    if (repositoryOf(name) === "") return undefined;
     for (const source of await sourcesOf(parts, name, wish.signal)) {
       try {
         return await transfer(parts, source, wish);
@@ -81,27 +91,28 @@ function isBroken(error: unknown): boolean {
 }
 
 async function sourcesOf(
-  { client, self, random, log }: PeerImageParts,
+  { client, self, random, clock, log }: PeerImageParts,
   name: string,
   signal: AbortSignal,
 ): Promise<readonly ImageSource[]> {
+  const wanted = { name, self };
   const found: Node[] = [];
-  let next: string | undefined;
+  const late = { afterMs: lookMs, message: "the API did not answer in time" };
+  using limit = timeLimit(clock, late, signal);
   try {
+    let next: string | undefined;
     do {
-      const page = await client.list(nodes, {
-        limit: pageSize,
-        ...(next && { continue: next }),
-        signal,
-      });
-      found.push(...page.items);
+      const more = { limit: pageSize, ...(next && { continue: next }), signal: limit.signal };
+      const page = await client.list(nodes, more);
+      found.push(...page.items.filter((node) => planSources([node], wanted, random).length > 0));
       next = page.continue;
-    } while (next && !found.some((node) => planSources([node], { name, self }, random).length > 0));
+    } while (next && !found.some((node) => lists(node, name)));
   } catch (error) {
     signal.throwIfAborted();
+    // A static pod starts without the API too, from its registry.
     log.warn("nodes with an image not found", { image: name, reason: messageOf(error) });
   }
-  return planSources(found, { name, self }, random);
+  return planSources(found, wanted, random);
 }
 
 async function transfer(
@@ -110,9 +121,12 @@ async function transfer(
   wish: PeerWish,
 ): Promise<GivenImage> {
   const { clock, archives, identity, limits = usualLimits } = parts;
-  const { secrets, signal } = wish;
+  const { secrets } = wish;
   const name = storedName(wish.image);
   const { answerMs, idleMs } = limits;
+  const late = { afterMs: transferMs, message: `it took more than ${transferMs / 60_000} minutes` };
+  using limit = timeLimit(clock, late, wish.signal);
+  const { signal } = limit;
   const asked = { name, secrets, identity: identity(), clock, signal, answerMs };
   const { offer, archive } = await fetchImage(source, asked);
   const given = acceptable(offer, name, wish);
@@ -128,11 +142,9 @@ function acceptable(
   name: string,
   { secrets }: PeerWish,
 ): Omit<GivenImage, "node"> {
-  const repository = name.replace(/[:@][^/]*$/, "");
-  if (
-    !names.includes(name) ||
-    !names.every((one) => one === name || one.startsWith(`${repository}@`))
-  ) {
+  const isDigest = (one: string): boolean =>
+    one.includes("@") && repositoryOf(one) === repositoryOf(name);
+  if (!names.includes(name) || !names.every((one) => one === name || isDigest(one))) {
     throw new Error("it offers another image");
   }
   if (access !== "secret") return { access };
