@@ -1,4 +1,4 @@
-import type { KubeObject } from "#api/meta.ts";
+import { placeOf, type KubeObject } from "#api/meta.ts";
 import type { Resource } from "#api/resource.ts";
 import { isNotFound } from "#api/status.ts";
 import type { Client } from "#client/client.ts";
@@ -6,7 +6,6 @@ import {
   behindMaxMs,
   createOnce,
   deleteOnce,
-  placeOf,
   tryOnce,
   type SureWrites,
 } from "#reconcile/unanswered.ts";

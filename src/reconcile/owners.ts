@@ -1,5 +1,5 @@
 import type { OwnerReference } from "#api/generated/types.ts";
-import { nameOf, namespaceOf, uidOf, type KubeObject } from "#api/meta.ts";
+import { nameOf, namespaceOf, placeOf, uidOf, type KubeObject } from "#api/meta.ts";
 import { apiVersionOf, type Resource } from "#api/resource.ts";
 import { hasReason, isNotFound } from "#api/status.ts";
 import type { Client } from "#client/client.ts";
@@ -125,9 +125,4 @@ async function patchOwners<T extends KubeObject>(
     if (isNotFound(error) || hasReason(error, "Invalid")) return false;
     throw error;
   }
-}
-
-function placeOf(object: KubeObject): { name: string; namespace?: string } {
-  const { namespace } = object.metadata;
-  return { name: nameOf(object), ...(namespace && { namespace }) };
 }

@@ -1,4 +1,4 @@
-import { nameOf, namespaceOf, type KubeObject, type ObjectName } from "#api/meta.ts";
+import { placeOf, type KubeObject, type ObjectName } from "#api/meta.ts";
 import type { Resource } from "#api/resource.ts";
 import { isAlreadyExists, isNotFound, StatusError } from "#api/status.ts";
 import { sleep, type Clock } from "#base/clock.ts";
@@ -193,9 +193,4 @@ async function ownOne<T extends KubeObject>(
   if (owner === undefined) return undefined;
   const there = await read(parts, { resource, at: placeOf(wanted) });
   return there && controllerRefOf(there)?.uid === owner ? there : undefined;
-}
-
-export function placeOf(object: KubeObject): ObjectName {
-  const namespace = namespaceOf(object);
-  return { name: nameOf(object), ...(namespace && { namespace }) };
 }

@@ -30,7 +30,8 @@ export function labelSetMatcher(labels: Readonly<Record<string, string>>): Label
   );
 }
 
-const operators: ReadonlyMap<string, LabelOperator> = new Map([
+/** The operators of expressions in selectors, as those of requirements. */
+export const labelOperators: ReadonlyMap<string, LabelOperator> = new Map([
   ["In", "in"],
   ["NotIn", "notin"],
   ["Exists", "exists"],
@@ -38,7 +39,7 @@ const operators: ReadonlyMap<string, LabelOperator> = new Map([
 ]);
 
 function requirementOf(expression: LabelSelectorRequirement): LabelRequirement {
-  const operator = operators.get(expression.operator);
+  const operator = labelOperators.get(expression.operator);
   if (operator === undefined) {
     throw badRequest(
       `${JSON.stringify(expression.operator)} is not a valid label selector operator`,

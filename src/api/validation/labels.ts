@@ -1,4 +1,6 @@
 import type { LabelSelector, LabelSelectorRequirement } from "#api/generated/types.ts";
+import { matcherOf, type LabelRequirement } from "#api/selector/label-requirement.ts";
+import { labelOperators } from "#api/selector/label-selector.ts";
 import type { Field } from "#api/validation/field.ts";
 import { labelValueProblems, qualifiedNameProblems } from "#api/validation/formats.ts";
 import { entriesOf, type Given, isEmpty, itemsOf } from "#api/validation/given.ts";
@@ -55,31 +57,19 @@ export function selectsAll(selector: Given<LabelSelector> | null | undefined): b
   return isEmpty(selector?.matchLabels) && isEmpty(selector?.matchExpressions);
 }
 
-/** Whether labels match a selector. An unknown operator matches nothing. */
+/** Whether labels match a selector that may be wrong in itself. An unknown operator matches nothing. */
 export function selectorMatches(
   selector: Given<LabelSelector> | null | undefined,
   labels: Labels | null | undefined,
 ): boolean {
-  const wanted = entriesOf(selector?.matchLabels as Labels | undefined);
-  return (
-    wanted.every(([key, value]) => labels?.[key] === value) &&
-    itemsOf(selector?.matchExpressions).every((requirement) => meets(requirement, labels ?? {}))
-  );
-}
-
-function meets(requirement: Given<LabelSelectorRequirement>, labels: Labels): boolean {
-  const value = labels[requirement.key ?? ""];
-  const values = itemsOf(requirement.values);
-  switch (requirement.operator) {
-    case "In":
-      return value !== undefined && values.includes(value);
-    case "NotIn":
-      return value === undefined || !values.includes(value);
-    case "Exists":
-      return value !== undefined;
-    case "DoesNotExist":
-      return value === undefined;
-    default:
-      return false;
+  const requirements: LabelRequirement[] = [];
+  for (const [key, value] of entriesOf(selector?.matchLabels as Labels | undefined)) {
+    requirements.push({ key, operator: "=", values: [value ?? ""] });
   }
+  for (const { key, operator: name, values } of itemsOf(selector?.matchExpressions)) {
+    const operator = labelOperators.get(name ?? "");
+    if (operator === undefined) return false;
+    requirements.push({ key: key ?? "", operator, values: [...itemsOf(values)] });
+  }
+  return matcherOf(requirements).matches(labels ?? undefined);
 }

@@ -1,11 +1,11 @@
 import type { JsonObject } from "#api/kind.ts";
+import { rootPath } from "#api/resource.ts";
 import { isAlreadyExists } from "#api/status.ts";
-import { callOf, type Call } from "#apiserver/call.ts";
+import type { Call } from "#apiserver/call.ts";
 import type { FirstObject } from "#apiserver/bootstrap/first-objects.ts";
 import { createObject } from "#apiserver/objects/create.ts";
 import { cloneJson, objectAt, stringAt } from "#apiserver/objects/json.ts";
-import type { ApiRequest } from "#apiserver/request.ts";
-import { requestInfo } from "#apiserver/request-info.ts";
+import { ownCall, type OwnRequest } from "#apiserver/own-call.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 import { invariant } from "#base/invariant.ts";
 
@@ -32,33 +32,17 @@ function kindOf(state: ServerState, first: FirstObject) {
   return kind;
 }
 
-/** A call as if the server had sent a request to itself. */
+/** The server's own call for the object. */
 export function internalCall(
   state: ServerState,
   first: FirstObject,
-  method: "POST" | "PUT" | "DELETE",
+  method: OwnRequest["method"],
 ): Call {
   const kind = kindOf(state, first);
   const metadata = objectAt(first.object, "metadata");
-  const namespace = stringAt(metadata, "namespace");
-  const root = first.group === "" ? "/api/v1" : `/apis/${first.group}/${first.version}`;
+  const [name, namespace] = [stringAt(metadata, "name"), stringAt(metadata, "namespace")];
   const scope = namespace === "" ? "" : `/namespaces/${namespace}`;
-  const name = method === "POST" ? "" : `/${encodeURIComponent(stringAt(metadata, "name"))}`;
-  const path = `${root}${scope}/${first.resource}${name}`;
-  const query = new URLSearchParams();
-  const info = requestInfo(method, path, query);
-  invariant(info !== undefined, "the server's own paths can be read");
-  const request: ApiRequest = {
-    method,
-    path,
-    query,
-    header: (header) => (header === "user-agent" ? "kube-apiserver" : undefined),
-    body: { kind: "none" },
-    user,
-    signal: state.stopped,
-    answer: "objects",
-  };
-  return callOf(state, { request, info, kind, subresource: undefined, user });
+  const collection = `${rootPath(first)}${scope}/${first.resource}`;
+  const path = method === "POST" ? collection : `${collection}/${encodeURIComponent(name)}`;
+  return ownCall(state, { method, path, kind });
 }
-
-const user = { name: "system:apiserver", groups: ["system:authenticated", "system:masters"] };

@@ -1,5 +1,5 @@
 import type { CronJob, Job, ObjectReference } from "#api/generated/types.ts";
-import { keyOf, nameOf, namespaceOf, parseKey, uidOf } from "#api/meta.ts";
+import { keyOf, nameOf, namespaceOf, parseKey, uidOf, placeOf } from "#api/meta.ts";
 import { cronJobs, jobs } from "#api/resources.ts";
 import { hasReason, isNotFound, StatusError } from "#api/status.ts";
 import { rfc3339 } from "#base/clock.ts";
@@ -53,7 +53,7 @@ export function createCronJobController(kit: ControllerKit): Controller {
     const preconditions = { uid: uidOf(job) };
     const options = { propagationPolicy: "Background" as const, preconditions, signal };
     try {
-      await client.delete(jobs, parseKey(keyOf(job)), options);
+      await client.delete(jobs, placeOf(job), options);
     } catch (error) {
       if (isNotFound(error)) return;
       tellFailure(cronJob, "FailedDelete", "Deleted job", error);
@@ -95,7 +95,7 @@ export function createCronJobController(kit: ControllerKit): Controller {
     wanted: Job,
     signal: AbortSignal,
   ): Promise<Job | undefined> => {
-    const job = await client.get(jobs, parseKey(keyOf(wanted)), { signal });
+    const job = await client.get(jobs, placeOf(wanted), { signal });
     const known = cronJob.status?.active?.some(({ uid }) => uid === job.metadata.uid);
     return isControlledBy(job, cronJob) && !known ? job : undefined;
   };

@@ -1,13 +1,15 @@
 import type { Deployment, Pod, ReplicaSet } from "#api/generated/types.ts";
-import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
+import { keyOf, nameOf, namespaceOf, parseKey, placeOf } from "#api/meta.ts";
 import { deployments, pods, replicaSets } from "#api/resources.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
-import { hasReason, isAlreadyExists, isNotFound } from "#api/status.ts";
+import { isAlreadyExists, isNotFound } from "#api/status.ts";
+import { selectsAll } from "#api/validation/labels.ts";
 import { progressingCondition, withCondition } from "#controllers/deployment/deployment-status.ts";
 import { planDeployment, type DeploymentAction } from "#controllers/deployment/plan-deployment.ts";
 import { revisionAnnotation } from "#controllers/deployment/revisions.ts";
 import { isSameTemplate } from "#controllers/deployment/template-hash.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
+import { isNamespaceTerminating } from "#controllers/pods/pod-control.ts";
 import { isPodFinished } from "#controllers/pods/pod-state.ts";
 import { keysOfChange } from "#controllers/replica-set/replica-set-controller.ts";
 import { sameJson } from "#controllers/same-json.ts";
@@ -32,7 +34,7 @@ export function createDeploymentController(kit: ControllerKit): Controller {
   const reconcile = async (key: string, run: Run): Promise<void> => {
     const deployment = informer.get(parseKey(key));
     if (deployment === undefined) return;
-    if (selectsAll(deployment)) return refuse(deployment, run.signal);
+    if (selectsAll(deployment.spec?.selector)) return refuse(deployment, run.signal);
     const sets = await claim(deployment, run.signal);
     const plan = planDeployment({
       deployment,
@@ -93,7 +95,8 @@ export function createDeploymentController(kit: ControllerKit): Controller {
       tellScaled(deployment, replicaSet, 0);
     } catch (error) {
       if (isAlreadyExists(error)) return settleCollision(deployment, replicaSet, signal);
-      if (!isTerminating(error)) await tellCreateFailed(deployment, replicaSet, error, signal);
+      if (!isNamespaceTerminating(error))
+        await tellCreateFailed(deployment, replicaSet, error, signal);
       throw error;
     }
   };
@@ -203,17 +206,4 @@ export function createDeploymentController(kit: ControllerKit): Controller {
     clock,
     log,
   });
-}
-
-function selectsAll({ spec }: Deployment): boolean {
-  const { matchLabels = {}, matchExpressions = [] } = spec?.selector ?? {};
-  return Object.keys(matchLabels).length === 0 && matchExpressions.length === 0;
-}
-
-function isTerminating(error: unknown): boolean {
-  return hasReason(error, "Forbidden") && String(error).includes("being terminated");
-}
-
-function placeOf(object: Deployment | ReplicaSet): { name: string; namespace: string } {
-  return { name: nameOf(object), namespace: namespaceOf(object) };
 }

@@ -1,5 +1,5 @@
 import type { Container, Job, Pod } from "#api/generated/types.ts";
-import { keyOf, nameOf, namespaceOf, parseKey } from "#api/meta.ts";
+import { keyOf, nameOf, namespaceOf, parseKey, placeOf } from "#api/meta.ts";
 import { jobs, pods } from "#api/resources.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
 import { isNotFound } from "#api/status.ts";
@@ -82,7 +82,7 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     const finalizers = { "$deleteFromPrimitiveList/finalizers": [trackingFinalizer] };
     const value = { metadata: { uid, ...finalizers } };
     try {
-      await client.patch(pods, parseKey(keyOf(pod)), { kind: "strategic", value }, { signal });
+      await client.patch(pods, placeOf(pod), { kind: "strategic", value }, { signal });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

@@ -1,5 +1,5 @@
 import type { Pod } from "#api/generated/types.ts";
-import { keyOf, parseKey } from "#api/meta.ts";
+import { placeOf } from "#api/meta.ts";
 import { pods } from "#api/resources.ts";
 import { rfc3339, type Clock } from "#base/clock.ts";
 import type { Client } from "#client/client.ts";
@@ -20,5 +20,5 @@ export async function markDisrupted(
   const status = { conditions: [condition], ...(phase && { phase }) };
   const value = { metadata: { uid: pod.metadata.uid }, status };
   const options = { subresource: "status", signal };
-  await client.patch(pods, parseKey(keyOf(pod)), { kind: "strategic", value }, options);
+  await client.patch(pods, placeOf(pod), { kind: "strategic", value }, options);
 }

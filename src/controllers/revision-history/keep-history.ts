@@ -1,5 +1,5 @@
 import type { ControllerRevision } from "#api/generated/types.ts";
-import { keyOf, parseKey } from "#api/meta.ts";
+import { placeOf } from "#api/meta.ts";
 import { controllerRevisions } from "#api/resources.ts";
 import { isAlreadyExists, isNotFound } from "#api/status.ts";
 import type { Client } from "#client/client.ts";
@@ -21,7 +21,7 @@ export async function keepRevision(
     return await client.create(controllerRevisions, update, { signal });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
-    return client.get(controllerRevisions, parseKey(keyOf(update)), { signal });
+    return client.get(controllerRevisions, placeOf(update), { signal });
   }
 }
 
@@ -32,7 +32,7 @@ export async function forgetRevisions(
 ): Promise<void> {
   for (const revision of revisions) {
     try {
-      await client.delete(controllerRevisions, parseKey(keyOf(revision)), { signal });
+      await client.delete(controllerRevisions, placeOf(revision), { signal });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

@@ -9,7 +9,7 @@ import type {
   StorageClass,
   VolumeAttachment,
 } from "#api/generated/types.ts";
-import { keyOf, nameOf, parseKey, type KubeObject } from "#api/meta.ts";
+import { keyOf, nameOf, parseKey, placeOf, type KubeObject } from "#api/meta.ts";
 import {
   csiDrivers,
   csiNodes,
@@ -62,8 +62,7 @@ export function createStorage(informers: Informers): Storage {
   const all = [claims, volumes, classes, ...Object.values(csi)];
   const synced = Promise.all(all.map((informer) => informer.synced));
   synced.catch(() => {}); // Whoever waits sees it; a scheduler that ends before it starts does not wait.
-  const podExists = (pod: Pod) =>
-    podInformer.get(parseKey(keyOf(pod)))?.metadata.uid === pod.metadata.uid;
+  const podExists = (pod: Pod) => podInformer.get(placeOf(pod))?.metadata.uid === pod.metadata.uid;
   return {
     synced,
     claim: (key) => claims.get(parseKey(key)),

@@ -1,3 +1,4 @@
+import { metricSourceOf } from "#api/autoscaling/metric-sources.ts";
 import type { Column, JsonObject } from "#api/kind.ts";
 import type { Json } from "#api/meta.ts";
 import {
@@ -49,17 +50,9 @@ function targets(autoscaler: JsonObject): string {
   return more > 0 ? `${shown} + ${more} more...` : shown;
 }
 
-const sourceFields: Readonly<Record<string, string>> = {
-  ContainerResource: "containerResource",
-  External: "external",
-  Object: "object",
-  Pods: "pods",
-  Resource: "resource",
-};
-
 function target(spec: JsonObject, status: JsonObject | undefined): string {
   const type = text(spec, "type");
-  const field = sourceFields[type];
+  const field = metricSourceOf(type);
   if (field === undefined) return "<unknown type>";
   const wanted = at(spec, field, "target");
   const current = at(status, field, "current");

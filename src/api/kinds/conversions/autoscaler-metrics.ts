@@ -1,3 +1,4 @@
+import { metricSourceOf } from "#api/autoscaling/metric-sources.ts";
 import type { Json } from "#api/meta.ts";
 import type { JsonObject } from "#api/kind.ts";
 
@@ -15,21 +16,13 @@ export function metricFromV1(metric: Json): Json {
 
 type Side = "target" | "current";
 
-const sourceFields: Readonly<Record<string, string>> = {
-  ContainerResource: "containerResource",
-  External: "external",
-  Object: "object",
-  Pods: "pods",
-  Resource: "resource",
-};
-
 function withSource(
   metric: Json,
   change: (source: JsonObject, names: FlatNames) => JsonObject,
 ): Json {
   if (!isObject(metric)) return metric;
   const type = typeof metric["type"] === "string" ? metric["type"] : "";
-  const field = sourceFields[type] ?? "";
+  const field = metricSourceOf(type) ?? "";
   const source = metric[field];
   return isObject(source)
     ? { ...metric, [field]: change(source, flatNames(type, source)) }

@@ -7,6 +7,7 @@ import type {
   MetricTarget,
   V2HorizontalPodAutoscaler,
 } from "#api/generated/types.ts";
+import { metricSourceOf, metricSources } from "#api/autoscaling/metric-sources.ts";
 import { pathSegmentProblems } from "#api/names.ts";
 import { strategyFor } from "#api/strategies/strategy-for.ts";
 import {
@@ -91,19 +92,11 @@ function checkTarget(field: Field, target: Given<CrossVersionObjectReference>): 
   checkFormat(field.child("name"), target.name, pathSegmentProblems);
 }
 
-const sources = {
-  ContainerResource: "containerResource",
-  External: "external",
-  Object: "object",
-  Pods: "pods",
-  Resource: "resource",
-} as const;
-
 function checkMetric(field: Field, metric: Given<MetricSpec>): void {
-  checkOneOf(field.child("type"), metric.type, Object.keys(sources));
-  const name = sources[(metric.type ?? "") as keyof typeof sources];
+  checkOneOf(field.child("type"), metric.type, [...metricSources.keys()]);
+  const name = metricSourceOf(metric.type);
   if (name === undefined) return;
-  for (const other of Object.values(sources)) {
+  for (const other of metricSources.values()) {
     if (other !== name && metric[other]) {
       field.child(other).forbidden("must populate the given metric source only");
     }
