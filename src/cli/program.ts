@@ -285,27 +285,29 @@ function addImageCommands(program: Command, actions: Actions): void {
     .argument("<directory>", "the folder with the Dockerfile")
     .requiredOption("-t, --tag <name>", "the image's name")
     .option("-f, --file <file>", "the Dockerfile, when it is not DIRECTORY/Dockerfile")
-    .description("build an image with buildah and give it to the nodes")
+    .description("build an image with buildah and give it to the nodes of this machine")
     .addOption(dataDir())
     .addHelpText("after", examples("kogge image build ./web -t web:1"))
     .action(actions.imageBuild);
   image
     .command("import")
     .argument("<file>", "an OCI or docker archive (tar, may be gzipped)")
-    .description("give an image from an archive to the nodes")
+    .description(
+      "give an image from an archive to the nodes of this machine; others get it from them",
+    )
     .addOption(dataDir())
     .addHelpText("after", examples("kogge image import web.tar"))
     .action(actions.imageImport);
   image
     .command("list")
-    .description("list the images of the nodes")
+    .description("list the images of this machine's node")
     .addOption(dataDir())
     .addOption(json())
     .action(actions.imageList);
   image
     .command("remove")
     .argument("<name>", "the image's name")
-    .description("remove an image from the nodes")
+    .description("remove an image from the nodes of this machine")
     .addOption(dataDir())
     .action(actions.imageRemove);
 }
