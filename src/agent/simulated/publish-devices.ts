@@ -1,7 +1,7 @@
 import type { ResourceSlice } from "#api/generated/types.ts";
 import { uidOf } from "#api/meta.ts";
 import { nodes, resourceSlices } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
+import { hasReason } from "#api/status.ts";
 import type { DriverDevices } from "#agent/simulated/node-groups.ts";
 import type { Client } from "#client/client.ts";
 
@@ -34,14 +34,14 @@ export async function publishDevices(
   }
 }
 
-/** One from before the last start has what the file said then. */
+/** One from before the last start has what the file said then. A node may read only what there is of its own. */
 async function publish(client: Client, name: string, slice: ResourceSlice): Promise<void> {
-  const known = await client.get(resourceSlices, { name }).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
-  if (known === undefined) await client.create(resourceSlices, slice);
-  else if (JSON.stringify(known.spec.devices) !== JSON.stringify(slice.spec.devices)) {
+  try {
+    await client.create(resourceSlices, slice);
+  } catch (error) {
+    if (!hasReason(error, "AlreadyExists")) throw error;
+    const known = await client.get(resourceSlices, { name });
+    if (JSON.stringify(known.spec.devices) === JSON.stringify(slice.spec.devices)) return;
     const generation = known.spec.pool.generation + 1;
     const spec = { ...slice.spec, pool: { ...slice.spec.pool, generation } };
     await client.update(resourceSlices, { ...known, spec });
