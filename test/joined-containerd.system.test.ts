@@ -57,7 +57,6 @@ const pod = (name: string, node: string): string =>
         {
           name: "main",
           image,
-          imagePullPolicy: "Never",
           command: ["sh", "-c", `echo "from ${name}" > /tmp/index.html; httpd -f -p 80 -h /tmp`],
         },
       ],
@@ -65,7 +64,7 @@ const pod = (name: string, node: string): string =>
   });
 
 test(
-  "two machines join with real containers: their pods reach each other, services and names",
+  "two machines join with real containers: an image gets from one to the other, their pods reach each other, services and names",
   { skip },
   async () => {
     using folder = temporaryFolder("joined-containerd");
@@ -109,12 +108,19 @@ test(
       await using b = agent("b");
       await Promise.all([a.said(/runs for/), b.said(/runs for/)]);
       writeBusyboxBuild(at("image"));
+      await koggeFor(at("a"))(["image", "build", at("image"), "-t", image]);
+      const imagesOf = (node: string): Promise<string> =>
+        kubectl(`get node ${node} -o jsonpath={.status.images}`);
+      await eventually(async () => (await imagesOf("a")).includes(image), "the image on a");
       for (const name of ["a", "b"]) {
-        await koggeFor(at(name))(["image", "build", at("image"), "-t", image]);
         await kubectl(["create", "-f", "-"], { input: pod(`on-${name}`, name) });
       }
       await kubectl("expose pod on-b --port=80");
       await kubectl("wait --for=condition=Ready pod/on-a pod/on-b --timeout=60s");
+      match(
+        await kubectl("events --for pod/on-b"),
+        /Successfully pulled image .* from node "a" in /,
+      );
       const ip = await kubectl("get pod on-b -o jsonpath={.status.podIP}");
       const fetched = async (host: string): Promise<boolean> => {
         const script = `exec 3<>/dev/tcp/${host}/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3`;

@@ -176,7 +176,10 @@ async function answerPage(
   const { status = 200, contentType, headers, body } = await pages(asked);
   response.writeHead(status, { ...headers, "content-type": contentType });
   if (typeof body === "string") response.end(body);
-  else await pipeline(body, response).catch(() => response.destroy());
+  else if (request.method === "HEAD") {
+    body.destroy();
+    response.end();
+  } else await pipeline(body, response).catch(() => response.destroy());
 }
 
 async function onlyHealth({ path }: PageRequest): Promise<Page> {
