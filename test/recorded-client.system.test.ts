@@ -55,11 +55,12 @@ for (const version of kubectlVersions) {
 /** What kubectl sends to a server that only listens. */
 async function record(kubectl: ReturnType<typeof kubectlFor>): Promise<Recorded> {
   const { promise, resolve } = Promise.withResolvers<Recorded>();
-  const server = createServer(async (incoming, response) => {
+  const server = createServer((incoming, response) => {
     const { "content-type": contentType = "", accept = "" } = incoming.headers;
-    const body = await buffer(incoming);
-    if (incoming.method === "POST") resolve({ contentType, accept, body });
-    response.writeHead(404, { "content-type": "application/json" }).end("{}");
+    void buffer(incoming).then((body) => {
+      if (incoming.method === "POST") resolve({ contentType, accept, body });
+      response.writeHead(404, { "content-type": "application/json" }).end("{}");
+    });
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   try {
