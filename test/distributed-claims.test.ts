@@ -95,7 +95,7 @@ test("groups that a token says where to ask for come from there, signed", async 
     ),
     [
       "signature verification failed",
-      'unexpected "aud" claim value',
+      'unexpected "aud" claim',
       'jwt returned by distributed claim endpoint "URL/silent" did not contain claim: groups',
       'while getting distributed claim "groups": URL/plain answered no token',
       'distributed claims are asked for over https alone, not at "HTTP"',
