@@ -1,8 +1,10 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { pods, secrets } from "#api/resources.ts";
+import type { StatusError } from "#api/status.ts";
 import { createAuthority } from "#apiserver/node/pki/authority.ts";
 import { systemClock } from "#base/clock.ts";
 import { silentLog } from "#base/log.ts";
@@ -14,6 +16,7 @@ import { PullRecords, type PullSecret } from "#agent/images/pull-records.ts";
 import { createImageServer } from "#agent/images/serve-image.ts";
 import { simulatedProcesses } from "#agent/simulated/node/simulated-processes.ts";
 import { createSimulatedRuntime } from "#agent/simulated/simulated-runtime.ts";
+import { createManualClock } from "#reconcile/manual-clock.ts";
 import { createStreamServer } from "#agent/streams/stream-server.ts";
 import { createFakeTargets } from "#agent/streams/testing/fake-targets.ts";
 import { temporaryFolder } from "#test/temporary.ts";
@@ -83,6 +86,37 @@ async function openHolder() {
   const opened = stack.move();
   return { source, own, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
+
+test("createImageServer() sends four images at once; who waits too long is told so", async () => {
+  using folder = temporaryFolder("serve-image");
+  await using cluster = await createCluster();
+  const clock = createManualClock();
+  const random = seededRandom(1);
+  const parts = { clock, random, podCidr: "10.1.0.0/24", processes: simulatedProcesses };
+  const runtime = Object.assign(createSimulatedRuntime(parts), {
+    imageArchives: { export: () => new PassThrough(), import: async () => {} },
+  });
+  await runtime.pullImage(loaded, undefined, new AbortController().signal);
+  const records = new PullRecords(folder.path, clock);
+  const serve = createImageServer({ runtime, records, client: cluster.client, clock });
+  const peer = { name: "system:node:b", groups: ["system:nodes"] };
+  const ask = () => serve({ path: "/images", query: new URLSearchParams({ name: loaded }), peer });
+  const bodies = await Promise.all([ask(), ask(), ask(), ask()]);
+  const late = ask();
+  const next = ask();
+  await setImmediate();
+  clock.advance(14_999);
+  const [first] = bodies;
+  if (first === undefined || typeof first.body === "string") throw new Error("no archive");
+  first.body.destroy();
+  equal((await late).contentType, "application/x-tar");
+  clock.advance(1);
+  await rejects(next, (error: unknown) => {
+    const { code, message } = (error as StatusError).status;
+    deepEqual([code, message], [429, "4 images are on their way from this node"]);
+    return true;
+  });
+});
 
 function identityOf(commonName: string, organizations: readonly string[]) {
   const pair = authority.issue({ subject: { commonName, organizations }, use: "client" });
