@@ -1,6 +1,7 @@
 import type { Node, Pod } from "#api/generated/types.ts";
 import { uidOf } from "#api/meta.ts";
 import type { ClusterEvent, NodeChange } from "#scheduler/framework.ts";
+import { ImageSpread, noImages } from "#scheduler/image-spread.ts";
 import { NodeState, placedPod, type PlacedPod, type PodCounts } from "#scheduler/node-state.ts";
 import { ClaimUse } from "#scheduler/volumes/claim-use.ts";
 import { DomainCounts } from "#scheduler/topology/domain-counts.ts";
@@ -12,6 +13,7 @@ import { DomainCounts } from "#scheduler/topology/domain-counts.ts";
 export class ClusterState {
   readonly counts = new DomainCounts();
   readonly claimUse = new ClaimUse();
+  readonly images = new ImageSpread();
   readonly #podCounts: PodCounts = {
     addPod: ({ shape, claims }, nodeName) => {
       this.counts.addPod(shape, nodeName);
@@ -47,7 +49,9 @@ export class ClusterState {
     const known = this.#nodes.get(name);
     if (known) {
       const changes = changesBetween(known.node, node);
+      const { images } = known;
       known.update(node);
+      this.images.replace(images, known.images);
       if (changes.has("labels") || changes.has("taints")) this.counts.putNode(node);
       return changes.size === 0 ? undefined : { kind: "nodeChanged", changes };
     }
@@ -56,6 +60,7 @@ export class ClusterState {
     for (const pod of this.#homeless.get(name)?.values() ?? []) state.add(pod);
     this.#homeless.delete(name);
     this.#nodes.set(name, state);
+    this.images.replace(noImages, state.images);
     this.#ordered = undefined;
     return { kind: "nodeAdded" };
   }
@@ -64,6 +69,7 @@ export class ClusterState {
     const state = this.#nodes.get(name);
     if (state === undefined) return;
     this.#nodes.delete(name);
+    this.images.replace(state.images, noImages);
     this.#ordered = undefined;
     // Its pods are deleted in their own time.
     if (state.pods.size > 0) this.#homeless.set(name, new Map(state.pods));

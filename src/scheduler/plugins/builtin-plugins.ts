@@ -8,7 +8,7 @@ import {
   createDynamicResources,
   type DynamicResourcesParts,
 } from "#scheduler/plugins/dynamic-resources.ts";
-import { imageLocality } from "#scheduler/plugins/image-locality.ts";
+import { createImageLocality } from "#scheduler/plugins/image-locality.ts";
 import { createInterPodAffinity } from "#scheduler/plugins/inter-pod-affinity.ts";
 import { nodeAffinity } from "#scheduler/plugins/node-affinity.ts";
 import { nodeName } from "#scheduler/plugins/node-name.ts";
@@ -57,9 +57,10 @@ export function builtinPlugins(parts: BuiltinParts): readonly Plugin[] {
 
 /** The plugins that filter and score; those about volumes only where `volumes` says what is known of them. */
 export function filterPlugins(
-  { counts, claimUse }: ClusterState,
+  cluster: ClusterState,
   volumes?: Pick<BuiltinParts, "client" | "clock" | "storage">,
 ): readonly Plugin[] {
+  const { counts, claimUse, images } = cluster;
   return [
     nodeUnschedulable,
     nodeName,
@@ -79,6 +80,6 @@ export function filterPlugins(
     createPodTopologySpread(counts),
     createInterPodAffinity(counts),
     nodeResourcesBalanced,
-    imageLocality,
+    createImageLocality({ images, nodeCount: () => cluster.nodes.length }),
   ];
 }
