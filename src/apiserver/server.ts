@@ -30,6 +30,7 @@ import { InFlight } from "#apiserver/in-flight.ts";
 import { KindRegistry } from "#apiserver/kind-registry.ts";
 import { metricsApi } from "#apiserver/metrics-api/metrics-api.ts";
 import { measuredStore } from "#apiserver/measured-store.ts";
+import { expressionMetrics } from "#apiserver/expression-metrics.ts";
 import { createServerMetrics } from "#apiserver/metrics.ts";
 import { observe, type Observed } from "#apiserver/observe-request.ts";
 import { KeyQueue } from "#apiserver/objects/key-queue.ts";
@@ -70,6 +71,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const localServices = await startLocalServices(state);
   if (!parts.admissionLater) state.admission.start();
   state.extensions.start(state);
+  const expressions = expressionMetrics(state.metrics.registry, state.clock);
   const stopCompaction = startCompaction(state);
   const stopExpiry = startEventExpiry(state);
   const customResources = startCustomResources(state);
@@ -94,6 +96,7 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
       stopExpiry();
       customResources[Symbol.dispose]();
       policyStatus[Symbol.dispose]();
+      expressions[Symbol.dispose]();
       aggregation[Symbol.dispose]();
       await state.cache[Symbol.asyncDispose]();
     },
@@ -126,6 +129,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     admission: createAdmission({
       access,
       cache,
+      clock,
       log,
       metrics: metrics.registry,
       choice: parts.admission,

@@ -48,6 +48,7 @@ import { createTaintEvictionController } from "#controllers/taint-eviction/taint
 import { startControllers, type Controller } from "#reconcile/controller.ts";
 import { createEventRecorder } from "#reconcile/event-recorder.ts";
 import { createOwnWritesClient } from "#reconcile/own-writes.ts";
+import type { QueueMetrics } from "#reconcile/queue-metrics.ts";
 
 export interface ControllersParts {
   readonly client: Client;
@@ -58,6 +59,8 @@ export interface ControllersParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Where their queues are measured; absent: nowhere. */
+  readonly metrics?: QueueMetrics;
   /** Ends everything. */
   readonly signal: AbortSignal;
   /** The cluster's CA certificate (PEM). */
@@ -71,7 +74,8 @@ export interface ControllersParts {
 /** Starts all controllers. Disposing stops them and waits for what is under way. */
 export function createControllers(parts: ControllersParts): AsyncDisposable {
   const { log, signal } = parts;
-  return startControllers(allControllers(parts), { log, signal });
+  const measured = parts.metrics && { metrics: parts.metrics };
+  return startControllers(allControllers(parts), { log, signal, ...measured });
 }
 
 /** All controllers, not yet started: also for the table of what each reads and writes. */

@@ -36,6 +36,7 @@ import { createClient } from "#client/api-client.ts";
 import type { Client } from "#client/client.ts";
 import { createInformers } from "#client/informers.ts";
 import type { Informers } from "#client/informers.ts";
+import { createQueueMetrics } from "#reconcile/queue-metrics.ts";
 import { createControllers } from "#controllers/controllers.ts";
 import type { ProfileOptions } from "#scheduler/profiles.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
@@ -115,6 +116,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const verifier = createTokenVerifier({ ...signing, uidOf: (...at) => lookUpUid(client, ...at) });
   const metrics = new MetricsRegistry();
   registerProcessMetrics(metrics);
+  const queueMetrics = createQueueMetrics(metrics, clock);
   const serving = Promise.withResolvers<ApiServer>();
   const connector = connectorParts(pki, () => client);
   const outgoing = started.use(createOutgoing(pki.frontProxy()));
@@ -208,6 +210,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         ...shared,
         client: clientFor(administrator, "kube-controller-manager"),
         clientAs: (account) => clientFor(controllerUser(account), "kube-controller-manager"),
+        metrics: queueMetrics,
         log: log.with({ part: "controllers" }),
         rootCa: pki.authority.certificate,
         signCertificate: (asked) => signerOf(pki, asked.signerName).sign(asked, clock.now()),

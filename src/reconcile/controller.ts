@@ -4,6 +4,7 @@ import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Change, Informer } from "#client/informer.ts";
 import { assertOneWriter, type Write } from "#reconcile/ownership.ts";
+import type { QueueMetrics } from "#reconcile/queue-metrics.ts";
 import { createWorkQueue, type WorkQueue } from "#reconcile/work-queue.ts";
 
 /** Something that drives the cluster towards what is wanted, one key at a time. */
@@ -12,6 +13,8 @@ export interface Controller {
   /** Resources read, as `replicasets.apps`: for the table in the documentation. */
   readonly reads: readonly string[];
   readonly writes: readonly Write[];
+  /** Measures its queue from its start on. */
+  measure?(metrics: QueueMetrics): void;
   /** Begins to work; what it reads must be synced. */
   start(): void;
   /** Stops taking keys, cancels what runs and waits for it. */
@@ -77,9 +80,10 @@ export function createController(parts: ControllerParts): Controller {
  */
 export function startControllers(
   controllers: readonly Controller[],
-  { signal, log }: { readonly signal: AbortSignal; readonly log: Log },
+  { signal, log, metrics }: Running,
 ): AsyncDisposable {
   assertOneWriter(controllers);
+  if (metrics !== undefined) for (const controller of controllers) controller.measure?.(metrics);
   let stopped = false;
   const stop = async (): Promise<void> => {
     stopped = true;
@@ -97,6 +101,12 @@ export function startControllers(
   }
   signal.addEventListener("abort", () => void stop(), { once: true });
   return { [Symbol.asyncDispose]: stop };
+}
+
+interface Running {
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly metrics?: QueueMetrics;
 }
 
 const defaultConcurrency = 5;
@@ -125,6 +135,10 @@ class QueueController implements Controller {
     this.writes = parts.writes;
     this.#parts = parts;
     this.#queue = createWorkQueue(parts.clock);
+  }
+
+  measure(metrics: QueueMetrics): void {
+    this.#queue.measure(metrics.of(this.name));
   }
 
   async synced(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Clock } from "#base/clock.ts";
+import type { QueueMeter } from "#reconcile/queue-metrics.ts";
 
 /**
  * Keys waiting to be worked on, as client-go's rate-limiting work queue: a key waits at most once, is never handed
@@ -18,6 +19,8 @@ export interface WorkQueue {
   /** Keys ready to be taken. */
   readonly length: number;
   close(): void;
+  /** From now on the meter is told; called at most once, before the first key. */
+  measure(meter: QueueMeter): void;
 }
 
 const failureDelayMinMs = 5;
@@ -38,6 +41,7 @@ class KeyQueue implements WorkQueue {
   readonly #delayed = new Map<string, { readonly dueMs: number; cancel(): void }>();
   readonly #takers: ((key: string | undefined) => void)[] = [];
   #closed = false;
+  #meter: QueueMeter | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -47,17 +51,24 @@ class KeyQueue implements WorkQueue {
     return this.#ready.size;
   }
 
+  measure(meter: QueueMeter): void {
+    this.#meter = meter;
+  }
+
   add(key: string): void {
     if (this.#closed) return;
-    if (this.#working.has(key)) this.#again.add(key);
-    else {
-      this.#ready.add(key);
+    const waiting = this.#working.has(key) ? this.#again : this.#ready;
+    if (waiting.has(key)) return;
+    waiting.add(key);
+    this.#meter?.added(key);
+    if (waiting === this.#ready) {
       this.#serve();
     }
   }
 
   addAfter(key: string, delayMs: number): void {
     if (this.#closed) return;
+    this.#meter?.retried();
     if (delayMs <= 0) return this.add(key);
     const dueMs = this.#clock.now() + delayMs;
     const known = this.#delayed.get(key);
@@ -89,6 +100,7 @@ class KeyQueue implements WorkQueue {
   }
 
   done(key: string, restMs = 0): void {
+    this.#meter?.done(key);
     if (restMs > 0 && !this.#closed) {
       const cancel = this.#clock.after(restMs, () => {
         this.#resting.delete(cancel);
@@ -98,7 +110,9 @@ class KeyQueue implements WorkQueue {
       return;
     }
     this.#working.delete(key);
-    if (this.#again.delete(key)) this.add(key);
+    if (this.#closed || !this.#again.delete(key)) return;
+    this.#ready.add(key);
+    this.#serve();
   }
 
   close(): void {
@@ -108,6 +122,8 @@ class KeyQueue implements WorkQueue {
     for (const cancel of this.#resting) cancel();
     this.#resting.clear();
     this.#ready.clear();
+    this.#again.clear();
+    this.#meter?.closed();
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
 
@@ -117,6 +133,7 @@ class KeyQueue implements WorkQueue {
       if (taker === undefined) return;
       this.#ready.delete(key);
       this.#working.add(key);
+      this.#meter?.taken(key);
       taker(key);
     }
   }

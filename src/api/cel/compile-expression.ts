@@ -3,6 +3,7 @@ import type { Checked } from "#api/cel/check/checked.ts";
 import { estimateCost } from "#api/cel/cost/estimate.ts";
 import type { Range } from "#api/cel/cost/range.ts";
 import type { Environment } from "#api/cel/environment.ts";
+import { measured } from "#api/cel/meter.ts";
 import { buildProgram } from "#api/cel/run/build.ts";
 import { Frame, type Step, type Variables } from "#api/cel/run/frame.ts";
 import { parseExpression } from "#api/cel/syntax/parser.ts";
@@ -31,6 +32,10 @@ export type Compiled =
 
 /** Parses, checks and prepares an expression. Never throws for what the expression does wrong. */
 export function compileExpression(source: string, environment: Environment): Compiled {
+  return measured("compiled", () => compile(source, environment));
+}
+
+function compile(source: string, environment: Environment): Compiled {
   try {
     const parsed = parseExpression(source, environment.macros);
     const outcome = checkExpression(parsed, environment);
@@ -82,7 +87,8 @@ export function evaluate(
 ): Evaluated {
   const frame = new Frame(variables, Math.min(limit, perCallLimit));
   try {
-    return { ok: true, value: withinLimit(() => program.run(frame)), cost: frame.cost };
+    const value = measured("evaluated", () => withinLimit(() => program.run(frame)));
+    return { ok: true, value, cost: frame.cost };
   } catch (error) {
     const { cost } = frame;
     if (error instanceof EvaluationError || error instanceof CostExceededError) {

@@ -1,9 +1,11 @@
+import type { Clock } from "#base/clock.ts";
 import type { AdmissionChain, AdmissionFunction } from "#apiserver/admission/admission.ts";
 import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 import { chosenPlugins, type AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import { builtinPlugins } from "#apiserver/admission/builtin-admission.ts";
 import { certificateRequester } from "#apiserver/admission/certificate-requester.ts";
 import { deviceAdminAccess } from "#apiserver/admission/device-admin-access.ts";
+import { PluginMetrics } from "#apiserver/admission/plugin-metrics.ts";
 import { createPolicyAdmission } from "#apiserver/admission/policies/policy-admission.ts";
 import {
   createWebhookAdmission,
@@ -13,6 +15,7 @@ import type { AccessControl } from "#apiserver/rbac/access-control.ts";
 
 export interface AdmissionParts extends WebhookParts {
   readonly access: Pick<AccessControl, "nodeAdmission" | "grantAdmission">;
+  readonly clock: Clock;
   readonly choice?: AdmissionChoice | undefined;
 }
 
@@ -44,7 +47,8 @@ export function createAdmission(parts: AdmissionParts): Admission {
     { name: "ValidatingAdmissionPolicy", validate: onceStarted(policies.validating) },
     { name: "ValidatingAdmissionWebhook", validate: webhooks.validating },
   ];
-  const chosen = chosenPlugins(present, parts.choice);
+  const metrics = new PluginMetrics(parts.metrics, parts.clock);
+  const chosen = chosenPlugins(present, parts.choice).map((plugin) => metrics.measured(plugin));
   return {
     mutating: [certificateRequester, ...chosen.flatMap(({ mutate }) => mutate ?? [])],
     validating: [
