@@ -13,6 +13,11 @@ import {
   timedOut,
   type Readiness,
 } from "#scheduler/devices/binding-conditions.ts";
+import {
+  createExtendedClaim,
+  tellExtendedClaim,
+  type ExtendedClaim,
+} from "#scheduler/devices/extended-claim.ts";
 import type { DeviceInventory } from "#scheduler/devices/device-inventory.ts";
 import { isReservedFor } from "#scheduler/devices/pod-device-claims.ts";
 
@@ -28,6 +33,10 @@ export interface ReservedClaims {
   readonly allocations: ReadonlyMap<string, AllocationResult>;
   /** Claims that the API server has as the pod's since. */
   readonly bound: ResourceClaim[];
+  /** To be made for the pod's extended resources. */
+  readonly extended: ExtendedClaim | undefined;
+  /** It is made; as it is in `bound`. */
+  made?: ResourceClaim;
 }
 
 interface BoundPod {
@@ -38,9 +47,10 @@ interface BoundPod {
 /** Writes the pod's claims, and waits for the drivers whose devices need time. Throws when that fails or takes too long. */
 export async function bindPodClaims(
   binder: PodBinder,
-  { claims, allocations, bound }: ReservedClaims,
+  reserved: ReservedClaims,
   to: BoundPod,
 ): Promise<void> {
+  const { claims, allocations, bound } = reserved;
   for (const claim of claims) {
     if (isReservedFor(claim, to.pod)) continue;
     const allocation = allocations.get(uidOf(claim));
@@ -48,11 +58,30 @@ export async function bindPodClaims(
     binder.devices.kept(written);
     bound.push(written);
   }
-  const latest = claims.map(
+  if (reserved.extended) await bindExtended(binder, reserved, to.pod);
+  const known = claims.map(
     (claim) => bound.find((written) => uidOf(written) === uidOf(claim)) ?? claim,
   );
+  const latest = reserved.made ? [...known, reserved.made] : known;
   const waiting = latest.filter(hasBindingConditions);
   if (waiting.length > 0) await untilReady(binder, waiting, to);
+}
+
+/** Makes the claim for the pod's extended resources, with the devices that were promised for it. */
+async function bindExtended(binder: PodBinder, reserved: ReservedClaims, pod: Pod): Promise<void> {
+  const { allocations, bound, extended } = reserved;
+  if (extended === undefined) return;
+  const promised = extended.wishes.claim;
+  const created = await createExtendedClaim(binder, extended);
+  binder.devices.handOver(promised, created);
+  reserved.made = created;
+  bound.push(created);
+  const allocation = allocations.get(uidOf(promised));
+  const written = await bindClaim(binder, created, { pod, allocation });
+  binder.devices.kept(written);
+  bound.splice(bound.indexOf(created), 1, written);
+  reserved.made = written;
+  await tellExtendedClaim(binder, pod, { claim: written, mappings: extended.mappings });
 }
 
 async function untilReady(

@@ -267,3 +267,48 @@ test("a pod waits for its class and for drivers, and a claim whose device is los
   await untilPod("late", isRunning);
   assert.deepEqual([nameOf(pod("late") as Pod), pod("late")?.spec?.nodeName], ["late", "node-2"]);
 });
+
+test("extended resources of a pod are devices where a class says so; the pod gets a claim for them", async () => {
+  await using given = await gpuCluster();
+  const { cluster, deletePod, pod, untilPod } = given;
+  const { client } = cluster;
+  const resource = "example.com/gpu";
+  const asking = (name: string): Pod => {
+    const resources = { requests: { [resource]: "1" }, limits: { [resource]: "1" } };
+    const metadata = { name, namespace };
+    const spec = {
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: "main", image: "app", resources }],
+    };
+    return { apiVersion: "v1", kind: "Pod", metadata, spec };
+  };
+  await client.create(pods, asking("one"));
+  await untilPod("one", (one) => whyNot(one) !== "");
+  assert.match(whyNot(pod("one")), /^0\/2 nodes are available: 2 Insufficient example.com\/gpu\. /);
+  await client.create(deviceClasses, {
+    apiVersion: "resource.k8s.io/v1",
+    kind: "DeviceClass",
+    metadata: { name: "counted" },
+    spec: { extendedResourceName: resource },
+  });
+  await untilPod("one", isRunning);
+  await client.create(pods, asking("two"));
+  await untilPod("two", isRunning);
+  await client.create(pods, asking("three"));
+  await untilPod("three", (three) => whyNot(three) !== "");
+  assert.match(whyNot(pod("three")), /^0\/2 nodes are available: 2 cannot allocate all claims\. /);
+  const told = pod("two")?.status?.extendedResourceClaimStatus;
+  assert.deepEqual(told?.requestMappings, [
+    { containerName: "main", resourceName: resource, requestName: "container-0-request-0" },
+  ]);
+  const claimOf = (name: string) =>
+    given.claim(pod(name)?.status?.extendedResourceClaimStatus?.resourceClaimName ?? "");
+  assert.match(told?.resourceClaimName ?? "", /^two-extended-resources-/);
+  assert.deepEqual(
+    [devicesOf(claimOf("one")), devicesOf(claimOf("two")), claimOf("two")?.metadata.annotations],
+    [["gpu-0"], ["gpu-1"], { "resource.kubernetes.io/extended-resource-claim": "true" }],
+  );
+  await deletePod("two");
+  await untilPod("three", isRunning);
+  assert.deepEqual(devicesOf(claimOf("three")), ["gpu-1"]);
+});

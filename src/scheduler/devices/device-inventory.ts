@@ -4,11 +4,12 @@ import type {
   ResourceSlice,
   ResourceV1ResourceClaim as ResourceClaim,
 } from "#api/generated/types.ts";
-import { keyOf, parseKey, uidOf } from "#api/meta.ts";
+import { keyOf, nameOf, parseKey, uidOf } from "#api/meta.ts";
 import { deviceClasses, resourceClaims, resourceSlices } from "#api/resources.ts";
 import type { Change, Informer } from "#client/informer.ts";
 import type { Informers } from "#client/informers.ts";
 import { AllocatedDevices, type DevicesInUse } from "#scheduler/devices/allocated-devices.ts";
+import { extendedClaimAnnotation } from "#scheduler/devices/extended-claim.ts";
 import { PublishedPools } from "#scheduler/devices/pools.ts";
 import type { ClusterEvent } from "#scheduler/framework.ts";
 
@@ -28,10 +29,11 @@ export class DeviceInventory {
   readonly #inUse = new AllocatedDevices();
   readonly #promised = new Map<string, Promised>();
   #pools: PublishedPools | undefined;
+  #byResource: ReadonlyMap<string, DeviceClass> | undefined;
   #tell: (event: ClusterEvent) => void = () => {};
 
   constructor(informers: Informers) {
-    this.#claims = informers.of(resourceClaims);
+    this.#claims = informers.of(resourceClaims, ofPods);
     this.#classes = informers.of(deviceClasses);
     this.#slices = informers.of(resourceSlices);
     this.synced = Promise.all(
@@ -50,7 +52,12 @@ export class DeviceInventory {
         tell({ kind: "devicesChanged" });
       }),
     );
-    stack.use(this.#classes.onChange(() => tell({ kind: "devicesChanged" })));
+    stack.use(
+      this.#classes.onChange(() => {
+        this.#byResource = undefined;
+        tell({ kind: "devicesChanged" });
+      }),
+    );
     return stack;
   }
 
@@ -66,6 +73,26 @@ export class DeviceInventory {
   readonly claim = (key: string): ResourceClaim | undefined => this.#claims.get(parseKey(key));
 
   readonly deviceClass = (name: string): DeviceClass | undefined => this.#classes.get({ name });
+
+  /** The class of devices that nodes may have for an extended resource. */
+  readonly classOfResource = (name: string): DeviceClass | undefined => {
+    this.#byResource ??= classesByResource(this.#classes.list());
+    return this.#byResource.get(name);
+  };
+
+  /** The claim that was made for the pod's extended resources when it was to be placed before. */
+  extendedClaimOf(podUid: string): ResourceClaim | undefined {
+    for (const claim of this.#claims.byIndex("extendedOf", podUid)) return claim;
+    return undefined;
+  }
+
+  /** What was promised to the one is the other's. */
+  handOver(from: ResourceClaim, to: ResourceClaim): void {
+    const promised = this.#promised.get(uidOf(from));
+    if (promised === undefined) return;
+    this.promise(to, promised.allocation);
+    this.#forget(from, undefined);
+  }
 
   isPromised(claim: ResourceClaim): boolean {
     return this.#promised.has(uidOf(claim));
@@ -115,12 +142,33 @@ export class DeviceInventory {
     if (version !== undefined && versionOf(object) >= version) this.#promised.delete(uid);
     if (kind === "deleted") this.#promised.delete(uid);
     if (!this.#promised.has(uid)) this.#inUse.set(uid, after?.allocation);
-    const had = kind === "deleted" ? object.status?.allocation : before?.allocation;
-    const isFreed = had !== undefined && after?.allocation === undefined;
-    if (kind === "deleted" && !isFreed) return;
+    const had = before?.allocation;
+    const isFreed = kind === "deleted" || (had !== undefined && after?.allocation === undefined);
     const isSame = kind === "modified" && JSON.stringify(before) === JSON.stringify(after);
     if (!isSame) this.#tell({ kind: "deviceClaimChanged", key: keyOf(object), isFreed });
   }
+}
+
+const ofPods = {
+  extendedOf: ({ metadata }: ResourceClaim): readonly string[] =>
+    metadata.annotations?.[extendedClaimAnnotation] === "true"
+      ? (metadata.ownerReferences ?? []).map(({ uid }) => uid)
+      : [],
+};
+
+/** Of classes for the same resource the newest counts, and of those of one second the first by name. */
+function classesByResource(classes: Iterable<DeviceClass>): ReadonlyMap<string, DeviceClass> {
+  const byResource = new Map<string, DeviceClass>();
+  const madeAt = ({ metadata }: DeviceClass) => Date.parse(metadata.creationTimestamp ?? "");
+  const oldestFirst = [...classes].toSorted(
+    (one, other) => madeAt(one) - madeAt(other) || (nameOf(one) < nameOf(other) ? 1 : -1),
+  );
+  for (const deviceClass of oldestFirst) {
+    const { extendedResourceName } = deviceClass.spec;
+    byResource.set(`deviceclass.resource.kubernetes.io/${nameOf(deviceClass)}`, deviceClass);
+    if (extendedResourceName) byResource.set(extendedResourceName, deviceClass);
+  }
+  return byResource;
 }
 
 function versionOf({ metadata }: ResourceClaim): number {

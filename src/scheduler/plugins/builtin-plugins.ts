@@ -14,7 +14,10 @@ import { nodeAffinity } from "#scheduler/plugins/node-affinity.ts";
 import { nodeName } from "#scheduler/plugins/node-name.ts";
 import { nodeOperatingSystem } from "#scheduler/plugins/node-operating-system.ts";
 import { nodePorts } from "#scheduler/plugins/node-ports.ts";
-import { nodeResourcesBalanced, nodeResourcesFit } from "#scheduler/plugins/node-resources.ts";
+import {
+  createNodeResourcesFit,
+  nodeResourcesBalanced,
+} from "#scheduler/plugins/node-resources.ts";
 import { nodeUnschedulable } from "#scheduler/plugins/node-unschedulable.ts";
 import { createNodeVolumeLimits } from "#scheduler/plugins/node-volume-limits.ts";
 import { createPodGroup, podGroupIndex } from "#scheduler/plugins/pod-group.ts";
@@ -58,7 +61,9 @@ export function builtinPlugins(parts: BuiltinParts): readonly Plugin[] {
 /** The plugins that filter and score; those about volumes only where `volumes` says what is known of them. */
 export function filterPlugins(
   cluster: ClusterState,
-  volumes?: Pick<BuiltinParts, "client" | "clock" | "storage">,
+  volumes?: Pick<BuiltinParts, "client" | "clock" | "storage"> & {
+    readonly devices?: BuiltinParts["devices"];
+  },
 ): readonly Plugin[] {
   const { counts, claimUse, images } = cluster;
   return [
@@ -68,7 +73,9 @@ export function filterPlugins(
     taintToleration,
     nodeAffinity,
     nodePorts,
-    nodeResourcesFit,
+    createNodeResourcesFit(
+      volumes?.devices && ((resource) => volumes.devices?.classOfResource(resource) !== undefined),
+    ),
     ...(volumes
       ? [
           createVolumeRestrictions(volumes.storage, claimUse),

@@ -16,6 +16,13 @@ import {
   type ReservedClaims,
 } from "#scheduler/devices/bind-pod-claims.ts";
 import { readinessOf } from "#scheduler/devices/binding-conditions.ts";
+import type { DeviceInventory } from "#scheduler/devices/device-inventory.ts";
+import {
+  deleteExtendedClaim,
+  ExtendedClaims,
+  type BackedResources,
+  type ExtendedClaim,
+} from "#scheduler/devices/extended-claim.ts";
 import { deviceClaimsOf } from "#scheduler/devices/pod-device-claims.ts";
 import { Selectors } from "#scheduler/devices/selectors.ts";
 import { wishesOf, type ClaimWishes } from "#scheduler/devices/wishes.ts";
@@ -40,10 +47,20 @@ interface PodDevices {
   readonly claims: readonly ResourceClaim[];
   /** Those that have no devices yet. */
   readonly wanted: readonly ClaimWishes[];
-  /** By node name, in the order of `wanted`. */
-  readonly found: Map<string, readonly AllocationResult[]>;
+  /** Set where extended resources that the pod asks for may be devices. */
+  readonly extended: ExtendedClaims | undefined;
+  /** The claim for these of an earlier attempt, which must go first. */
+  readonly stale: ResourceClaim | undefined;
+  /** By node name. */
+  readonly found: Map<string, FoundDevices>;
   /** Those whose devices are of no use on one of the nodes. */
   readonly unusable: Set<ResourceClaim>;
+}
+
+interface FoundDevices {
+  /** In the order of `wanted`, and then those of `extended`. */
+  readonly allocations: readonly AllocationResult[];
+  readonly extended: ExtendedClaim | undefined;
 }
 
 /**
@@ -61,11 +78,13 @@ export function createDynamicResources(parts: DynamicResourcesParts): Plugin {
     weight: 2,
     preEnqueue: ({ pod }) =>
       !hasClaims(pod) || typeof deviceClaimsOf(pod, devices.claim) !== "string",
-    preFilter({ pod }, state) {
-      if (!hasClaims(pod)) return "skip";
+    preFilter(pending, state) {
+      const { pod } = pending;
+      const backed = backedResources(pending, devices);
+      if (!hasClaims(pod) && backed === undefined) return "skip";
       const claims = deviceClaimsOf(pod, devices.claim);
       if (typeof claims === "string") return rejection(claims);
-      if (claims.length === 0) return "skip";
+      if (claims.length === 0 && backed === undefined) return "skip";
       const wanted: ClaimWishes[] = [];
       for (const claim of claims) {
         if (claim.status?.allocation !== undefined) continue;
@@ -76,28 +95,42 @@ export function createDynamicResources(parts: DynamicResourcesParts): Plugin {
         if (typeof wishes === "string") return rejection(wishes);
         wanted.push(wishes);
       }
-      const known: PodDevices = { claims, wanted, found: new Map(), unusable: new Set() };
+      const known: PodDevices = {
+        claims,
+        wanted,
+        extended: backed && new ExtendedClaims(pod, backed),
+        stale: backed && devices.extendedClaimOf(uidOf(pod)),
+        found: new Map(),
+        unusable: new Set(),
+      };
       state.set(name, known);
       return undefined;
     },
-    filter(_pod, { name: nodeName, node }, state) {
+    filter(_pod, node, state) {
       const known = stateOf(state);
       if (known === undefined) return undefined;
-      const { claims, wanted, found, unusable } = known;
-      const away = claims.filter((claim) => !isUsableOn(claim, node, clock.now()));
+      const { claims, wanted, found, stale, unusable } = known;
+      if (stale) return rejection("cannot schedule extended resource claim");
+      const away = claims.filter((claim) => !isUsableOn(claim, node.node, clock.now()));
       for (const claim of away) unusable.add(claim);
       if (away.length > 0) return rejection("resourceclaim not available on the node");
-      if (wanted.length === 0) return undefined;
+      const extended = known.extended?.on(node);
+      if (typeof extended === "string") return rejection(extended);
+      const all = extended ? [...wanted, extended.wishes] : wanted;
+      if (all.length === 0) return undefined;
       const { pools, inUse } = devices;
-      const outcome = allocate({ claims: wanted, pools, inUse, selectors, newShareId }, node);
+      const outcome = allocate({ claims: all, pools, inUse, selectors, newShareId }, node.node);
       if (outcome.kind === "none") return rejection(outcome.reason);
-      found.set(nodeName, outcome.allocations);
+      found.set(node.name, { allocations: outcome.allocations, extended });
       return undefined;
     },
     async postFilter({ pod: { pod }, state, signal }) {
-      if (!hasClaims(pod)) return undefined;
       const known = stateOf(state);
-      if (known === undefined) return "no new claims to deallocate";
+      if (known === undefined) return hasClaims(pod) ? "no new claims to deallocate" : undefined;
+      if (known.stale) {
+        await deleteExtendedClaim({ ...parts, signal }, known.stale, pod);
+        return "deletion of ResourceClaim completed";
+      }
       for (const claim of known.unusable) {
         const users = claim.status?.reservedFor ?? [];
         if (users.some(({ uid }) => uid !== uidOf(pod))) continue;
@@ -122,13 +155,15 @@ export function createDynamicResources(parts: DynamicResourcesParts): Plugin {
         return rejection("claim allocation not found for node");
       }
       const allocations = new Map<string, AllocationResult>();
-      for (const [index, { claim }] of known.wanted.entries()) {
-        const allocation = found?.[index];
+      const { extended } = found ?? {};
+      const wanted = extended ? [...known.wanted, extended.wishes] : known.wanted;
+      for (const [index, { claim }] of wanted.entries()) {
+        const allocation = found?.allocations[index];
         if (allocation === undefined) continue;
         devices.promise(claim, allocation);
         allocations.set(uidOf(claim), allocation);
       }
-      reserved.set(pending, { claims: known.claims, allocations, bound: [] });
+      reserved.set(pending, { claims: known.claims, allocations, bound: [], extended });
       return undefined;
     },
     unreserve(pending) {
@@ -137,8 +172,10 @@ export function createDynamicResources(parts: DynamicResourcesParts): Plugin {
       for (const claim of own?.claims ?? []) {
         if (own?.allocations.has(uidOf(claim))) devices.takeBack(claim);
       }
+      if (own?.extended) devices.takeBack(own.made ?? own.extended.wishes.claim);
       for (const claim of own?.bound ?? []) {
-        unbindClaim(parts, claim, pending.pod).catch((error: unknown) => {
+        const giveBack = claim === own?.made ? deleteExtendedClaim : unbindClaim;
+        giveBack(parts, claim, pending.pod).catch((error: unknown) => {
           if (!parts.signal.aborted)
             log.warn("claim not given back", { claim: keyOf(claim), error });
         });
@@ -159,6 +196,20 @@ export function createDynamicResources(parts: DynamicResourcesParts): Plugin {
       return event.isFreed || claims.some((claim) => keyOf(claim) === event.key);
     },
   };
+}
+
+/** Undefined for nearly all pods: they ask for nothing that could be a device. */
+function backedResources(
+  { placed }: PendingPod,
+  devices: DeviceInventory,
+): BackedResources | undefined {
+  const { others } = placed.amounts.requests;
+  if (others.size === 0) return undefined;
+  const backed = [...others].flatMap(([resource, amount]) => {
+    const deviceClass = amount > 0 ? devices.classOfResource(resource) : undefined;
+    return deviceClass ? [[resource, deviceClass] as const] : [];
+  });
+  return backed.length === 0 ? undefined : new Map(backed);
 }
 
 function hasClaims({ spec }: Pod): boolean {
@@ -196,7 +247,7 @@ function hasAlternatives(known: PodDevices | undefined): boolean {
 /** The better the alternatives are that the node has, the more. */
 function scoreOf(known: PodDevices | undefined, { name: nodeName }: NodeState): number {
   if (known === undefined) return 0;
-  const found = known.found.get(nodeName) ?? [];
+  const found = known.found.get(nodeName)?.allocations ?? [];
   let score = 0;
   for (const claim of known.claims) {
     const index = known.wanted.findIndex((wishes) => wishes.claim === claim);

@@ -1,21 +1,32 @@
 import { scoreMax, type Plugin, type Rejection } from "#scheduler/framework.ts";
 import type { NodeState, PlacedPod } from "#scheduler/node-state.ts";
 
+/** Whether nodes may have an extended resource as devices, which are not counted here. */
+type IsDevice = (resource: string) => boolean;
+
 /** Pods fit a node by what they request; of those that fit, the emptiest scores best (`LeastAllocated`). */
-export const nodeResourcesFit: Plugin = {
+export function createNodeResourcesFit(isDevice: IsDevice = () => false): Plugin {
+  return {
+    ...scoring,
+    filter: ({ placed }, node) =>
+      fits(placed, node, isDevice) ? undefined : misfit(placed, node, isDevice),
+    helpedBy: (event, { placed }) =>
+      event.kind === "nodeAdded" ||
+      event.kind === "podGone" ||
+      (event.kind === "devicesChanged" && placed.amounts.requests.others.size > 0) ||
+      (event.kind === "nodeChanged" && event.changes.has("allocatable")),
+  };
+}
+
+const scoring: Plugin = {
   name: "NodeResourcesFit",
   weight: 1,
-  filter: ({ placed }, node) => (fits(placed, node) ? undefined : misfit(placed, node)),
   score({ placed }, { allocatable, scored }) {
     const { milliCpu, memoryBytes } = placed.amounts.scored;
     const cpu = freeShare(scored.milliCpu + milliCpu, allocatable.milliCpu);
     const memory = freeShare(scored.memoryBytes + memoryBytes, allocatable.memoryBytes);
     return Math.floor((cpu + memory) / 2);
   },
-  helpedBy: (event) =>
-    event.kind === "nodeAdded" ||
-    event.kind === "podGone" ||
-    (event.kind === "nodeChanged" && event.changes.has("allocatable")),
 };
 
 /** Prefers nodes on which CPU and memory are used to the same degree. */
@@ -37,7 +48,7 @@ interface Asking {
 }
 
 /** Asked of every node: says no more than it must. */
-function fits({ amounts: { requests } }: Asking, node: NodeState): boolean {
+function fits({ amounts: { requests } }: Asking, node: NodeState, isDevice: IsDevice): boolean {
   const { allocatable, requested } = node;
   if (node.pods.size >= node.podsMax) return false;
   const { milliCpu, memoryBytes, ephemeralBytes, others } = requests;
@@ -45,7 +56,7 @@ function fits({ amounts: { requests } }: Asking, node: NodeState): boolean {
     hasRoom(milliCpu, requested.milliCpu, allocatable.milliCpu) &&
     hasRoom(memoryBytes, requested.memoryBytes, allocatable.memoryBytes) &&
     hasRoom(ephemeralBytes, requested.ephemeralBytes, allocatable.ephemeralBytes) &&
-    (others.size === 0 || misfit({ amounts: { requests } }, node) === undefined)
+    (others.size === 0 || misfit({ amounts: { requests } }, node, isDevice) === undefined)
   );
 }
 
@@ -53,7 +64,11 @@ function hasRoom(wanted: number, taken: number, total: number): boolean {
   return wanted === 0 || wanted <= total - taken;
 }
 
-function misfit({ amounts: { requests } }: Asking, node: NodeState): Rejection | undefined {
+function misfit(
+  { amounts: { requests } }: Asking,
+  node: NodeState,
+  isDevice: IsDevice,
+): Rejection | undefined {
   const { allocatable, requested } = node;
   let reasons: string[] | undefined;
   let unresolvable = false;
@@ -68,6 +83,7 @@ function misfit({ amounts: { requests } }: Asking, node: NodeState): Rejection |
   const { ephemeralBytes } = requests;
   check(ephemeralBytes, requested.ephemeralBytes, allocatable.ephemeralBytes, "ephemeral-storage");
   for (const [name, wanted] of requests.others) {
+    if (!allocatable.others.get(name) && isDevice(name)) continue;
     check(wanted, requested.others.get(name) ?? 0, allocatable.others.get(name) ?? 0, name);
   }
   return reasons && { reasons, unresolvable };
