@@ -10,6 +10,7 @@ import { LogRotator, type RunningLog } from "#agent/logs/log-rotator.ts";
 import { killGroup } from "#agent/node/kill-group.ts";
 import { type DiskSpace, readDiskSpace, readMachineUsage } from "#agent/node/machine-usage.ts";
 import type { NodeSettings } from "#agent/node/node-settings.ts";
+import { OomWatcher } from "#agent/node/oom-watcher.ts";
 import type { PodFiles } from "#agent/pods/pod-files.ts";
 import type { PodManager } from "#agent/pods/pod-manager.ts";
 import { podCgroup } from "#agent/pods/sandbox-config.ts";
@@ -50,9 +51,18 @@ export function createHousekeeping(parts: HousekeepingParts): Housekeeping {
     onRemoved: parts.onImagesRemoved,
   });
   const logs = new LogRotator({ ...parts, logs: () => runningLogs(parts.view) });
+  const oom = new OomWatcher(({ name, pid }) => {
+    const message = `System OOM encountered, victim process: ${name}, pid: ${pid}`;
+    parts.recorder.record(parts.node, { type: "Warning", reason: "SystemOOM", message });
+  });
   const eviction = new EvictionManager({
     ...parts,
-    observe: () => observe(parts.clock, dataDir, imageSpace),
+    async observe() {
+      await oom.look().catch((error: unknown) => {
+        parts.log.warn("kernel not asked who ran out of memory", { reason: messageOf(error) });
+      });
+      return observe(parts.clock, dataDir, imageSpace);
+    },
     pods: () => manager.pods(),
     end: (pod, end) => manager.end(pod, end),
     fullDisk: fullDiskOf(parts),
