@@ -117,6 +117,16 @@ export const isConflict = (error: unknown): boolean => hasReason(error, "Conflic
 export const isExpired = (error: unknown): boolean =>
   hasReason(error, "Expired") || hasReason(error, "Gone");
 
+/** The answer; undefined when it is that there is no such object. */
+export async function ifFound<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
 export function hasReason(error: unknown, reason: string): boolean {
   return error instanceof StatusError && error.status.reason === reason;
 }

@@ -1,6 +1,6 @@
 import type { Lease } from "#api/generated/types.ts";
 import { leases } from "#api/resources.ts";
-import { isAlreadyExists, isConflict, isNotFound } from "#api/status.ts";
+import { ifFound, isAlreadyExists, isConflict } from "#api/status.ts";
 import { rfc3339Micro, sleep, type Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Client } from "#client/client.ts";
@@ -94,14 +94,9 @@ class Candidate {
     });
   }
 
-  async #read(): Promise<Lease | undefined> {
+  #read(): Promise<Lease | undefined> {
     const { client, name, namespace } = this.#parts;
-    try {
-      return await client.get(leases, { name, namespace });
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    return ifFound(client.get(leases, { name, namespace }));
   }
 
   async #create(): Promise<boolean> {

@@ -2,7 +2,7 @@ import type { ConfigMap, Pod, Secret, Service } from "#api/generated/types.ts";
 import type { KubeObject } from "#api/meta.ts";
 import type { Resource } from "#api/resource.ts";
 import { configMaps, secrets, services } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound, isNotFound } from "#api/status.ts";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Client } from "#client/client.ts";
@@ -28,12 +28,7 @@ export function readObjects(client: Client): ReferencedObjects {
     async services(namespace, all): Promise<readonly Service[]> {
       const own = all ? (await client.list(services, { namespace })).items : [];
       if (namespace === "default" && all) return own;
-      const api = await client
-        .get(services, { namespace: "default", name: "kubernetes" })
-        .catch((error: unknown) => {
-          if (isNotFound(error)) return undefined;
-          throw error;
-        });
+      const api = await ifFound(client.get(services, { namespace: "default", name: "kubernetes" }));
       return api ? [api, ...own] : own;
     },
   };

@@ -2,7 +2,7 @@ import type { LabelSelector } from "#api/generated/types.ts";
 import type { JsonObject } from "#api/kind.ts";
 import type { Json } from "#api/meta.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import { internalCall } from "#apiserver/bootstrap/internal-call.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import {
@@ -91,11 +91,9 @@ async function aggregateAll(state: ServerState, all: readonly JsonObject[]): Pro
 
 async function setRules(state: ServerState, role: JsonObject, rules: Json[]): Promise<void> {
   const call = internalCall(state, { ...clusterRoles, object: role }, "PUT");
-  try {
-    await updateObject(call, {
+  await ifFound(
+    updateObject(call, {
       change: ({ object }) => ({ ...cloneJson(object), rules: cloneJson(rules) }),
-    });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+    }),
+  );
 }

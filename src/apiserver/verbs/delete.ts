@@ -5,7 +5,7 @@ import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
 import { deleteObject, type Deleted } from "#apiserver/objects/delete.ts";
 import { objectAt, stringAt } from "#apiserver/objects/json.ts";
 import type { DeleteOptions } from "#apiserver/objects/plan-deletion.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import { deleteOptionsOf } from "#apiserver/verbs/delete-options.ts";
 import { listObjects } from "#apiserver/verbs/list.ts";
 
@@ -32,11 +32,7 @@ export async function removeCollection(call: Call): Promise<Answer> {
     const metadata = objectAt(item.object, "metadata");
     const namespace = stringAt(metadata, "namespace");
     const one: Call = { ...deleting, info: { ...deleting.info, namespace } };
-    try {
-      await deleteObject(one, options, { name: stringAt(metadata, "name") });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await ifFound(deleteObject(one, options, { name: stringAt(metadata, "name") }));
   }
   return { kind: "list", list };
 }

@@ -1,6 +1,6 @@
 import type { ConfigMap, Secret } from "#api/generated/types.ts";
 import { configMaps } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import { createInformer } from "#client/create-informer.ts";
 import type { Informer } from "#client/informer.ts";
 import { signingToken } from "#controllers/bootstrap/bootstrap-token.ts";
@@ -37,11 +37,7 @@ export function createBootstrapSignerController(
       const map = maps.get(at);
       const data = map && (await signedData(map, tokens.list(), clock.now()));
       if (map === undefined || data === undefined || sameJson(data, map.data)) return;
-      try {
-        await client.update(configMaps, { ...map, data }, { signal });
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
+      await ifFound(client.update(configMaps, { ...map, data }, { signal }));
     },
     clock,
     log,

@@ -2,7 +2,7 @@ import type { Deployment, Pod, ReplicaSet } from "#api/generated/types.ts";
 import { keyOf, nameOf, namespaceOf, parseKey, placeOf } from "#api/meta.ts";
 import { deployments, pods, replicaSets } from "#api/resources.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
-import { isAlreadyExists, isNotFound } from "#api/status.ts";
+import { ifFound, isAlreadyExists } from "#api/status.ts";
 import { selectsAll } from "#api/validation/labels.ts";
 import { progressingCondition, withCondition } from "#controllers/deployment/deployment-status.ts";
 import { planDeployment, type DeploymentAction } from "#controllers/deployment/plan-deployment.ts";
@@ -140,11 +140,7 @@ export function createDeploymentController(kit: ControllerKit): Controller {
   };
 
   const remove = async (set: ReplicaSet, signal: AbortSignal): Promise<void> => {
-    try {
-      await client.delete(replicaSets, placeOf(set), { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await ifFound(client.delete(replicaSets, placeOf(set), { signal }));
   };
 
   const refuse = async (deployment: Deployment, signal: AbortSignal): Promise<void> => {

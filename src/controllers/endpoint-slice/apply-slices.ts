@@ -1,7 +1,6 @@
-import type { EndpointSlice } from "#api/generated/types.ts";
 import { placeOf } from "#api/meta.ts";
 import { endpointSlices } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import type { Client } from "#client/client.ts";
 import type { SlicePlan } from "#controllers/endpoint-slice/plan-endpoint-slices.ts";
 import { isNamespaceTerminating } from "#controllers/pods/pod-control.ts";
@@ -15,16 +14,10 @@ export async function applySlices(
   try {
     for (const slice of plan.create) await client.create(endpointSlices, slice, { signal });
     for (const slice of plan.update) await client.update(endpointSlices, slice, { signal });
-    for (const slice of plan.delete) await remove(client, slice, signal);
+    for (const slice of plan.delete) {
+      await ifFound(client.delete(endpointSlices, placeOf(slice), { signal }));
+    }
   } catch (error) {
     if (!isNamespaceTerminating(error)) throw error;
-  }
-}
-
-async function remove(client: Client, slice: EndpointSlice, signal: AbortSignal): Promise<void> {
-  try {
-    await client.delete(endpointSlices, placeOf(slice), { signal });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
   }
 }

@@ -1,7 +1,7 @@
 import type { Endpoints } from "#api/generated/types.ts";
 import { keyOf, parseKey } from "#api/meta.ts";
 import { endpoints, pods, services } from "#api/resources.ts";
-import { isAlreadyExists, isNotFound } from "#api/status.ts";
+import { ifFound, isAlreadyExists } from "#api/status.ts";
 import { planEndpoints } from "#controllers/endpoints/plan-endpoints.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { isNamespaceTerminating } from "#controllers/pods/pod-control.ts";
@@ -22,7 +22,7 @@ export function createEndpointsController(kit: ControllerKit): Controller {
     const service = serviceInformer.get(at);
     const current = informer.get(at);
     if (service === undefined) {
-      if (current && isOurs(current)) await client.delete(endpoints, at, { signal }).catch(gone);
+      if (current && isOurs(current)) await ifFound(client.delete(endpoints, at, { signal }));
       return;
     }
     if (!selectsPods(service)) return;
@@ -53,8 +53,4 @@ export function createEndpointsController(kit: ControllerKit): Controller {
 
 function isOurs({ metadata }: Endpoints): boolean {
   return metadata.labels?.["endpoints.kubernetes.io/managed-by"] === "endpoint-controller";
-}
-
-function gone(error: unknown): void {
-  if (!isNotFound(error)) throw error;
 }

@@ -2,7 +2,7 @@ import type { OwnerReference } from "#api/generated/types.ts";
 import { uidOf, type KubeObject, type ObjectName } from "#api/meta.ts";
 import type { Resource } from "#api/resource.ts";
 import { customResourceDefinitions } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import type { Informer } from "#client/informer.ts";
 import {
   foregroundFinalizer,
@@ -217,12 +217,8 @@ class Collector implements Source {
   ): Promise<void> {
     const { uid, resourceVersion } = object.metadata;
     const value = { metadata: { uid, resourceVersion, ...metadata } };
-    try {
-      const patch = { kind: "merge" as const, value };
-      await this.#kit.client.patch(node.resource, placeOf(node), patch, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    const patch = { kind: "merge" as const, value };
+    await ifFound(this.#kit.client.patch(node.resource, placeOf(node), patch, { signal }));
   }
 
   async #delete(
@@ -235,19 +231,10 @@ class Collector implements Source {
     await deleteThis(this.#kit.client, { resource, object }, { propagationPolicy, signal });
   }
 
-  async #read(
-    resource: Resource,
-    at: ObjectName,
-    signal: AbortSignal,
-  ): Promise<KubeObject | undefined> {
+  #read(resource: Resource, at: ObjectName, signal: AbortSignal): Promise<KubeObject | undefined> {
     const { name, namespace } = at;
     const place = { name, ...(resource.namespaced && namespace && { namespace }) };
-    try {
-      return await this.#kit.client.get(resource, place, { signal });
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    return ifFound(this.#kit.client.get(resource, place, { signal }));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { APIGroup, APIResourceList, Scale } from "#api/generated/types.ts";
 import type { KubeObject } from "#api/meta.ts";
 import { pathOf, rootPath, type Resource } from "#api/resource.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import type { Client } from "#client/client.ts";
 import type { TargetScale } from "#controllers/horizontal-pod-autoscaler/plan-autoscaler.ts";
 
@@ -68,7 +68,9 @@ async function lookUpElsewhere(
   signal: AbortSignal,
 ): Promise<Resource | undefined> {
   if (at.group === "") return undefined;
-  const group = (await readOrNothing(client, `/apis/${at.group}`, signal)) as APIGroup | undefined;
+  const group = (await ifFound(client.read(`/apis/${at.group}`, { signal }))) as
+    | APIGroup
+    | undefined;
   for (const { version } of group?.versions ?? []) {
     const found = await lookUp(client, { ...at, version }, signal);
     if (found !== undefined) return found;
@@ -81,19 +83,10 @@ async function lookUp(
   { group, version, kind }: KindAt,
   signal: AbortSignal,
 ): Promise<Resource | undefined> {
-  const list = (await readOrNothing(client, rootPath({ group, version }), signal)) as
+  const list = (await ifFound(client.read(rootPath({ group, version }), { signal }))) as
     | APIResourceList
     | undefined;
   const found = list?.resources.find((one) => one.kind === kind && !one.name.includes("/"));
   if (found === undefined) return undefined;
   return { group, version, resource: found.name, kind, namespaced: found.namespaced };
-}
-
-async function readOrNothing(client: Client, path: string, signal: AbortSignal): Promise<unknown> {
-  try {
-    return await client.read(path, { signal });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }

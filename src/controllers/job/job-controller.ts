@@ -2,7 +2,7 @@ import type { Container, Job, Pod } from "#api/generated/types.ts";
 import { keyOf, nameOf, namespaceOf, parseKey, placeOf } from "#api/meta.ts";
 import { jobs, pods } from "#api/resources.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import { indexAnnotation } from "#controllers/job/indexes.ts";
 import {
   isJobFinished,
@@ -81,11 +81,7 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     const { uid } = pod.metadata;
     const finalizers = { "$deleteFromPrimitiveList/finalizers": [trackingFinalizer] };
     const value = { metadata: { uid, ...finalizers } };
-    try {
-      await client.patch(pods, placeOf(pod), { kind: "strategic", value }, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await ifFound(client.patch(pods, placeOf(pod), { kind: "strategic", value }, { signal }));
   };
 
   /** Pods of a Job that is gone: nobody counts them any more. */

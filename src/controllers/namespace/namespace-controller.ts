@@ -2,7 +2,7 @@ import type { Namespace } from "#api/generated/types.ts";
 import { nameOf, namespaceOf, parseKey, type KubeObject } from "#api/meta.ts";
 import type { Resource } from "#api/resource.ts";
 import { namespaces, pods } from "#api/resources.ts";
-import { isNotFound, StatusError } from "#api/status.ts";
+import { StatusError, ifFound } from "#api/status.ts";
 import { messageOf } from "#base/log.ts";
 import { discoverResources, type ServedResource } from "#client/discovery.ts";
 import {
@@ -116,11 +116,7 @@ export function createNamespaceController(kit: ControllerKit): Controller {
     signal: AbortSignal,
   ): Promise<void> => {
     const at = { name: nameOf(object), namespace: namespaceOf(object) };
-    try {
-      await client.delete(resource, at, { propagationPolicy: "Background", signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await ifFound(client.delete(resource, at, { propagationPolicy: "Background", signal }));
   };
 
   const writeConditions = async (
@@ -137,12 +133,8 @@ export function createNamespaceController(kit: ControllerKit): Controller {
   const finalize = async (namespace: Namespace, signal: AbortSignal): Promise<void> => {
     const finalizers = (namespace.spec?.finalizers ?? []).filter((name) => name !== finalizer);
     const finalized = { ...namespace, spec: { ...namespace.spec, finalizers } };
-    try {
-      await client.update(namespaces, finalized, { subresource: "finalize", signal });
-    } catch (error) {
-      // The last finalizer takes the namespace with it.
-      if (!isNotFound(error)) throw error;
-    }
+    // The last finalizer takes the namespace with it.
+    await ifFound(client.update(namespaces, finalized, { subresource: "finalize", signal }));
   };
 
   return createController({

@@ -13,7 +13,7 @@ import {
   pods,
   storageClasses,
 } from "#api/resources.ts";
-import { isAlreadyExists, isNotFound } from "#api/status.ts";
+import { ifFound, isAlreadyExists } from "#api/status.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import {
   boundClaim,
@@ -184,20 +184,17 @@ export function createPersistentVolumeController(kit: ControllerKit): Controller
     if (!uid) return undefined;
     const known = claimInformer.get({ namespace, name });
     if (known?.metadata.uid === uid) return known;
-    try {
-      const claim = await client.get(persistentVolumeClaims, { namespace, name }, { signal });
-      return claim.metadata.uid === uid ? claim : undefined;
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    const claim = await ifFound(
+      client.get(persistentVolumeClaims, { namespace, name }, { signal }),
+    );
+    return claim?.metadata.uid === uid ? claim : undefined;
   };
 
   const reclaim = async (volume: PersistentVolume, policy: string, run: Run): Promise<void> => {
     if (policy === "Retain" || volume.metadata.deletionTimestamp !== undefined) return;
     const provisioner = volume.metadata.annotations?.[provisionedBy];
     if (policy === "Delete" && provisioner === localPathProvisioner) {
-      await client.delete(persistentVolumes, { name: nameOf(volume) }, run).catch(ignoreGone);
+      await ifFound(client.delete(persistentVolumes, { name: nameOf(volume) }, run));
       return;
     }
     // Volumes of others are deleted by those who made them.
@@ -331,8 +328,4 @@ function isDefaultClass({ metadata }: StorageClass): boolean {
 
 function createdOf({ metadata }: StorageClass): string {
   return metadata.creationTimestamp ?? "";
-}
-
-function ignoreGone(error: unknown): void {
-  if (!isNotFound(error)) throw error;
 }

@@ -1,7 +1,7 @@
 import type { Pod } from "#api/generated/types.ts";
 import { keyOf, nameOf, parseKey } from "#api/meta.ts";
 import { nodes, pods } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { markDisrupted } from "#controllers/pods/disruption.ts";
 import { podNodeIndex } from "#controllers/pods/pod-node-index.ts";
@@ -40,13 +40,7 @@ export function createPodGcController(kit: ControllerKit): Controller {
 
   const nodeExists = async (name: string, signal: AbortSignal): Promise<boolean> => {
     if (nodeInformer.get({ name })) return true;
-    try {
-      await client.get(nodes, { name }, { signal });
-      return true;
-    } catch (error) {
-      if (isNotFound(error)) return false;
-      throw error;
-    }
+    return (await ifFound(client.get(nodes, { name }, { signal }))) !== undefined;
   };
 
   const deleteOverflow = async (signal: AbortSignal): Promise<void> => {

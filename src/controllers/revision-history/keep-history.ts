@@ -1,7 +1,7 @@
 import type { ControllerRevision } from "#api/generated/types.ts";
 import { placeOf } from "#api/meta.ts";
 import { controllerRevisions } from "#api/resources.ts";
-import { isAlreadyExists, isNotFound } from "#api/status.ts";
+import { ifFound, isAlreadyExists } from "#api/status.ts";
 import type { Client } from "#client/client.ts";
 import {
   planHistory,
@@ -31,10 +31,6 @@ export async function forgetRevisions(
   signal: AbortSignal,
 ): Promise<void> {
   for (const revision of revisions) {
-    try {
-      await client.delete(controllerRevisions, placeOf(revision), { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await ifFound(client.delete(controllerRevisions, placeOf(revision), { signal }));
   }
 }

@@ -1,7 +1,7 @@
 import type { Condition, IPAddress, Service, ServiceCIDR } from "#api/generated/types.ts";
 import { keyOf, nameOf, namespaceOf } from "#api/meta.ts";
 import { ipAddresses, serviceCIDRs, services } from "#api/resources.ts";
-import { isAlreadyExists, isNotFound } from "#api/status.ts";
+import { ifFound, isAlreadyExists } from "#api/status.ts";
 import { rfc3339 } from "#base/clock.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { isWithin } from "#controllers/service-cidr/is-within.ts";
@@ -101,12 +101,12 @@ export function createIpAddressController(kit: ControllerKit): Controller {
     const known = informer.get({ name: ip });
     const isOurs = known?.metadata.labels?.["ipaddress.kubernetes.io/managed-by"] === managedBy;
     if (service === undefined) {
-      if (isOurs) await client.delete(ipAddresses, { name: ip }, { signal }).catch(gone);
+      if (isOurs) await ifFound(client.delete(ipAddresses, { name: ip }, { signal }));
     } else if (known === undefined) {
       await client.create(ipAddresses, addressFor(service, ip), { signal }).catch(taken);
     } else if (isOurs && !isOf(known, service)) {
       // The reference cannot be changed: the former service's goes first.
-      await client.delete(ipAddresses, { name: ip }, { signal }).catch(gone);
+      await ifFound(client.delete(ipAddresses, { name: ip }, { signal }));
     }
   };
 
@@ -155,10 +155,6 @@ function addressFor(service: Service, ip: string): IPAddress {
 function isOf({ spec }: IPAddress, service: Service): boolean {
   const reference = spec?.parentRef;
   return `${reference?.namespace ?? ""}/${reference?.name ?? ""}` === keyOf(service);
-}
-
-function gone(error: unknown): void {
-  if (!isNotFound(error)) throw error;
 }
 
 function taken(error: unknown): void {

@@ -2,7 +2,7 @@ import process from "node:process";
 import type { RbacV1Subject } from "#api/generated/types.ts";
 import { expiryAnnotation } from "#api/rbac/binding-expiry.ts";
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "#api/resources.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import { rfc3339 } from "#base/clock.ts";
 import type { Client } from "#client/client.ts";
 import type { GrantOptions } from "#cli/access-commands.ts";
@@ -69,11 +69,5 @@ async function kindOf(
 }
 
 async function exists(asked: Promise<unknown>): Promise<boolean> {
-  try {
-    await asked;
-    return true;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
+  return (await ifFound(asked)) !== undefined;
 }
