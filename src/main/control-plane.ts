@@ -10,7 +10,7 @@ import { builtinKinds } from "#api/kinds/builtin-kinds.ts";
 import { openApiFiles } from "#api/node/openapi-files.ts";
 import { endpointSlices, nodes, pods, secrets, serviceAccounts } from "#api/resources.ts";
 import type { Resource } from "#api/resource.ts";
-import { isNotFound } from "#api/status.ts";
+import { ifFound } from "#api/status.ts";
 import { uidOf } from "#api/meta.ts";
 import type { AdmissionChoice } from "#apiserver/admission/admission-order.ts";
 import type { Auditor } from "#apiserver/audit/auditor.ts";
@@ -320,7 +320,7 @@ function connectorParts(pki: Pki, client: () => Client): ConnectorParts {
     extensions: { ...pki.frontProxy(), agent },
     authority: () => [pki.authority.certificate, pki.servingAuthority().certificate],
     node: async (name) =>
-      (await found(client().get(nodes, { name }))) as unknown as JsonObject | undefined,
+      (await ifFound(client().get(nodes, { name }))) as unknown as JsonObject | undefined,
     endpoint: async (service, port) => {
       const { namespace = "", name = "" } = service["metadata"] as {
         namespace?: string;
@@ -341,7 +341,7 @@ function signerOf(pki: Pki, signerName: string): Authority {
 }
 
 function bootstrapSecret(client: Client, name: string): Promise<Secret | undefined> {
-  return found(client.get(secrets, { namespace: "kube-system", name }));
+  return ifFound(client.get(secrets, { namespace: "kube-system", name }));
 }
 
 const boundKinds: Readonly<Record<Parameters<VerifierParts["uidOf"]>[0], Resource>> = {
@@ -355,17 +355,8 @@ async function lookUpUid(
   client: Client,
   ...[kind, namespace, name]: Parameters<VerifierParts["uidOf"]>
 ): Promise<string | undefined> {
-  const object = await found(
+  const object = await ifFound(
     client.get(boundKinds[kind], { name, ...(namespace !== "" && { namespace }) }),
   );
   return object && uidOf(object);
-}
-
-async function found<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }
