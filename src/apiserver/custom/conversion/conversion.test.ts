@@ -59,6 +59,7 @@ async function define({ api, webhook }: Pick<Setup, "api" | "webhook">): Promise
     served: true,
     storage: name === "v1",
     schema: { openAPIV3Schema: { type: "object", properties } },
+    selectableFields: Object.keys(properties).map((field) => ({ jsonPath: `.${field}` })),
     additionalPrinterColumns: [{ name: "Port", type: "string", jsonPath: ".port" }],
   });
   const body = {
@@ -117,6 +118,61 @@ test("what is written in one version is read in both", async () => {
   assert.equal(webhook.asked.length, asked, "what was converted is kept");
   const stored = (await setup.api.send("GET", `${definitions}/hosts.example.com`)).body.status;
   assert.deepEqual(stringsAt(stored as JsonObject, "storedVersions"), ["v1"]);
+});
+
+test("selectors choose by the fields of the version that is asked for", async () => {
+  await using setup = await setUp();
+  const { api } = setup;
+  const watches = await Promise.all(
+    [
+      `${at("v2")}?watch=1&fieldSelector=host%3Da`,
+      `${at("v1")}?watch=1&fieldSelector=hostPort%3Da:1`,
+    ].map((path) => api.watch(path)),
+  );
+  const make = (name: string, fields: JsonObject) =>
+    api.send("POST", at("v2"), {
+      body: { apiVersion: "example.com/v2", kind: "Host", metadata: { name }, ...fields },
+    });
+  await make("one", { host: "a", port: "1" });
+  await make("two", { host: "a", port: "2" });
+  await make("three", { host: "b", port: "1" });
+  const names = async (version: string, selector: string): Promise<string[]> => {
+    const list = await api.send(
+      "GET",
+      `${at(version)}?fieldSelector=${encodeURIComponent(selector)}`,
+    );
+    return objectsAt(list.body, "items").map((item) =>
+      stringAt(objectAt(item, "metadata"), "name"),
+    );
+  };
+  const chosen = async () => [
+    await names("v2", "host=a"),
+    await names("v2", "host=a,port=1"),
+    await names("v1", "hostPort=a:2"),
+    await names("v1", "hostPort!=a:2"),
+  ];
+  assert.deepEqual(await chosen(), [["one", "two"], ["one"], ["two"], ["one", "three"]]);
+  const wrong = await api.send("GET", `${at("v1")}?fieldSelector=host%3Da`);
+  assert.deepEqual([wrong.status, wrong.body.reason], [400, "BadRequest"]);
+  await api.send("DELETE", `${at("v2")}?fieldSelector=host%3Da,port%3D1`);
+  const headers = { "content-type": "application/merge-patch+json" };
+  await api.send("PATCH", `${at("v2")}/two`, { body: { host: "b" }, headers });
+  assert.deepEqual(await chosen(), [[], [], [], ["three", "two"]]);
+  const events: string[][] = [];
+  for (const [index, count] of [4, 2].entries()) {
+    const seen: string[] = [];
+    while (seen.length < count) {
+      const event = await watches[index]?.next();
+      const metadata = objectAt(event?.object, "metadata");
+      seen.push(`${event?.type} ${stringAt(metadata, "name")}`);
+    }
+    watches[index]?.close();
+    events.push(seen);
+  }
+  assert.deepEqual(events, [
+    ["ADDED one", "ADDED two", "DELETED one", "DELETED two"],
+    ["ADDED one", "DELETED one"],
+  ]);
 });
 
 test("a list asks its webhook once, for what is not in its version", async () => {
