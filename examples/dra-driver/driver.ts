@@ -11,7 +11,7 @@ import {
   watchFile,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -140,6 +140,7 @@ function unary(name: string, answer: (request: never) => Promise<object> | objec
 }
 
 async function serve(socket: string, add: (server: Server) => void): Promise<void> {
+  mkdirSync(dirname(socket), { recursive: true });
   rmSync(socket, { force: true });
   const server = new Server();
   add(server);
@@ -168,9 +169,7 @@ function readNames(file: string): readonly string[] {
   }
 }
 
-const own = join(directory, "plugins", driver);
-const endpoint = join(own, "dra.sock");
-mkdirSync(own, { recursive: true });
+const endpoint = join(directory, "plugins", driver, "dra.sock");
 await serve(endpoint, (server) => {
   server.addService(draService, {
     NodePrepareResources: unary("NodePrepareResources", ({ claims }: Asked) =>

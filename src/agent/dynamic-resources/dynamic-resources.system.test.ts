@@ -1,13 +1,15 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, watch, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import type { Readable, Writable } from "node:stream";
 import { test } from "node:test";
 import { openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
 import { podResourcesTable } from "#agent/devices/device-messages.ts";
 import type { Pod } from "#api/generated/types.ts";
+import type { KubeObject } from "#api/meta.ts";
 import { pods, resourceClaims, resourceSlices } from "#api/resources.ts";
 import type { Client } from "#client/client.ts";
 import { createCluster } from "#main/testing.ts";
@@ -46,7 +48,7 @@ async function openNode() {
     const child = spawn(process.execPath, [program, ...flags], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    await once(child.stdout, "data");
+    await spoken(child);
     return { child, [Symbol.asyncDispose]: () => end(child) };
   };
   const opened = stack.move();
@@ -57,6 +59,13 @@ async function openNode() {
     startDriver,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** Resolves once a program has said something. */
+async function spoken(child: ChildProcessByStdio<Writable | null, Readable, null>): Promise<void> {
+  const ended = once(child, "exit").then(() => Promise.reject(new Error("the program ended")));
+  ended.catch(() => {});
+  await Promise.race([once(child.stdout, "data"), ended]);
 }
 
 async function end(child: ChildProcess): Promise<void> {
@@ -128,12 +137,34 @@ async function createClaim(client: Client, name: string): Promise<void> {
   });
 }
 
-function claimingPod(name: string, claim: string, script = "sleep 1000"): Pod {
+/** A pod on the node that may use a claim before the node hears of it. */
+async function createUser(client: Client, name: string, claim: string): Promise<Pod> {
+  const { spec, ...rest } = claimingPod(name, claim);
+  const { nodeName: _given, ...unbound } = spec ?? { containers: [] };
+  const schedulerName = "the-test";
+  const pod = await client.create(pods, { ...rest, spec: { ...unbound, schedulerName } });
+  await allocate(client, claim, [pod]);
+  await client.post(pods, { ...at(name), subresource: "binding" }, {
+    apiVersion: "v1",
+    kind: "Binding",
+    metadata: at(name),
+    target: { kind: "Node", name: "n" },
+  } as KubeObject);
+  return pod;
+}
+
+/** Ends when it is told to. */
+const untilTold = "trap exit TERM; sleep 1000 & wait";
+
+function claimingPod(name: string, claim: string, script = ""): Pod {
   return podOnNode(name, {
     terminationGracePeriodSeconds: 1,
     containers: [
-      { ...shellContainer("main", script), resources: { claims: [{ name: "mine" }] } },
-      shellContainer("other", "ls /dev; sleep 1000"),
+      {
+        ...shellContainer("main", `${script}${untilTold}`),
+        resources: { claims: [{ name: "mine" }] },
+      },
+      shellContainer("other", `ls /dev; ${untilTold}`),
     ],
     resourceClaims: [{ name: "mine", resourceClaimName: claim }],
   });
@@ -147,7 +178,7 @@ test(
     const { client, calls, dataDir } = node;
     const agent = await node.startAgent();
     await createClaim(client, "c");
-    const script = "echo $EXAMPLE_THING_0; head -c 4 /dev/thing-0 | wc -c; sleep 1000";
+    const script = "echo $EXAMPLE_THING_0; head -c 4 /dev/thing-0 | wc -c; ";
     const user = await client.create(pods, claimingPod("user", "c", script));
     await eventually(
       client,
@@ -227,11 +258,10 @@ test("a driver that dies or hangs keeps only pods with its claims waiting", { sk
   await using first = await node.startDriver();
   await createClaim(client, "c");
   await createClaim(client, "d");
-  const [runs, waits] = [claimingPod("runs", "c"), claimingPod("waits", "d")];
-  await allocate(client, "c", [await client.create(pods, runs)]);
+  await createUser(client, "runs", "c");
   await until(client, "runs", isReady);
   await end(first.child);
-  await allocate(client, "d", [await client.create(pods, waits)]);
+  await createUser(client, "waits", "d");
   await eventually(client, /NodePrepareResources: rpc error: code = Unavailable desc = /);
   await client.delete(pods, at("runs"));
   await eventually(
@@ -259,12 +289,13 @@ test("what a killed agent had prepared is taken back when its pod is gone", { sk
   const killed = spawn(process.execPath, [agentProgram, ...words], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  await once(killed.stdout, "data");
+  await using _killed = { [Symbol.asyncDispose]: () => end(killed) };
+  await spoken(killed);
   killed.stdin.write("go\n");
   await using _driver = await node.startDriver();
   for (const name of ["gone", "stays"]) {
     await createClaim(client, name);
-    await allocate(client, name, [await client.create(pods, claimingPod(name, name))]);
+    await createUser(client, name, name);
   }
   const before = await until(client, "stays", isReady);
   await untilFile(calls, (text) => text.includes("prepare gone\n"));

@@ -11,7 +11,7 @@ import { silentLog } from "#base/log.ts";
 import { seededRandom } from "#base/random.ts";
 import { createClient } from "#client/api-client.ts";
 import { createInProcessTransport } from "#main/in-process-transport.ts";
-import { admin, createTestServer, TestClock } from "#test/api-server.ts";
+import { admin, createTestServer } from "#test/api-server.ts";
 
 const driverName = "dra.example.com";
 

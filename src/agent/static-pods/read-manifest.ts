@@ -44,6 +44,7 @@ export function readManifest(bytes: Uint8Array, context: ManifestContext): Pod {
     annotations: { ...annotations, [staticMarks.hash]: uid, [staticMarks.source]: "file" },
   };
   object.spec = { ...given.spec, nodeName, tolerations: tolerationsOf(given) };
+  if (given.spec?.resourceClaims?.length) throw new Error("static pods may not use ResourceClaims");
   kind.strategy.fillDefaults?.(object as unknown as JsonObject);
   const causes = kind.strategy.validate?.(object as unknown as JsonObject) ?? [];
   if (causes.length > 0) {

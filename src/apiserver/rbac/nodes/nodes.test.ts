@@ -45,6 +45,44 @@ test("a node reads what its own pods need and nothing of others", async () => {
   assert.equal((await api.send("GET", paths[0] ?? "", { user: one })).status, 403);
 });
 
+test("a node reads the claims of its pods and removes its own slices of devices", async () => {
+  await using api = await openCluster();
+  const resources = "/apis/resource.k8s.io/v1";
+  const claims = `${resources}/namespaces/default/resourceclaims`;
+  const requests = [{ name: "a", exactly: { deviceClassName: "c" } }];
+  for (const name of ["one", "two"]) {
+    const claim = { metadata: { name }, spec: { devices: { requests } } };
+    assert.equal((await api.send("POST", claims, { body: claim })).status, 201);
+    const { spec } = pod(name, name) as { spec: object };
+    const resourceClaims = [{ name: "mine", resourceClaimName: name }];
+    const body = { metadata: { name: `claims-${name}` }, spec: { ...spec, resourceClaims } };
+    const started = await api.send("POST", pods, { body });
+    assert.equal(started.status, 201, started.text);
+    const slice = {
+      metadata: { name },
+      spec: {
+        driver: "dra.example.com",
+        nodeName: name,
+        pool: { name, generation: 1, resourceSliceCount: 1 },
+      },
+    };
+    const created = await api.send("POST", `${resources}/resourceslices`, { body: slice });
+    assert.equal(created.status, 201, created.text);
+  }
+  const slicesOf = (node: string): string =>
+    `${resources}/resourceslices?fieldSelector=spec.nodeName%3D${node},spec.driver%3Ddra.example.com`;
+  const answers = [
+    await api.send("GET", `${claims}/one`, { user: one }),
+    await api.send("GET", `${claims}/two`, { user: one }),
+    await api.send("GET", claims, { user: one }),
+    await api.send("DELETE", slicesOf("two"), { user: one }),
+    await api.send("DELETE", slicesOf("one"), { user: one }),
+    await api.send("GET", `${resources}/resourceslices/one`),
+    await api.send("GET", `${resources}/resourceslices/two`),
+  ];
+  assert.equal(answers.map(({ status }) => status).join(" "), "200 403 403 403 200 404 200");
+});
+
 test("a node writes only about itself and its pods", async () => {
   await using api = await openCluster();
   const patch = async (path: string, value: JsonObject) => {
