@@ -1,6 +1,6 @@
 import { invariant } from "#base/invariant.ts";
 import type { JsonObject } from "#api/kind.ts";
-import { definitionOf, isScalar } from "#api/schemas/definitions.ts";
+import { definitionOf, isScalar, scalarTypes, shortName } from "#api/schemas/definitions.ts";
 import type { Definition, Field } from "#api/schemas/definitions.ts";
 
 /** What a definition, or a field of it, is for. */
@@ -72,24 +72,11 @@ const specialDescriptions: Readonly<Record<string, string>> = {
 
 const listsOfTexts = new Set(["ExtraValue", "Verbs"]);
 
-const scalarComponents: Readonly<Record<string, JsonObject>> = {
-  string: { type: "string" },
-  bool: { type: "boolean" },
-  int32: { type: "integer", format: "int32" },
-  int64: { type: "integer", format: "int64" },
-  double: { type: "number", format: "double" },
-  bytes: { type: "string", format: "byte" },
-};
-
 const identity = {
   apiVersion:
     "The version of the schema that this object follows, with its group: GROUP/VERSION, or VERSION alone for the core group.",
   kind: "The kind of object this is, in CamelCase. It cannot be changed.",
 };
-
-function shortName(name: string): string {
-  return name.slice(name.lastIndexOf(".") + 1);
-}
 
 function isInlinedOnly(definition: Definition | undefined): boolean {
   return definition?.unpublished === true && !definition.isObject;
@@ -152,7 +139,7 @@ function valueOf(field: Field): JsonObject {
 
 function itemOf(type: string): JsonObject {
   if (listsOfTexts.has(shortName(type))) return { type: "array", items: { type: "string" } };
-  return scalarComponents[type] ?? { $ref: `${componentsRoot}${type}` };
+  return scalarTypes[type] ?? { $ref: `${componentsRoot}${type}` };
 }
 
 function extensionsOf(field: Field): JsonObject {

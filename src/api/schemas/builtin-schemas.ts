@@ -1,7 +1,7 @@
 import { invariant } from "#base/invariant.ts";
 import type { Json } from "#api/meta.ts";
 import type { Schema } from "#api/schema.ts";
-import { definitionOf, isScalar } from "#api/schemas/definitions.ts";
+import { definitionOf, isScalar, scalarTypes, shortName } from "#api/schemas/definitions.ts";
 import type { Definition, Field } from "#api/schemas/definitions.ts";
 
 /**
@@ -50,19 +50,6 @@ const specialSchemas: Readonly<Record<string, Schema>> = {
   ExtraValue: listOfStrings,
   Verbs: listOfStrings,
 };
-
-const scalarSchemas: Readonly<Record<string, Schema>> = {
-  string: { type: "string" },
-  bool: { type: "boolean" },
-  int32: { type: "integer", format: "int32" },
-  int64: { type: "integer", format: "int64" },
-  double: { type: "number", format: "double" },
-  bytes: { type: "string", format: "byte" },
-};
-
-function shortName(definition: string): string {
-  return definition.slice(definition.lastIndexOf(".") + 1);
-}
 
 function tableSchema(name: string): Schema {
   const definition = definitionOf(name);
@@ -135,5 +122,5 @@ function defaultValue(field: Field): Json {
 }
 
 function scalarSchema(type: string): Schema {
-  return scalarSchemas[type] ?? anything;
+  return scalarTypes[type] ?? anything;
 }

@@ -50,8 +50,29 @@ export function definitionNames(): IterableIterator<string> {
   return rows().keys();
 }
 
+/** The scalars of the tables, in the words of JSON Schema and the formats of upstream's OpenAPI. */
+export const scalarTypes: Readonly<Record<string, ScalarType>> = {
+  string: { type: "string" },
+  bool: { type: "boolean" },
+  int32: { type: "integer", format: "int32" },
+  int64: { type: "integer", format: "int64" },
+  double: { type: "number", format: "double" },
+  bytes: { type: "string", format: "byte" },
+};
+
+// A type and no interface: as such it is a JSON object, too.
+type ScalarType = {
+  readonly type: "string" | "boolean" | "integer" | "number";
+  readonly format?: string;
+};
+
 export function isScalar(type: string): boolean {
-  return scalars.has(type);
+  return Object.hasOwn(scalarTypes, type);
+}
+
+/** `io.k8s.api.core.v1.Pod` → `Pod`. */
+export function shortName(definition: string): string {
+  return definition.slice(definition.lastIndexOf(".") + 1);
 }
 
 /** How the fact tables shorten package names. */
@@ -71,7 +92,6 @@ interface Row {
   readonly apiVersion: string;
 }
 
-const scalars = new Set(["string", "bool", "int32", "int64", "double", "bytes"]);
 const parsed = new Map<string, Definition>();
 let index: Map<string, Row> | undefined;
 
@@ -122,10 +142,7 @@ function parseField(text: string, packageName: string): Field {
     type: resolve(holds === "one" ? type : type.slice(2), packageName),
     required: marks.includes("required"),
     optional: marks.includes("optional"),
-    ...Object.assign(
-      {},
-      ...marks.map((mark) => factOf(mark, holds === "list" || scalars.has(type))),
-    ),
+    ...Object.assign({}, ...marks.map((mark) => factOf(mark, holds === "list" || isScalar(type)))),
   };
 }
 
@@ -160,7 +177,7 @@ function split(mark: string): readonly [string, string] {
 }
 
 function resolve(type: string, packageName: string): string {
-  if (scalars.has(type)) return type;
+  if (isScalar(type)) return type;
   const dot = type.lastIndexOf(".");
   if (dot < 0) return `${packageName}.${type}`;
   return `${packageAliases[type.slice(0, dot)]}.${type.slice(dot + 1)}`;
