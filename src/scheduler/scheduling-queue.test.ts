@@ -12,11 +12,12 @@ const podGone: ClusterEvent = {
   pod: placedPod({ apiVersion: "v1", kind: "Pod", metadata: { name: "gone", uid: "gone" } }),
 };
 
-function setUp() {
+function setUp(heldBack: ReadonlySet<string> = new Set()) {
   const clock = createManualClock();
   const queue = new SchedulingQueue({
     clock,
     before: prioritySort.queueSort ?? (() => false),
+    heldBackBy: ({ placed }) => (heldBack.has(placed.name) ? "DynamicResources" : undefined),
     helps: (event) => event.kind === "podGone",
   });
   const put = (name: string, priority = 0): void => {
@@ -74,4 +75,15 @@ test("SchedulingQueue tries again after an error, and forgets what was removed",
   queue.remove("q");
   clock.advance(1000);
   deepEqual([take(), take()], ["p", undefined]);
+});
+
+test("SchedulingQueue holds a pod back that may not be tried yet, and gives it at once when it may", () => {
+  const heldBack = new Set(["p"]);
+  const { queue, put, take } = setUp(heldBack);
+  put("p");
+  queue.notify(podGone);
+  equal(take(), undefined);
+  heldBack.clear();
+  queue.notify(podGone);
+  equal(take(), "p");
 });

@@ -128,7 +128,10 @@ export class SchedulingQueue {
   /** Something happened that may help those that wait. */
   notify(event: ClusterEvent): void {
     for (const entry of this.#unschedulable) {
-      if (this.#parts.helps(event, entry.queued)) this.#retry(entry);
+      if (!this.#parts.helps(event, entry.queued)) continue;
+      const heldBackBy = this.#parts.heldBackBy?.(entry.queued.pending);
+      if (heldBackBy === undefined) this.#retry(entry);
+      else entry.queued.rejectedBy = new Set([heldBackBy]);
     }
   }
 

@@ -99,7 +99,7 @@ async function untilReady(
   const cancel = clock.after(bindingTimeoutMs, () => late.abort(tooLate));
   let failure: string | undefined;
   const isSettled = (): boolean => {
-    const states = claims.map((claim) => readinessNow(claim, { devices, nowMs: clock.now() }));
+    const states = claims.map((claim) => readinessNow(claim, { devices, pod, nowMs: clock.now() }));
     failure = states.find((state) => typeof state === "object")?.failure;
     return failure !== undefined || states.every((state) => state === "ready");
   };
@@ -111,13 +111,21 @@ async function untilReady(
   if (failure !== undefined) throw new Error(failure);
 }
 
+/** `claim` is as it was written; what is known may be from before. */
 function readinessNow(
   claim: ResourceClaim,
-  { devices, nowMs }: { readonly devices: DeviceInventory; readonly nowMs: number },
+  { devices, pod, nowMs }: { devices: DeviceInventory; pod: Pod; nowMs: number },
 ): Readiness {
-  const latest = devices.claim(keyOf(claim));
+  const key = keyOf(claim);
+  const latest = devices.claim(key);
   if (latest === undefined || uidOf(latest) !== uidOf(claim)) {
-    return { failure: `claim ${keyOf(claim)} got deleted in the meantime` };
+    return { failure: `claim ${key} got deleted in the meantime` };
+  }
+  if (Number(latest.metadata.resourceVersion) < Number(claim.metadata.resourceVersion)) {
+    return "pending";
+  }
+  if (!isReservedFor(latest, pod)) {
+    return { failure: `claim ${key} got deallocated elsewhere in the meantime` };
   }
   return readinessOf(latest, nowMs);
 }

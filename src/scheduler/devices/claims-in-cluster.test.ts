@@ -17,6 +17,7 @@ import {
   resourceSlices,
 } from "#api/resources.ts";
 import { publishDevices } from "#agent/simulated/publish-devices.ts";
+import { controllerRefTo } from "#reconcile/owners.ts";
 import { createCluster, type TestCluster } from "#main/testing.ts";
 
 const namespace = "default";
@@ -311,4 +312,31 @@ test("extended resources of a pod are devices where a class says so; the pod get
   await deletePod("two");
   await untilPod("three", isRunning);
   assert.deepEqual(devicesOf(claimOf("three")), ["gpu-1"]);
+
+  // A claim that an earlier attempt has left behind goes first.
+  await deletePod("one");
+  const held = await client.create(pods, {
+    ...asking("four"),
+    spec: {
+      ...asking("four").spec,
+      schedulingGates: [{ name: "test" }],
+      containers: asking("four").spec?.containers ?? [],
+    },
+  });
+  const left = {
+    name: "left",
+    namespace,
+    annotations: { "resource.kubernetes.io/extended-resource-claim": "true" },
+    ownerReferences: [controllerRefTo(pods, held)],
+  };
+  await client.create(resourceClaims, {
+    apiVersion: "resource.k8s.io/v1",
+    kind: "ResourceClaim",
+    metadata: left,
+    spec: { devices: { requests: [request({})] } },
+  });
+  const value = { spec: { schedulingGates: null } };
+  await client.patch(pods, { namespace, name: "four" }, { kind: "merge", value });
+  await untilPod("four", isRunning);
+  assert.deepEqual([given.claim("left"), devicesOf(claimOf("four"))], [undefined, ["gpu-0"]]);
 });

@@ -1,5 +1,4 @@
 import type {
-  AllocationResult,
   ContainerExtendedResourceRequest,
   DeviceClass,
   DeviceRequest,
@@ -19,11 +18,6 @@ import type { NodeState } from "#scheduler/node-state.ts";
 export interface ExtendedClaim {
   readonly wishes: ClaimWishes;
   readonly mappings: readonly ContainerExtendedResourceRequest[];
-}
-
-/** An extended claim with its devices. */
-export interface ReservedExtended extends ExtendedClaim {
-  readonly allocation: AllocationResult;
 }
 
 export const extendedClaimAnnotation = "resource.kubernetes.io/extended-resource-claim";
