@@ -8,9 +8,15 @@ import {
   planEndpointSlices,
   serviceNameLabel,
 } from "#controllers/endpoint-slice/plan-endpoint-slices.ts";
+import {
+  wantsTopologyHints,
+  zoneFacts,
+  zoneShares,
+} from "#controllers/endpoint-slice/topology-hints.ts";
 import type { Change } from "#client/informer.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { podNodeIndex } from "#controllers/pods/pod-node-index.ts";
+import { sameJson } from "#controllers/same-json.ts";
 import { selectsPods, servicesTouchedBy } from "#controllers/service-pods/service-pods.ts";
 import { createController, keysFrom, type Controller, type Run } from "#reconcile/controller.ts";
 
@@ -21,6 +27,7 @@ export function createEndpointSliceController(kit: ControllerKit): Controller {
   const podInformer = informers.of(pods, podNodeIndex);
   const nodeInformer = informers.of(nodes);
   const informer = informers.of(endpointSlices, { byService });
+  const recorder = kit.recorder("endpoint-slice-controller");
 
   const reconcile = async (key: string, run: Run): Promise<void> => {
     const { signal } = run;
@@ -33,7 +40,9 @@ export function createEndpointSliceController(kit: ControllerKit): Controller {
       pods: podInformer.list(namespaceOf(service)),
       slices,
       zoneOf: (name) => zoneOf(nodeInformer.get({ name })),
+      zoneShares: () => zoneShares(nodeInformer.list()),
     });
+    for (const event of plan.events ?? []) recorder.record(service, event);
     run.rest(slices.reduce((sum, slice) => sum + (slice.endpoints?.length ?? 0), 0));
     await applySlices(client, plan, signal);
   };
@@ -47,6 +56,16 @@ export function createEndpointSliceController(kit: ControllerKit): Controller {
     }
   };
 
+  /** Endpoints are dealt to zones by the CPU of all nodes. */
+  const servicesOfZones = function* (change: Change<Node>): Generator<string> {
+    const isSame =
+      change.kind === "modified" && sameJson(zoneFacts(change.old), zoneFacts(change.object));
+    if (isSame) return;
+    for (const service of serviceInformer.list()) {
+      if (wantsTopologyHints(service)) yield keyOf(service);
+    }
+  };
+
   return createController({
     name: "endpointslice",
     reads: ["services", "pods", "nodes", "endpointslices.discovery.k8s.io"],
@@ -56,6 +75,7 @@ export function createEndpointSliceController(kit: ControllerKit): Controller {
       keysFrom(podInformer, (change) => servicesTouchedBy(change, serviceInformer)),
       keysFrom(informer, ({ object }) => byService(object)),
       keysFrom(nodeInformer, servicesOnNode),
+      keysFrom(nodeInformer, servicesOfZones),
     ],
     reconcile,
     clock,

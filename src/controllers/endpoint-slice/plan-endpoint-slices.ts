@@ -19,6 +19,12 @@ import {
   targetPortOf,
   targetRefOf,
 } from "#controllers/service-pods/service-pods.ts";
+import {
+  dealHints,
+  wantsTopologyHints,
+  type ZoneShares,
+} from "#controllers/endpoint-slice/topology-hints.ts";
+import type { RecordedEvent } from "#reconcile/event-recorder.ts";
 import { controllerRefTo } from "#reconcile/owners.ts";
 
 export interface ObservedSlices {
@@ -29,12 +35,16 @@ export interface ObservedSlices {
   readonly slices: readonly EndpointSlice[];
   /** The zone of a node, where it has one. */
   readonly zoneOf: (nodeName: string) => string | undefined;
+  /** How the nodes' CPU is spread over zones: asked only for services whose endpoints are dealt to zones. */
+  readonly zoneShares?: () => ZoneShares;
 }
 
 export interface SlicePlan {
   readonly create: readonly EndpointSlice[];
   readonly update: readonly EndpointSlice[];
   readonly delete: readonly EndpointSlice[];
+  /** To be said of the service. */
+  readonly events?: readonly RecordedEvent[];
 }
 
 /** Upstream's default: one slice holds at most a hundred endpoints. */
@@ -52,7 +62,13 @@ export function planEndpointSlices(observed: ObservedSlices): SlicePlan {
     create: plans.flatMap((plan) => plan.create),
     update: plans.flatMap((plan) => plan.update),
     delete: [...strays, ...plans.flatMap((plan) => plan.delete)],
+    ...eventsOf(plans),
   };
+}
+
+function eventsOf(plans: readonly SlicePlan[]): Pick<SlicePlan, "events"> {
+  const events = plans.flatMap((plan) => plan.events ?? []);
+  return events.length === 0 ? {} : { events };
 }
 
 export const managedBy = "endpointslice-controller.k8s.io";
@@ -69,8 +85,8 @@ function familiesOf(service: Service): readonly Family[] {
 
 function planFamily(observed: ObservedSlices, family: Family): SlicePlan {
   const { service } = observed;
-  const wanted = wantedByPorts(observed, family);
   const current = observed.slices.filter((slice) => slice.addressType === family);
+  const { wanted, events } = withTopology(observed, family, current);
   const byPorts = Map.groupBy(current, (slice) => canonicalJson(slice.ports ?? []));
   const plans = [...wanted].map(([key, group]) => fill(service, group, byPorts.get(key) ?? []));
   const stale = [...byPorts].flatMap(([key, slices]) => (wanted.has(key) ? [] : slices));
@@ -79,7 +95,38 @@ function planFamily(observed: ObservedSlices, family: Family): SlicePlan {
     update: plans.flatMap((plan) => plan.update),
     delete: [...stale, ...plans.flatMap((plan) => plan.delete)],
   };
-  return wanted.size > 0 ? made : placeholder(service, family, current);
+  return { ...(wanted.size > 0 ? made : placeholder(service, family, current)), events };
+}
+
+/** The wanted endpoints, dealt to zones where the service asks for that. */
+function withTopology(
+  observed: ObservedSlices,
+  family: Family,
+  current: readonly EndpointSlice[],
+): { readonly wanted: Map<string, Group>; readonly events: readonly RecordedEvent[] } {
+  const wanted = wantedByPorts(observed, family);
+  const hadHints = current.some(({ endpoints }) => endpoints?.some(({ hints }) => hints));
+  const say = (type: "Normal" | "Warning", what: string, message: string): RecordedEvent[] => [
+    { type, reason: `TopologyAwareHints${what}`, message: `${message}, addressType: ${family}` },
+  ];
+  if (!wantsTopologyHints(observed.service)) {
+    const ended = hadHints && !observed.service.spec?.trafficDistribution;
+    const text = "Topology Aware Hints has been disabled";
+    return { wanted, events: ended ? say("Warning", "Disabled", text) : [] };
+  }
+  const all = [...wanted.values()].flatMap(({ endpoints }) => endpoints);
+  const sorted = all.toSorted((one, other) => (identityOf(one) < identityOf(other) ? -1 : 1));
+  const dealt = dealHints(sorted, observed.zoneShares?.());
+  if (dealt.kind === "none") return { wanted, events: say("Warning", "Disabled", dealt.problem) };
+  const hinted = (endpoint: Endpoint): Endpoint => {
+    const zone = dealt.zones.get(endpoint);
+    return zone === undefined ? endpoint : { ...endpoint, hints: { forZones: [{ name: zone }] } };
+  };
+  for (const [key, group] of wanted) {
+    wanted.set(key, { ...group, endpoints: group.endpoints.map(hinted) });
+  }
+  const text = "Topology Aware Hints has been enabled";
+  return { wanted, events: hadHints ? [] : say("Normal", "Enabled", text) };
 }
 
 /** A service without endpoints has one empty slice, which says that somebody looked. */
@@ -154,10 +201,11 @@ function endpointOf(
 
 /** For whom an endpoint is meant first, as the service's `trafficDistribution` wants it. */
 function hintsOf(
-  { spec }: Service,
+  service: Service,
   { nodeName, zone }: { readonly nodeName: string | undefined; readonly zone: string | undefined },
 ): EndpointHints | undefined {
-  const distribution = spec?.trafficDistribution ?? "";
+  if (wantsTopologyHints(service)) return undefined;
+  const distribution = service.spec?.trafficDistribution ?? "";
   if (!["PreferClose", "PreferSameZone", "PreferSameNode"].includes(distribution)) return undefined;
   const forNodes = distribution === "PreferSameNode" && nodeName ? [{ name: nodeName }] : undefined;
   if (zone === undefined && forNodes === undefined) return undefined;

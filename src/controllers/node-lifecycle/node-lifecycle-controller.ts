@@ -118,8 +118,12 @@ export function createNodeLifecycleController(kit: ControllerKit): Controller {
     ],
     sources: [
       keysFrom(informer, concerned),
-      // A lease renewed needs no work: when the silence would be too long, it is looked at.
-      keysFrom(leaseInformer, () => []),
+      // A lease renewed needs no work but to note when: silence is counted from then.
+      keysFrom(leaseInformer, ({ object }) => {
+        const node = informer.get({ name: nameOf(object) });
+        if (node) heardAt(node);
+        return [];
+      }),
       keysFrom(podInformer, () => []),
     ],
     reconcile,

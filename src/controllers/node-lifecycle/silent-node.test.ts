@@ -1,7 +1,8 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, ok } from "node:assert/strict";
 import { test } from "node:test";
-import type { Deployment, Pod } from "#api/generated/types.ts";
-import { deployments, nodes, pods } from "#api/resources.ts";
+import type { Deployment, Lease, Pod } from "#api/generated/types.ts";
+import { deployments, leases, nodes, pods } from "#api/resources.ts";
+import { rfc3339Micro } from "#base/clock.ts";
 import type { Client } from "#client/client.ts";
 import { startCluster } from "#controllers/started-cluster.test.ts";
 import { createManualClock } from "#reconcile/manual-clock.ts";
@@ -82,4 +83,31 @@ test("a node that falls silent is tainted, its pods are replaced elsewhere, and 
   // Nobody is there to say that they ended: they go when the node is given up.
   await client.delete(nodes, { name: "node-0" });
   await until(() => on("node-0").length === 0);
+});
+
+test("silence is counted from the last lease, not from when somebody looked", async () => {
+  const clock = createManualClock(Date.parse("2026-01-01T00:00:00Z"));
+  const startMs = clock.now();
+  const lastMs = startMs + 5_000;
+  const name = "node-0";
+  const at = { name, namespace: "kube-node-lease" };
+  const renewed: Lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: at };
+  let held: Lease | undefined;
+  const tick = async (client: Client): Promise<void> => {
+    clock.advance(1_000);
+    if (clock.now() > lastMs) return;
+    const renewTime = rfc3339Micro(clock.now());
+    const next = { ...(held ?? renewed), spec: { holderIdentity: name, renewTime } };
+    held = held ? await client.update(leases, next) : await client.create(leases, next);
+  };
+  await using cluster = await startCluster(1, { clock, tick, silent: new Set([name]) });
+  const { informers, until } = cluster;
+  const ready = () =>
+    informers
+      .of(nodes)
+      .get({ name })
+      ?.status?.conditions?.find(({ type }) => type === "Ready");
+  await until(() => ready()?.status === "Unknown");
+  const silentMs = Date.parse(ready()?.lastTransitionTime ?? "") - lastMs;
+  ok(silentMs >= 50_000 && silentMs < 75_000, `after ${silentMs} ms`);
 });
