@@ -264,7 +264,8 @@ export function goneFrom(folder: string, name: string): Promise<void> {
   return changedTo(folder, (names) => !names.includes(name));
 }
 
-async function changedTo(
+/** Resolves once the names in a folder are as wanted; asked whenever one comes or goes. */
+export async function changedTo(
   folder: string,
   isWanted: (names: readonly string[]) => boolean,
 ): Promise<void> {

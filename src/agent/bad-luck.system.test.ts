@@ -10,6 +10,7 @@ import { nodes, pods } from "#api/resources.ts";
 import { missing } from "#test/needs.ts";
 import { startRegistry } from "#test/registry.ts";
 import {
+  changedTo,
   eventually,
   isReady,
   needsContainers,
@@ -118,8 +119,11 @@ test(
       `default_writes_${writes?.metadata.uid}`,
       "main",
     );
-    while ((await readdir(logs)).length < 2);
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const moved = new Set<string>();
+    await changedTo(logs, (names) => {
+      for (const name of names) if (name.includes(".log.")) moved.add(name);
+      return moved.size >= 3;
+    });
     const files = await readdir(logs);
     ok(files.length <= 2, files.join());
     await client.delete(pods, at("deaf"));
