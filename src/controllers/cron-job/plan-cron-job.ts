@@ -2,6 +2,7 @@ import type { CronJob, CronJobStatus, Job } from "#api/generated/types.ts";
 import { nameOf, uidOf } from "#api/meta.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { parseCronTimes, type CronTimes } from "#controllers/cron-job/cron-times.ts";
+import { endOf } from "#controllers/job/job-end.ts";
 import type { RecordedEvent } from "#reconcile/event-recorder.ts";
 
 export interface ObservedCronJob {
@@ -49,10 +50,7 @@ export function planCronJob(observed: ObservedCronJob): CronJobPlan {
 }
 
 export function endOfJob(job: Job): "Complete" | "Failed" | undefined {
-  const end = job.status?.conditions?.find(
-    ({ type, status }) => status === "True" && (type === "Complete" || type === "Failed"),
-  );
-  return end?.type as "Complete" | "Failed" | undefined;
+  return endOf(job.status)?.type as "Complete" | "Failed" | undefined;
 }
 
 /** The name is made of the time, so that no time gets two Jobs. */

@@ -4,13 +4,8 @@ import { jobs, pods } from "#api/resources.ts";
 import { labelSelectorMatcher } from "#api/selector/label-selector.ts";
 import { ifFound } from "#api/status.ts";
 import { indexAnnotation } from "#controllers/job/indexes.ts";
-import {
-  isJobFinished,
-  isTracked,
-  planJob,
-  trackingFinalizer,
-  type JobPlan,
-} from "#controllers/job/plan-job.ts";
+import { endOf, isJobFinished } from "#controllers/job/job-end.ts";
+import { isTracked, planJob, trackingFinalizer, type JobPlan } from "#controllers/job/plan-job.ts";
 import { failureAnnotations } from "#controllers/job/pod-failures.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { createPod, deletePod, manyAtOnce, slowStart } from "#controllers/pods/pod-control.ts";
@@ -100,9 +95,7 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
   };
 
   const tellEnd = (job: Job, plan: JobPlan): void => {
-    const end = plan.status.conditions?.find(
-      ({ type, status }) => status === "True" && (type === "Complete" || type === "Failed"),
-    );
+    const end = endOf(plan.status);
     if (end?.type === "Complete") {
       recorder.record(job, { type: "Normal", reason: "Completed", message: "Job completed" });
     } else if (end) {
@@ -132,10 +125,7 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
 }
 
 function finishedAtMs(job: Job): number {
-  const end = job.status?.conditions?.find(
-    ({ type, status }) => status === "True" && (type === "Complete" || type === "Failed"),
-  );
-  return Date.parse(end?.lastTransitionTime ?? "") || 0;
+  return Date.parse(endOf(job.status)?.lastTransitionTime ?? "") || 0;
 }
 
 /** Another controller, named in the Job, does its work. */

@@ -2,6 +2,7 @@ import type { Job, JobCondition, JobStatus, Pod } from "#api/generated/types.ts"
 import { uidOf } from "#api/meta.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { formatIndexes, indexOf, parseIndexes } from "#controllers/job/indexes.ts";
+import { endOf } from "#controllers/job/job-end.ts";
 import {
   failedIndexesOf,
   failureOf,
@@ -31,10 +32,6 @@ export interface JobPlan {
   readonly againInMs?: number;
 }
 
-export function isJobFinished(job: Job): boolean {
-  return job.status?.conditions?.some(isFinal) ?? false;
-}
-
 /**
  * The next step of a Job that is not finished. A pod that ended is counted exactly once: it first stands in
  * `uncountedTerminatedPods`, then loses its finalizer, and only then moves into the numbers.
@@ -49,7 +46,7 @@ export function planJob(observed: ObservedJob): JobPlan {
   const verdict = verdictOf(job, { tally, active, startTime, nowMs });
   const settled = tally.waiting.length === 0 && terminating === 0 && active.length === 0;
   const conditions = conditionsAfter(job, { verdict, settled, suspended, nowMs });
-  const ended = conditions.some(isFinal);
+  const ended = endOf({ conditions }) !== undefined;
   const stops = verdict !== undefined || suspended;
   const start = stops ? nothingToStart : startsOf(observed, tally, active);
   const surplus = stops ? active : active.slice(0, Math.max(0, active.length - start.wanted));
@@ -394,8 +391,4 @@ function deadlineInMs(job: Job, startTime: string | undefined, nowMs: number): n
 function soonest(one: number | undefined, other: number | undefined): number | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return Math.min(one, other);
-}
-
-function isFinal({ type, status }: JobCondition): boolean {
-  return status === "True" && (type === "Complete" || type === "Failed");
 }
