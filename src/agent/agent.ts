@@ -11,9 +11,7 @@ import { readMachineUsage } from "#agent/node/machine-usage.ts";
 import { createPodCgroups } from "#agent/node/pod-cgroups.ts";
 import { configurationOf, type NodeSettings, usualSettings } from "#agent/node/node-settings.ts";
 import { openCpuManager } from "#agent/cpus/cpu-manager.ts";
-import { DeviceManager } from "#agent/devices/device-manager.ts";
-import { createClaimService } from "#agent/dynamic-resources/claim-service.ts";
-import { servePodResources } from "#agent/devices/pod-resources.ts";
+import { loadPlugins } from "#agent/load-plugins.ts";
 import type { NodeIdentity } from "#agent/images/fetch-image.ts";
 import { createNodeImages } from "#agent/images/node-images.ts";
 import { createHousekeeping } from "#agent/housekeeping.ts";
@@ -143,30 +141,33 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const cgroups = root ? createPodCgroups({ root, settings, machine }) : undefined;
   await cgroups?.prepare();
   const cpus = dataDir ? openCpuManager(dataDir, settings) : undefined;
-  const devices = dataDir
-    ? new DeviceManager({
-        dir: join(dataDir, "device-plugins"),
-        ...(options.deviceCallTimeoutMs && { callTimeoutMs: options.deviceCallTimeoutMs }),
-        clock,
-        log,
-        onChange: (podUids) => {
-          keeper.devicesChanged();
-          for (const uid of podUids) manager.wake(uid);
-        },
-      })
-    : undefined;
-  const claimService = dataDir
-    ? createClaimService({
-        ...options,
-        dataDir,
-        ...(options.deviceCallTimeoutMs && { callTimeoutMs: options.deviceCallTimeoutMs }),
-        isKnown: (uid) => manager.knows(uid),
-        onHealth: (podUids) => {
-          for (const uid of podUids) manager.wake(uid);
-        },
-        onUsable: () => manager.retryClaims(),
-      })
-    : undefined;
+  const plugins = dataDir ? await loadPlugins() : undefined;
+  const devices =
+    dataDir && plugins
+      ? new plugins.DeviceManager({
+          dir: join(dataDir, "device-plugins"),
+          ...(options.deviceCallTimeoutMs && { callTimeoutMs: options.deviceCallTimeoutMs }),
+          clock,
+          log,
+          onChange: (podUids) => {
+            keeper.devicesChanged();
+            for (const uid of podUids) manager.wake(uid);
+          },
+        })
+      : undefined;
+  const claimService =
+    dataDir && plugins
+      ? plugins.createClaimService({
+          ...options,
+          dataDir,
+          ...(options.deviceCallTimeoutMs && { callTimeoutMs: options.deviceCallTimeoutMs }),
+          isKnown: (uid) => manager.knows(uid),
+          onHealth: (podUids) => {
+            for (const uid of podUids) manager.wake(uid);
+          },
+          onUsable: () => manager.retryClaims(),
+        })
+      : undefined;
   const others = (pod: Pod): readonly Pod[] => manager.taken(pod);
   const gate = new NodeGate({
     runtime,
@@ -275,8 +276,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   await devices?.start();
   await claimService?.start();
   const podResources =
-    dataDir && devices
-      ? await servePodResources({
+    dataDir && devices && plugins
+      ? await plugins.servePodResources({
           dir: join(dataDir, "pod-resources"),
           devices,
           ...(claimService && { claims: claimService.claims }),

@@ -6,7 +6,6 @@ import type { Log } from "#base/log.ts";
 import { messageOf } from "#base/log.ts";
 import type { ContainerdPaths } from "#agent/containerd/containerd-config.ts";
 import { criTable } from "#agent/containerd/cri-messages.ts";
-import { openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
 import { run } from "#agent/containerd/run.ts";
 
 interface Leftovers {
@@ -30,6 +29,8 @@ export async function cleanAfter(leftovers: Leftovers): Promise<void> {
 
 /** Orderly where containerd still answers, so that networks are given back; what remains is ended by force. */
 async function removeSandboxes(socket: string, log: Log): Promise<void> {
+  // What else is here looks at mounts, and serves nodes without containerd too.
+  const { openGrpcChannel } = await import("#agent/containerd/grpc-channel.ts");
   using channel = openGrpcChannel(socket, [criTable]);
   const service = "runtime.v1.RuntimeService";
   try {
