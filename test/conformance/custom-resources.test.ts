@@ -269,7 +269,8 @@ test("objects of a definition are watched as they are made, changed and deleted"
   const events: string[] = [];
   while (events.length < 6) {
     const event = await watch.next();
-    events.push(`${event?.type} ${(event?.object.metadata as JsonObject).name as string}`);
+    const metadata = event?.object.metadata as JsonObject | undefined;
+    events.push(`${event?.type} ${metadata?.name as string}`);
   }
   watch.close();
   const expected = ["ADDED a", "MODIFIED a", "ADDED b", "MODIFIED b", "DELETED a", "DELETED b"];

@@ -1,13 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configMaps, pods, replicaSets, resourceQuotas } from "#api/resources.ts";
+import {
+  configMaps,
+  namespaces,
+  pods,
+  replicaSets,
+  replicationControllers,
+  resourceQuotas,
+  secrets,
+  services,
+} from "#api/resources.ts";
 import { createCluster, type Client } from "#main/testing.ts";
 
 const namespace = "default";
 
-async function until(client: Client, name: string, used: Record<string, string>): Promise<void> {
+async function until(
+  client: Client,
+  { name, namespace }: { readonly name: string; readonly namespace: string },
+  used: Record<string, string>,
+): Promise<void> {
   const options = { namespace, fieldSelector: `metadata.name=${name}` };
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(60_000);
   const at = await client.list(resourceQuotas, options);
   const isThere = (status: { readonly used?: object } | undefined): boolean =>
     Object.entries(used).every(
@@ -31,7 +44,7 @@ test("a quota's use follows what comes and goes, and never more comes than it al
     metadata: { name: "q", namespace },
     spec: { hard: { pods: "3", configmaps: "10" } },
   });
-  await until(client, "q", { pods: "0", configmaps: "1" });
+  await until(client, { name: "q", namespace }, { pods: "0", configmaps: "1" });
   const labels = { app: "a" };
   await client.create(replicaSets, {
     apiVersion: "apps/v1",
@@ -53,9 +66,71 @@ test("a quota's use follows what comes and goes, and never more comes than it al
     ),
   );
   assert.equal(made.filter(({ status }) => status === "fulfilled").length, 9);
-  await until(client, "q", { pods: "3", configmaps: "10" });
+  await until(client, { name: "q", namespace }, { pods: "3", configmaps: "10" });
   assert.equal((await client.list(pods, { namespace })).items.length, 3);
   await client.deleteCollection(configMaps, { namespace, labelSelector: "!none" });
   await client.delete(replicaSets, { namespace, name: "r" });
-  await until(client, "q", { pods: "0", configmaps: "1" });
+  await until(client, { name: "q", namespace }, { pods: "0", configmaps: "1" });
+});
+
+test("a quota captures the life of each kind that it counts", async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const { client } = cluster;
+  const namespace = "play";
+  await client.create(namespaces, {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: namespace },
+  });
+  const hard = {
+    secrets: "9",
+    services: "9",
+    "services.nodeports": "1",
+    "services.loadbalancers": "1",
+    replicationcontrollers: "9",
+    "count/replicasets.apps": "9",
+  };
+  const nothing = Object.fromEntries(Object.keys(hard).map((name) => [name, "0"]));
+  const spec = { hard };
+  const metadata = { name: "q", namespace };
+  await client.create(resourceQuotas, { apiVersion: "v1", kind: "ResourceQuota", metadata, spec });
+  await until(client, metadata, nothing);
+  const at = { name: "one", namespace };
+  const labels = { app: "none" };
+  const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "i" }] } };
+  const service = (name: string, type: string) => ({
+    apiVersion: "v1" as const,
+    kind: "Service" as const,
+    metadata: { name, namespace },
+    spec: { type, ports: [{ port: 80 }] },
+  });
+  await client.create(secrets, { apiVersion: "v1", kind: "Secret", metadata: at });
+  await client.create(services, service("one", "NodePort"));
+  await assert.rejects(
+    client.create(services, service("two", "LoadBalancer")),
+    /exceeded quota: q, requested: services.nodeports=1, used: services.nodeports=1, limited: services.nodeports=1/,
+  );
+  await client.create(replicationControllers, {
+    apiVersion: "v1",
+    kind: "ReplicationController",
+    metadata: at,
+    spec: { replicas: 0, selector: labels, template },
+  });
+  await client.create(replicaSets, {
+    apiVersion: "apps/v1",
+    kind: "ReplicaSet",
+    metadata: at,
+    spec: { replicas: 0, selector: { matchLabels: labels }, template },
+  });
+  const used = { ...nothing, secrets: "1", services: "1", replicationcontrollers: "1" };
+  await until(client, metadata, {
+    ...used,
+    "services.nodeports": "1",
+    "count/replicasets.apps": "1",
+  });
+  await client.delete(secrets, at);
+  await client.delete(services, at);
+  await client.delete(replicationControllers, at);
+  await client.delete(replicaSets, at);
+  await until(client, metadata, nothing);
 });
