@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
@@ -54,6 +55,8 @@ export function createClaimService(parts: ClaimServiceParts): ClaimService {
     claims,
     async start() {
       drivers.start();
+      // Where drivers put their own sockets: their pods mount it.
+      await mkdir(join(dataDir, "plugins"), { recursive: true, mode: 0o750 });
       await watcher.start();
       void claims.reconcile();
     },

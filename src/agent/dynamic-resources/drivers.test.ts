@@ -6,7 +6,7 @@ import { pluginRegistrationTable } from "#agent/devices/device-messages.ts";
 import { PluginWatcher } from "#agent/devices/plugin-watcher.ts";
 import { serveSocket } from "#agent/devices/serve-socket.ts";
 import { DeviceHealth } from "#agent/dynamic-resources/device-health.ts";
-import { draTable } from "#agent/dynamic-resources/dra-messages.ts";
+import { draPackage, type DraService, draTable } from "#agent/dynamic-resources/dra-messages.ts";
 import { Drivers } from "#agent/dynamic-resources/drivers.ts";
 import { silentLog } from "#base/log.ts";
 import { TestClock } from "#test/api-server.ts";
@@ -67,16 +67,18 @@ async function startPlugin(
     readonly type?: string;
     readonly name?: string;
     readonly versions?: readonly string[];
+    readonly service?: DraService;
   } = {},
 ) {
-  const { type = "DRAPlugin", name = "dra.example.com", versions = ["v1.DRAPlugin"] } = info;
+  const { type = "DRAPlugin", name = "dra.example.com", service = "v1.DRAPlugin" } = info;
+  const { versions = [service] } = info;
   const told = queue<{ readonly pluginRegistered: boolean; readonly error: string }>();
   const endpoint = join(dir, "..", `${dir.split("/").at(-1)}-${name}.endpoint`);
   const calls = await serveSocket({
     socket: endpoint,
-    table: draTable("v1.DRAPlugin"),
+    table: draTable(service),
     answers: {
-      "k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin/NodePrepareResources": ({ claims }: Claims) => ({
+      [`${draPackage(service)}.DRAPlugin/NodePrepareResources`]: ({ claims }: Claims) => ({
         claims: Object.fromEntries(claims.flatMap((claim) => answersTo(claim))),
       }),
     },
@@ -146,8 +148,10 @@ test("a driver is usable while its plugin is there; its slices go a while after 
   await plugin.end();
   while (isRegistered(drivers)) await new Promise((resolve) => setImmediate(resolve));
   clock.advance(29_000);
-  await using again = await startPlugin(node.dir);
+  await using again = await startPlugin(node.dir, { service: "v1beta1.DRAPlugin" });
   equal(await node.usable.next(), "dra.example.com");
+  const older = await drivers.get("dra.example.com").prepare([claim("fine")], undefined);
+  deepEqual(structuredClone(older), new Map([["uid-fine", [device]]]));
   clock.advance(60_000);
   await again.end();
   while (isRegistered(drivers)) await new Promise((resolve) => setImmediate(resolve));

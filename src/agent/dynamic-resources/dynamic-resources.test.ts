@@ -87,6 +87,7 @@ async function openNode() {
   };
   const opened = stack.move();
   return {
+    client,
     driver,
     drivers,
     known,
@@ -222,6 +223,21 @@ test("prepare() tells in upstream's words why a pod must wait", async () => {
   });
   // It may be prepared all the same: it is to be given back.
   equal(manager.has("1"), true);
+});
+
+test("a claim of the same name waits until the one before it is given back", async () => {
+  await using node = await openNode();
+  const { metadata } = await node.addClaim("a", allocated("1"));
+  using manager = node.startManager();
+  await manager.prepare(podWith("1", "a"));
+  await node.client.delete(resourceClaims, { namespace: "default", name: "a" });
+  await node.addClaim("a", allocated("2"));
+  await rejects(manager.prepare(podWith("2", "a")), {
+    message: `prepare dynamic resources: old ResourceClaim with same name a and different UID ${metadata.uid} still exists (previous pod force-deleted?!)`,
+  });
+  await manager.unprepare("1");
+  await manager.prepare(podWith("2", "a"));
+  deepEqual(node.driver.calls, ["prepare a", "unprepare a", "prepare a"]);
 });
 
 test("what an agent had prepared the next one gives back, as soon as it can", async () => {
