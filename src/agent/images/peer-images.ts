@@ -129,11 +129,15 @@ async function transfer(
   const { signal } = limit;
   const asked = { name, secrets, identity: identity(), clock, signal, answerMs };
   const { offer, archive } = await fetchImage(source, asked);
-  const given = acceptable(offer, name, wish);
-  wish.onBegin(source.node);
-  const bytes = limitIdle(archive, { clock, idleMs });
-  await archives.import(checkedArchive(bytes, offer.names), offer.names);
-  return { node: source.node, ...given };
+  try {
+    const given = acceptable(offer, name, wish);
+    wish.onBegin(source.node);
+    const bytes = limitIdle(archive, { clock, idleMs });
+    await archives.import(checkedArchive(bytes, offer.names), offer.names);
+    return { node: source.node, ...given };
+  } finally {
+    archive.destroy();
+  }
 }
 
 /** What it is given for must be what was asked. */
