@@ -9,20 +9,28 @@ import { defaultAuditPolicy } from "#apiserver/audit/default-policy.ts";
 import { startHttpsServer } from "#apiserver/node/https-server.ts";
 import { openAuditLog } from "#apiserver/node/audit/audit-log.ts";
 import { createMemoryPki } from "#apiserver/node/pki/pki-directory.ts";
+import type { ApiRequest } from "#apiserver/request.ts";
 import { createApiServer } from "#apiserver/server.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
 import { requestOf } from "#test/api-server.ts";
 import type { Load, LoadResult } from "#bench/load.ts";
-import { printTable, runningNode, temporaryDirectory } from "#bench/measure.ts";
+import { printTable, runningNode, temporaryDirectory, wait } from "#bench/measure.ts";
 
 /**
- * Gets and creates over HTTPS with the audit log off and on (default policy, a file), in turns; the load comes from a
- * process of its own. A request costs what the servers' process spends on it, in CPU time: of the best turn, which
- * others on the machine disturbed least, and in the median of the ratios of turns that follow each other.
+ * Gets and creates with the audit log off and on (default policy, a file), in turns: what a request costs the server's
+ * process, in CPU time. First without connections, by calls in the process, which a busy machine disturbs least; then
+ * over HTTPS, the load coming from a process of its own. Of the best turn, and in the median of the ratios of turns that
+ * follow each other.
  */
-const pairs = 30;
-const turnMs = 250;
-const lanes = 16;
+const pairs = 20;
+const turnMs = 400;
+/** Few: each turn opens its connections anew, and a handshake costs as much as dozens of requests. */
+const lanes = 4;
+const warmUpPairs = 3;
+const callPairs = 40;
+const calls = 1_000;
+const flushMs = 40;
+let made = 0;
 const path = "/api/v1/namespaces/default/configmaps";
 
 using folder = temporaryDirectory();
@@ -56,20 +64,55 @@ const acts: readonly (readonly [string, Pick<Load, "method" | "path" | "body">])
 ];
 const rows: (string | number)[][] = [];
 for (const [name, asked] of acts) {
+  rows.push([
+    `${name}, a call`,
+    ...(await compare(callPairs, (server) => costOfCalls(server, asked))),
+  ]);
+}
+for (const [name, asked] of acts) {
+  rows.push([`${name}, HTTPS`, ...(await compare(pairs, ({ port }) => costOf(port, asked)))]);
+}
+printTable(["", "off, CPU µs", "on, CPU µs", "ratio of rates", "median of pairs"], rows);
+
+/** The best cost of each, their ratio, and the median of the pairs' ratios. */
+async function compare(
+  count: number,
+  cost: (server: Awaited<ReturnType<typeof serve>>) => Promise<number>,
+): Promise<readonly number[]> {
   const seen: (readonly [off: number, on: number])[] = [];
-  for (let pair = 0; pair <= pairs; pair += 1) {
-    const isTurned = pair % 2 === 1;
-    const first = await costOf((isTurned ? on : off).port, asked);
-    const second = await costOf((isTurned ? off : on).port, asked);
-    // The first pair warms up.
-    if (pair > 0) seen.push(isTurned ? [second, first] : [first, second]);
+  for (let pair = -warmUpPairs; pair < count; pair += 1) {
+    const isTurned = pair % 2 !== 0;
+    const first = await cost(isTurned ? on : off);
+    const second = await cost(isTurned ? off : on);
+    if (pair >= 0) seen.push(isTurned ? [second, first] : [first, second]);
   }
   const bestOff = Math.min(...seen.map(([plain]) => plain));
   const bestOn = Math.min(...seen.map(([, audited]) => audited));
-  const ratios = seen.map(([plain, audited]) => plain / audited);
-  rows.push([name, bestOff, bestOn, bestOff / bestOn, median(ratios)]);
+  return [
+    bestOff,
+    bestOn,
+    bestOff / bestOn,
+    median(seen.map(([plain, audited]) => plain / audited)),
+  ];
 }
-printTable(["", "off, CPU µs", "on, CPU µs", "ratio of rates", "median of pairs"], rows);
+
+/** Until the log is written too. */
+async function costOfCalls(
+  { handle }: Awaited<ReturnType<typeof serve>>,
+  { method, body }: Pick<Load, "method" | "body">,
+): Promise<number> {
+  const start = process.cpuUsage();
+  for (let at = 0; at < calls; at += 1) {
+    made += 1;
+    const text = body?.replace("COUNT", `call-${made}`) ?? "";
+    const asked = requestOf(method, body === undefined ? `${path}/read` : path, { text });
+    const none = body === undefined && ({ body: { kind: "none" } } as const);
+    await handle({ ...asked, ...none, remoteAddress: "127.0.0.1" });
+  }
+  await wait(flushMs);
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / calls;
+}
 
 /** Microseconds of this process by request. */
 async function costOf(
@@ -132,6 +175,7 @@ async function serve(audit?: Auditor) {
   if (made.kind !== "bytes" || made.status !== 201) throw new Error("Cannot make what is read");
   return {
     port: https.port,
+    handle: (request: ApiRequest) => server.handle(request),
     [Symbol.asyncDispose]: async () => {
       await https[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
