@@ -1,5 +1,6 @@
 import type { AllocationResult, Node } from "#api/generated/types.ts";
 import { nameOf } from "#api/meta.ts";
+import { invariant } from "#base/invariant.ts";
 import { allocationFor } from "#scheduler/devices/allocation-result.ts";
 import type { DevicesInUse } from "#scheduler/devices/allocated-devices.ts";
 import { Ledger } from "#scheduler/devices/ledger.ts";
@@ -55,14 +56,19 @@ class Search {
   readonly #parts: AllocatorParts;
   readonly #node: Node;
   readonly #pools: readonly Pool[];
-  /** Of each wish: the devices that its selectors mean, in order. */
-  readonly #meant = new Map<Wish, readonly PublishedDevice[]>();
+  /** In the order in which they are tried. */
+  readonly #devices: readonly PublishedDevice[];
   #tries = 0;
 
   constructor(parts: AllocatorParts, node: Node) {
     this.#parts = parts;
     this.#node = node;
     this.#pools = parts.pools.seenFrom(node);
+    const complete = this.#pools.filter(({ state }) => state === "complete");
+    this.#devices =
+      complete.length === 1
+        ? (complete[0]?.devices ?? [])
+        : complete.flatMap((pool) => pool.devices);
     this.ledger = new Ledger(parts.claims, { pools: this.#pools, inUse: parts.inUse });
   }
 
@@ -84,7 +90,7 @@ class Search {
     const wishes = this.#parts.claims[claim]?.requests[request];
     if (wishes === undefined) return this.#forClaim(claim + 1);
     return wishes.some((wish) => {
-      const devices = this.#meantBy(claim, wish);
+      const devices = wish.count === "all" ? this.#allMeantBy(claim, wish) : this.#devices;
       const count = wish.count === "all" ? devices.length : wish.count;
       if (count === 0 || count > devices.length) return false;
       if (this.ledger.choicesOf(claim).length + count > resultsMax) return false;
@@ -118,41 +124,34 @@ class Search {
       const name = nameOf(this.#node);
       throw new Hopeless(`node ${name}: timed out trying to allocate devices`);
     }
+    if (wish.count !== "all" && !this.#isMeant(claim, wish, device)) return false;
     return this.ledger.take(claim, wish, device);
   }
 
-  #meantBy(claim: number, wish: Wish): readonly PublishedDevice[] {
-    const known = this.#meant.get(wish);
-    if (known) return known;
-    const key = this.#parts.claims[claim]?.key ?? "";
-    if (wish.count === "all") this.#expectWholePools(key, wish);
-    const devices = this.#pools
-      .filter(({ state }) => state === "complete")
-      .flatMap((pool) => pool.devices.filter((device) => this.#isMeant(key, wish, device)));
-    this.#meant.set(wish, devices);
-    return devices;
+  #allMeantBy(claim: number, wish: Wish): readonly PublishedDevice[] {
+    this.#expectWholePools(claim, wish);
+    return this.#devices.filter((device) => this.#isMeant(claim, wish, device));
   }
 
   /** Nobody can say what all devices are while a driver is about to publish them. */
-  #expectWholePools(key: string, wish: Wish): void {
+  #expectWholePools(claim: number, wish: Wish): void {
     const broken = this.#pools.find(({ state }) => state !== "complete");
     if (broken === undefined) return;
     const what = broken.state === "invalid" ? "invalid" : "being updated";
     const pool = `resource pool ${broken.name} is currently ${what}`;
+    const { key } = this.#claimOf(claim);
     throw new Hopeless(`claim ${key}, request ${wish.name}: asks for all devices, but ${pool}`);
   }
 
-  #isMeant(key: string, wish: Wish, device: PublishedDevice): boolean {
-    const sources = [
-      { owner: `class ${wish.className}`, selectors: wish.class.spec.selectors ?? [] },
-      { owner: `claim ${key}`, selectors: wish.selectors },
-    ];
-    return sources.every(({ owner, selectors }) =>
-      selectors.every(({ cel }, index) => {
-        const answer = this.#parts.selectors.matches(cel?.expression ?? "", device);
-        if (typeof answer === "boolean") return answer;
-        throw new Hopeless(`${owner}: selector #${index}: ${answer}`);
-      }),
-    );
+  #isMeant(claim: number, wish: Wish, device: PublishedDevice): boolean {
+    const answer = this.#parts.selectors.means(wish, device, this.#claimOf(claim).key);
+    if (typeof answer === "boolean") return answer;
+    throw new Hopeless(answer);
+  }
+
+  #claimOf(index: number): ClaimWishes {
+    const claim = this.#parts.claims[index];
+    invariant(claim !== undefined, "a request is of a claim");
+    return claim;
   }
 }

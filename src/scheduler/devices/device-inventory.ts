@@ -28,7 +28,8 @@ export class DeviceInventory {
   readonly #slices: Informer<ResourceSlice>;
   readonly #inUse = new AllocatedDevices();
   readonly #promised = new Map<string, Promised>();
-  #pools: PublishedPools | undefined;
+  #pools = new PublishedPools([]);
+  #poolsAreOld = true;
   #byResource: ReadonlyMap<string, DeviceClass> | undefined;
   #tell: (event: ClusterEvent) => void = () => {};
 
@@ -48,7 +49,7 @@ export class DeviceInventory {
     stack.use(this.#claims.onChange((change) => this.#claimChanged(change)));
     stack.use(
       this.#slices.onChange(() => {
-        this.#pools = undefined;
+        this.#poolsAreOld = true;
         tell({ kind: "devicesChanged" });
       }),
     );
@@ -66,7 +67,8 @@ export class DeviceInventory {
   }
 
   get pools(): PublishedPools {
-    this.#pools ??= new PublishedPools(this.#slices.list());
+    if (this.#poolsAreOld) this.#pools = new PublishedPools(this.#slices.list(), this.#pools);
+    this.#poolsAreOld = false;
     return this.#pools;
   }
 

@@ -55,7 +55,10 @@ export class PublishedPools {
   readonly #ofSeveral: WholePool[] = [];
   readonly #seen = new WeakMap<Node, readonly Pool[]>();
 
-  constructor(slices: Iterable<ResourceSlice>) {
+  readonly #byName = new Map<string, WholePool>();
+
+  /** What has not changed since `before` is taken over from it. */
+  constructor(slices: Iterable<ResourceSlice>, before?: PublishedPools) {
     const byPool = new Map<string, ResourceSlice[]>();
     for (const slice of slices) {
       const { driver, pool } = slice.spec;
@@ -65,7 +68,10 @@ export class PublishedPools {
       else byPool.set(key, [slice]);
     }
     for (const [name, ofPool] of byPool) {
-      const pool = wholePool(name, newestOf(ofPool));
+      const newest = newestOf(ofPool);
+      const known = before && before.#byName.get(name);
+      const pool = known && isOf(known, newest) ? known : wholePool(name, newest);
+      this.#byName.set(name, pool);
       const nodes = new Set(pool.slices.map(({ slice }) => slice.spec.nodeName ?? ""));
       if (nodes.has("")) this.#ofSeveral.push(pool);
       else
@@ -85,8 +91,14 @@ export class PublishedPools {
   }
 }
 
+function isOf({ slices: published }: WholePool, slices: readonly ResourceSlice[]): boolean {
+  const isSame = published.every(({ slice }, index) => slice === slices[index]);
+  return isSame && published.length === slices.length;
+}
+
 /** Slices of an older generation are about to go. */
 function newestOf(slices: readonly ResourceSlice[]): readonly ResourceSlice[] {
+  if (slices.length === 1) return slices;
   const newest = Math.max(...slices.map(({ spec }) => spec.pool.generation));
   return slices
     .filter(({ spec }) => spec.pool.generation === newest)
