@@ -34,7 +34,7 @@ import {
 
 const faults = { conflict: 0.03, lostRequest: 0.02, lostAnswer: 0.03, brokenWatch: 0.01 };
 const nodeCount = 3;
-const rounds = 80;
+const rounds = 60;
 
 for (const seed of [1, 4, 102, 207]) {
   test(`workloads converge whatever goes wrong, and never exceed their bounds (seed ${seed})`, async () => {
