@@ -4,6 +4,7 @@ import { request } from "node:https";
 import { join } from "node:path";
 import { test } from "node:test";
 import { stringify } from "yaml";
+import { messageOf } from "#base/log.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { subjectAccessReviews, tokenReviews } from "#api/resources.ts";
 import { systemClock } from "#base/clock.ts";
@@ -264,7 +265,8 @@ test("a configuration that cannot be used is refused, field by field", async () 
       userValidationRules: [{ expression: "user.groups" }],
     }),
   });
-  await rejects(broken, ({ message }: Error) => {
+  await rejects(broken, (error: Error) => {
+    const message = messageOf(error);
     match(message, /^Cannot use --authentication-config .*authenticationConfig\.yaml: /);
     for (const part of [
       'jwt[0].issuer.url: Invalid value: "http://user@example.com?x=1": URL scheme must be https',
@@ -283,9 +285,8 @@ test("a configuration that cannot be used is refused, field by field", async () 
     }
     return true;
   });
-  await rejects(
-    clusterWith(folder.path, { authorizationConfig: { kind: "Other" } }),
-    /^Error: Cannot use --authorization-config .*: it is of "" "Other" and not of/,
+  await rejects(clusterWith(folder.path, { authorizationConfig: { kind: "Other" } }), (error) =>
+    /^Cannot use --authorization-config .*: it is of "" "Other" and not of/.test(messageOf(error)),
   );
 });
 

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { stringify } from "yaml";
+import { messageOf } from "#base/log.ts";
 import { namespaces, pods, serviceAccounts } from "#api/resources.ts";
 import type { StatusError } from "#api/status.ts";
 import { createCluster } from "#main/testing.ts";
@@ -27,9 +28,9 @@ test("--admission-control-config-file tells plugins what to do, with files besid
   const start = () =>
     createCluster({ nodes: 0, flags: { admissionControlConfigFile: at("admission.yaml") } });
   podSecurity("strict");
-  await rejects(start(), ({ message }: Error) => {
+  await rejects(start(), (error: Error) => {
     match(
-      message,
+      messageOf(error),
       /^Cannot use --admission-control-config-file .*admission\.yaml: plugins\[0\]\.path pods\.yaml: defaults\.enforce: Invalid value: "strict"/,
     );
     return true;

@@ -9,7 +9,6 @@ export function readAdmissionFile(file: string): Pick<AdmissionChoice, "configur
     const readFile = (path: string): unknown => readYaml(resolve(dirname(file), path));
     return { configuration: readAdmissionConfiguration(readYaml(file), readFile) };
   } catch (cause) {
-    const why = (cause as Error).message;
-    throw new Error(`Cannot use --admission-control-config-file ${file}: ${why}`, { cause });
+    throw new Error(`Cannot use --admission-control-config-file ${file}`, { cause });
   }
 }

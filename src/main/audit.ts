@@ -120,8 +120,7 @@ function readPolicy(file: string): AuditPolicy {
   try {
     return readAuditPolicy(readYaml(file));
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Cannot use --audit-policy-file ${file}: ${why}`, { cause });
+    throw new Error(`Cannot use --audit-policy-file ${file}`, { cause });
   }
 }
 

@@ -96,7 +96,7 @@ async function checked<T>(flag: string, read: () => T | Promise<T>): Promise<T> 
   try {
     return await read();
   } catch (cause) {
-    throw new Error(`Cannot use ${flag}: ${(cause as Error).message}`, { cause });
+    throw new Error(`Cannot use ${flag}`, { cause });
   }
 }
 

@@ -46,8 +46,7 @@ export async function openAuthorization(
     });
     return inOrderOf(stack.use(followed));
   } catch (cause) {
-    const why = (cause as Error).message;
-    throw new Error(`Cannot use --authorization-config ${file}: ${why}`, { cause });
+    throw new Error(`Cannot use --authorization-config ${file}`, { cause });
   }
 }
 

@@ -248,9 +248,8 @@ async function auditFor(
   parts: Omit<AuditParts, "flags">,
   stack: AsyncDisposableStack,
 ): Promise<Auditor | undefined> {
-  if (flags.auditLogPath === undefined && flags.auditWebhookConfigFile === undefined) {
-    return undefined;
-  }
+  const { auditLogPath, auditWebhookConfigFile, auditPolicyFile } = flags;
+  if ((auditLogPath ?? auditWebhookConfigFile ?? auditPolicyFile) === undefined) return undefined;
   const { openAudit } = await import("#main/audit.ts");
   return openAudit({ ...parts, flags }, stack);
 }

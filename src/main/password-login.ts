@@ -40,8 +40,7 @@ export function openPasswordLogin(
     });
     return { path: loginPath, answer, authenticate: tokens.authenticate };
   } catch (cause) {
-    const why = (cause as Error).message;
-    throw new Error(`Cannot use --login-config ${file}: ${why}`, { cause });
+    throw new Error(`Cannot use --login-config ${file}`, { cause });
   }
 }
 

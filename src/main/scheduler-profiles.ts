@@ -1,4 +1,3 @@
-import { messageOf } from "#base/log.ts";
 import { readYaml } from "#main/yaml-file.ts";
 import { readSchedulerConfiguration } from "#scheduler/configuration/read-configuration.ts";
 import { pluginNames } from "#scheduler/plugins/plugin-names.ts";
@@ -9,6 +8,6 @@ export function readSchedulerProfiles(file: string): readonly ProfileOptions[] {
   try {
     return readSchedulerConfiguration(readYaml(file), pluginNames);
   } catch (cause) {
-    throw new Error(`Cannot use --scheduler-config ${file}: ${messageOf(cause)}`, { cause });
+    throw new Error(`Cannot use --scheduler-config ${file}`, { cause });
   }
 }
