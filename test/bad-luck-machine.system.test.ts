@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { run } from "#test/clients.ts";
 import type { Outcome } from "#test/clients.ts";
-import { freePort, koggeBinary, koggeFor } from "#test/kogge-command.ts";
+import { freePort, koggeBinary, koggeFor, machineTraces } from "#test/kogge-command.ts";
 import { missing } from "#test/needs.ts";
 import { accessOf, send } from "#test/raw-client.ts";
 import { configMap, configMaps, post } from "#test/refusals.ts";
@@ -208,5 +208,24 @@ test(
     const { code, stderr } = await run("setpriv", words, { env: environment });
     equal(code, 1, stderr);
     match(stderr, new RegExp(`kogge: Cannot .*${dataDir}.*(EACCES|permission denied)`));
+  },
+);
+
+test(
+  "a start that fails leaves no containerd",
+  { skip: missing("root", "containerd", "cni", "nft"), timeout: 120_000 },
+  async () => {
+    using folder = temporaryFolder("fails");
+    const dataDir = join(folder.path, "data");
+    await using kogge = koggeFor(dataDir);
+    const words = ["--runtime", "containerd", "--port", String(await freePort())];
+    const file = join(folder.path, "missing.yaml");
+    const { code, stderr } = await kogge.try(["up", ...words, "--scheduler-config", file]);
+    equal(code, 1);
+    match(stderr, /^kogge: Cannot use --scheduler-config \S+: ENOENT: [^:]*$/m);
+    deepEqual(
+      machineTraces([dataDir]).filter((trace) => trace.includes(dataDir)),
+      [],
+    );
   },
 );

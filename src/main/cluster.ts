@@ -48,6 +48,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const isReal = settings.runtime === "containerd";
   const startMachines = isReal ? await beginMachines(options, starting) : undefined;
   const containers = isReal ? beginContainerd(options) : undefined;
+  starting.defer(async () => (await containers?.catch(() => undefined))?.discard());
   progress.step(`Starting the API server on port ${settings.port}`);
   const pki = openPkiDirectory(directory.pki, Date.now());
   // Servers that share a store get a copy of the keys: all are there from the first start.
@@ -76,9 +77,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const name = hostname().toLowerCase();
     const nodePodCidr = chooseRanges([name], ranges, settings.podCidr).get(name) ?? "";
     const identity = () => identityOf(pki, name);
-    const own = await (
-      await containers
-    )({ ...shared, client: plane.client, identity, nodePodCidr }, starting);
+    const node = await containers;
+    const own = await node.start(
+      { ...shared, client: plane.client, identity, nodePodCidr },
+      starting,
+    );
     const more = await startMachines?.({ client: plane.client, port: plane.port }, starting);
     names = [...own, ...(more ?? [])];
   }

@@ -31,6 +31,8 @@ export interface ContainerdOptions {
 export interface Containerd {
   readonly socket: string;
   readonly paths: ContainerdPaths;
+  /** It ran already, with the containers of an earlier process. */
+  readonly isTakenOver: boolean;
   /** Starts it again if it died; its containers live on meanwhile. Done by itself for a process started here. */
   revive(): Promise<void>;
   /** Takes an OCI or docker archive and returns the references that it held. */
@@ -72,6 +74,7 @@ async function start(options: ContainerdOptions): Promise<Containerd> {
   return {
     socket: paths.socket,
     paths,
+    isTakenOver: running !== undefined,
     importImage: (archive) => importImageArchive(paths.socket, archive),
     revive: () => keepAlive(() => keeper.revive()),
     stop: () => keepAlive(() => keeper.stop()),

@@ -94,8 +94,8 @@ export async function runAgent(options: RunAgentOptions): Promise<JoinedNode> {
   };
   if (options.runtime === "containerd") {
     const { prepareContainerdNode } = await import("#main/nodes/containerd-node.ts");
-    const start = await prepareContainerdNode({ ...options, settings, nodeName });
-    await start({ ...shared, ownsDnsService: false }, starting);
+    const node = await prepareContainerdNode({ ...options, settings, nodeName });
+    await node.start({ ...shared, ownsDnsService: false }, starting);
   } else {
     const { startSimulatedNode } = await import("#main/nodes/simulated-nodes.ts");
     await startSimulatedNode(shared, { name: nodeName, podCidr: nodePodCidr }, starting);

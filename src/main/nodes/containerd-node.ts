@@ -48,83 +48,106 @@ export interface ContainerdNodeOptions {
   readonly log: Log;
 }
 
-export type StartNode = (
-  options: ContainerdNodeOptions,
-  stack: AsyncDisposableStack,
-) => Promise<readonly string[]>;
+/** A node whose containerd runs already. */
+export interface PreparedNode {
+  /** Starts the node once there is an API server. */
+  start(options: ContainerdNodeOptions, stack: AsyncDisposableStack): Promise<readonly string[]>;
+  /** If the node was never started: ends containerd, unless pods of an earlier process may run in it. */
+  discard(): Promise<void>;
+}
 
-/** Starts containerd; the function it returns starts the node once there is an API server. */
-export async function prepareContainerdNode(prepare: PrepareOptions): Promise<StartNode> {
-  const { directory, nodeName, log } = prepare;
+/** Starts containerd, or takes over the one that is left of an earlier process. */
+export async function prepareContainerdNode(prepare: PrepareOptions): Promise<PreparedNode> {
+  const { directory, log } = prepare;
   const containerd = await startContainerd({
     dataDir: directory.root,
     cniConfDir: cniConfDir(directory),
     clock: systemClock,
     log,
   });
-  return async (options, stack) => {
-    stack.defer(() => containerd.stop());
-    const podCidr = options.nodePodCidr;
-    const network = await createNodeNetwork({
-      dataDir: directory.root,
-      cniConfDir: cniConfDir(directory),
-      clusterId: prepare.settings.id,
-      nodeName,
-      nodePodCidr: podCidr,
-      clusterPodCidr: options.podCidr,
-      serviceCidr: options.serviceCidr,
-      nodeAddress: options.address,
-      client: options.client,
-      ownsDnsService: options.ownsDnsService ?? true,
-      clock: options.clock,
-      log: log.with({ part: "network" }),
-    });
-    stack.defer(() => network.cleanUp());
-    const runtime = stack.use(
-      await connectContainerd({
-        socket: containerd.socket,
-        cdiDir: containerd.paths.cdiDir,
-        clock: options.clock,
-        log,
-        streamClient,
-      }),
-    );
-    stack.use(
-      runtime.onEvent(({ kind }) => {
-        // A containerd taken over from a crashed server is nobody's child: its end is only seen here.
-        if (kind === "runtime-lost") void reviveContainerd(containerd, log);
-      }),
-    );
-    const dataDir = join(directory.nodes, nodeName);
-    mkdirSync(dataDir, { recursive: true });
-    const agent = await createAgent({
-      client: options.clientFor(
-        { name: `system:node:${nodeName}`, groups: ["system:nodes", "system:authenticated"] },
-        "kubelet",
-      ),
-      nodeName,
-      runtime,
-      clock: options.clock,
-      random: options.random,
-      log: log.with({ part: "agent" }),
-      dataDir,
-      identity: options.identity,
-      machine: readMachineFacts(dataDir),
-      dns: {
-        clusterServers: [network.dnsIp],
-        clusterDomain: "cluster.local",
-        node: readResolver(),
-      },
-      podCidr,
-      streamPort: options.streams.port,
-      addresses: [options.address],
-      cgroupRoot: cgroupRootOf(prepare.settings),
-      settings: await readNodeSettings(join(directory.root, "node.yaml"), log),
-    });
-    stack.defer(() => agent.stopAll());
-    options.streams.add(nodeName, agent);
-    return [nodeName];
+  let isStarted = false;
+  return {
+    start(options, stack) {
+      isStarted = true;
+      return startNode({ ...options, prepare, containerd }, stack);
+    },
+    async discard() {
+      if (!isStarted && !containerd.isTakenOver) await containerd.stop();
+    },
   };
+}
+
+interface StartOptions extends ContainerdNodeOptions {
+  readonly prepare: PrepareOptions;
+  readonly containerd: Containerd;
+}
+
+async function startNode(
+  { prepare, containerd, ...options }: StartOptions,
+  stack: AsyncDisposableStack,
+): Promise<readonly string[]> {
+  const { directory, nodeName, log } = prepare;
+  stack.defer(() => containerd.stop());
+  const podCidr = options.nodePodCidr;
+  const network = await createNodeNetwork({
+    dataDir: directory.root,
+    cniConfDir: cniConfDir(directory),
+    clusterId: prepare.settings.id,
+    nodeName,
+    nodePodCidr: podCidr,
+    clusterPodCidr: options.podCidr,
+    serviceCidr: options.serviceCidr,
+    nodeAddress: options.address,
+    client: options.client,
+    ownsDnsService: options.ownsDnsService ?? true,
+    clock: options.clock,
+    log: log.with({ part: "network" }),
+  });
+  stack.defer(() => network.cleanUp());
+  const runtime = stack.use(
+    await connectContainerd({
+      socket: containerd.socket,
+      cdiDir: containerd.paths.cdiDir,
+      clock: options.clock,
+      log,
+      streamClient,
+    }),
+  );
+  stack.use(
+    runtime.onEvent(({ kind }) => {
+      // A containerd taken over from a crashed server is nobody's child: its end is only seen here.
+      if (kind === "runtime-lost") void reviveContainerd(containerd, log);
+    }),
+  );
+  const dataDir = join(directory.nodes, nodeName);
+  mkdirSync(dataDir, { recursive: true });
+  const agent = await createAgent({
+    client: options.clientFor(
+      { name: `system:node:${nodeName}`, groups: ["system:nodes", "system:authenticated"] },
+      "kubelet",
+    ),
+    nodeName,
+    runtime,
+    clock: options.clock,
+    random: options.random,
+    log: log.with({ part: "agent" }),
+    dataDir,
+    identity: options.identity,
+    machine: readMachineFacts(dataDir),
+    dns: {
+      clusterServers: [network.dnsIp],
+      clusterDomain: "cluster.local",
+      node: readResolver(),
+    },
+    podCidr,
+    streamPort: options.streams.port,
+    addresses: [options.address],
+    cgroupRoot: cgroupRootOf(prepare.settings),
+    settings: await readNodeSettings(join(directory.root, "node.yaml"), log),
+  });
+  stack.defer(() => agent.stopAll());
+  options.streams.add(nodeName, agent);
+  return [nodeName];
 }
 
 /** Ends what a crashed server left of its node. */
