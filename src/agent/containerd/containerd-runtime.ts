@@ -103,6 +103,7 @@ class ContainerdRuntime implements ContainerRuntime {
   readonly #cdiDirs: readonly string[] | undefined;
   readonly #execs: ExecTracker;
   readonly #sandboxConfigs = new Map<string, SandboxConfig>();
+  readonly #stopping = new Map<string, Promise<unknown>>();
 
   constructor(
     facts: Pick<ContainerRuntime, "version" | "features"> & {
@@ -144,8 +145,16 @@ class ContainerdRuntime implements ContainerRuntime {
     return this.#sandbox(podSandboxId);
   };
 
+  /** Who asks while it is being stopped gets the same answer: of two that take a network away, one fails. */
   stopSandbox = async (id: string): Promise<void> => {
-    await unlessGone(this.#runtime("StopPodSandbox", { podSandboxId: id }));
+    const known = this.#stopping.get(id);
+    const stopping = known ?? unlessGone(this.#runtime("StopPodSandbox", { podSandboxId: id }));
+    this.#stopping.set(id, stopping);
+    try {
+      await stopping;
+    } finally {
+      this.#stopping.delete(id);
+    }
   };
 
   removeSandbox = async (id: string): Promise<void> => {
