@@ -2,6 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { messageOf } from "#base/log.ts";
 import { stringify } from "yaml";
 import { systemClock } from "#base/clock.ts";
 import { createCluster } from "#main/testing.ts";
@@ -146,7 +147,7 @@ test(
     await context.test("a configuration that would leak passwords is refused", async () => {
       const message = await clusterWith({ url: "ldap://localhost", userSearch: {} }).then(
         () => "",
-        (error: Error) => error.message,
+        (error: Error) => messageOf(error),
       );
       for (const part of [
         'ldap.url: Invalid value: "ldap://localhost": passwords would travel in the clear',
