@@ -26,6 +26,7 @@ import type { Client } from "#client/client.ts";
 import { createInformer } from "#client/create-informer.ts";
 import { createInProcessTransport } from "#main/in-process-transport.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
+import { freeSubnet } from "#test/free-subnet.ts";
 import { missing } from "#test/needs.ts";
 
 /** What tests of a node with real containers need. */
@@ -126,7 +127,7 @@ async function openApi(stack: AsyncDisposableStack): Promise<Client> {
 async function writeNetwork(dataDir: string): Promise<void> {
   const conf = join(dataDir, "cni", "conf");
   await mkdir(conf, { recursive: true });
-  const ranges = [[{ subnet: "10.213.9.0/24" }]];
+  const ranges = [[{ subnet: freeSubnet() }]];
   const ipam = { type: "host-local", dataDir: join(dataDir, "ipam"), ranges };
   const network = { cniVersion: "0.4.0", name: "kogge-agent", plugins: [{ type: "ptp", ipam }] };
   await writeFile(join(conf, "10-test.conflist"), JSON.stringify(network));

@@ -10,6 +10,7 @@ import { containerRuntimeConformance } from "#agent/runtime/container-runtime.co
 import * as streamClient from "#agent/streams/spdy-client.ts";
 import { systemClock } from "#base/clock.ts";
 import { silentLog } from "#base/log.ts";
+import { freeSubnet } from "#test/free-subnet.ts";
 import { missing } from "#test/needs.ts";
 
 const skip = missing("linux", "root", "containerd", "cni");
@@ -65,7 +66,7 @@ async function start(): Promise<{ containerd: Containerd; dataDir: string }> {
 }
 
 function network(dataDir: string): object {
-  const ranges = [[{ subnet: "10.213.7.0/24" }]];
+  const ranges = [[{ subnet: freeSubnet() }]];
   const ipam = { type: "host-local", dataDir: join(dataDir, "ipam"), ranges };
   return { cniVersion: "0.4.0", name: "kogge-test", plugins: [{ type: "ptp", ipam }] };
 }
