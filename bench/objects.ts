@@ -48,12 +48,6 @@ for (const mode of ["bare", "server"]) {
 }
 
 async function run(mode: string, store: string): Promise<ObjectsReport> {
-  const { output } = await runNode([
-    "--expose-gc",
-    "--max-semi-space-size=2",
-    program,
-    mode,
-    store,
-  ]);
+  const { output } = await runNode(["--expose-gc", program, mode, store]);
   return JSON.parse(output.trim().split("\n").at(-1) ?? "") as ObjectsReport;
 }

@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { serverFlags } from "#main/server-flags.ts";
 
 // Run by `npm ci`: strips types off and compiles what a first `kogge up` loads, into Node's compile cache, so that it
 // takes half a second, not two. Where there is no such cache nothing is lost.
@@ -11,21 +10,17 @@ const loadAll = (files: readonly string[]): string => `
   Promise.all(${JSON.stringify(files.map((file) => join(source, file)))}.map((file) => import(file)))
     .then(() => process.exit());`;
 
-const command = ["cli/program.ts", "main/up.ts", "main/lifecycle.ts", "main/kubeconfig-command.ts"];
-const server = [
+const files = [
   "cli/program.ts",
   "main/up.ts",
+  "main/lifecycle.ts",
+  "main/kubeconfig-command.ts",
   "main/run-cluster.ts",
   "main/nodes/simulated-nodes.ts",
   "main/nodes/containerd-node.ts",
   "storage/node/lmdb-store.ts",
 ];
-load([], command);
-load(serverFlags, server);
-
-function load(flags: readonly string[], files: readonly string[]): void {
-  const words = [...flags, "--eval", loadAll(files)];
-  const { status } = spawnSync(process.execPath, words, { stdio: "inherit" });
-  if (status !== 0)
-    console.error("The first `kogge up` will compile what could not be compiled now");
+const { status } = spawnSync(process.execPath, ["--eval", loadAll(files)], { stdio: "inherit" });
+if (status !== 0) {
+  console.error("The first `kogge up` will compile what could not be compiled now");
 }

@@ -23,15 +23,18 @@ export function attributesOf(
 
 const collectionVerbs: ReadonlySet<string> = new Set(["list", "watch", "deletecollection"]);
 
-/** Refuses with 403 what the authorizer does not allow. `told` hears what was decided. */
-export async function authorize(
+/** Refuses with 403 what the authorizer does not allow. `told` hears what was decided. Undefined: it may, and that was known at once. */
+export function authorize(
   authorizer: Authorizer,
   attributes: Attributes,
   told?: (decision: Decision) => void,
-): Promise<void> {
-  const decision = await authorizer.authorize(attributes);
-  told?.(decision);
-  if (!decision.allowed) throw refusalOf(attributes, decision.reason);
+): Promise<void> | undefined {
+  const heed = (decision: Decision): undefined => {
+    told?.(decision);
+    if (!decision.allowed) throw refusalOf(attributes, decision.reason);
+  };
+  const deciding = authorizer.authorize(attributes);
+  return deciding instanceof Promise ? deciding.then(heed) : heed(deciding);
 }
 
 export function refusalOf(attributes: Attributes, reason: string): StatusError {

@@ -10,11 +10,11 @@ import type { RequestInfo } from "#apiserver/request-info.ts";
  * may be that one for this request. `impersonate-group` and `impersonate-extra-…` may hold several values, which the
  * edge joins with a comma.
  */
-export async function impersonate(
+export function impersonate(
   authorizer: Authorizer,
   request: ApiRequest,
   info: RequestInfo,
-): Promise<UserInfo> {
+): Promise<UserInfo> | UserInfo {
   const wanted = wantedUser(request);
   if (wanted === undefined) return request.user;
   const attributes = attributesOf(request.user, info, request.query);

@@ -209,16 +209,18 @@ async function answer(
   observed.named(info ?? nonResource(method, path));
   if (info === undefined) throw badRequest("the path of the request cannot be decoded");
   if (path === state.login?.path) return await state.login.answer(request);
-  const user = await impersonate(state.authorizer, request, info);
+  const becoming = impersonate(state.authorizer, request, info);
+  const user = becoming instanceof Promise ? await becoming : becoming;
   observed.carriedOutAs(user);
   const taking = takeSeat(state, { request, info, user });
   const seat = taking instanceof Promise ? await taking : taking;
   answering.flow = seat?.flow;
   inFlight.change(info, 1);
   try {
-    await authorize(state.authorizer, attributesOf(user, info, query), (decision) =>
+    const asking = authorize(state.authorizer, attributesOf(user, info, query), (decision) =>
       observed.decided(decision),
     );
+    if (asking !== undefined) await asking;
     const extension = state.extensions.of(info);
     if (extension !== undefined) return await passOn(state, { request, user, extension });
     if (!info.isResource) return await answerPath(state, request);

@@ -10,6 +10,7 @@ import { agentDataDirectory, prepareDataDirectory } from "#main/data-directory.t
 import type { DataDirectory } from "#main/data-directory.ts";
 import { openFileLog } from "#main/file-log.ts";
 import { chooseRuntime } from "#main/machine/choose-runtime.ts";
+import { giveBackWhenQuiet } from "#main/quiet-memory.ts";
 import { progressHere } from "#main/ready-report.ts";
 import { clearRunning, readRunning, writeRunning } from "#main/running-file.ts";
 import { isJoinedNode, readSettings } from "#main/settings.ts";
@@ -77,6 +78,7 @@ async function serveUntilStopped(
     nodes: [node.name],
   });
   process.stdout.write(`Node "${node.name}" (${node.address}) runs for ${server}\n`);
+  using _quiet = giveBackWhenQuiet(systemClock);
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve();
     stop.signal.addEventListener("abort", () => resolve(), { once: true });

@@ -44,6 +44,7 @@ import { openLogins, reviewerOfAll } from "#main/logins.ts";
 import type { AuditParts } from "#main/audit.ts";
 import { versionInfo } from "#main/build-info.ts";
 import { ensureJoiningObjects } from "#main/joining-objects.ts";
+import { FrontDoor } from "#main/front-door.ts";
 import { createInProcessTransport } from "#main/in-process-transport.ts";
 import { registerProcessMetrics } from "#main/process-metrics.ts";
 import { serviceEndpoint } from "#main/service-endpoint.ts";
@@ -117,7 +118,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const metrics = new MetricsRegistry();
   registerProcessMetrics(metrics);
   const queueMetrics = createQueueMetrics(metrics, clock);
-  const serving = Promise.withResolvers<ApiServer>();
+  const door = new FrontDoor();
   const connector = connectorParts(pki, () => client);
   const outgoing = started.use(createOutgoing(pki.frontProxy()));
   const bootstrapTokens = createBootstrapAuthenticator({
@@ -137,8 +138,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const audit = await auditFor(options, { outgoing, metrics, clock, log }, started);
   const otherTokens = [bootstrapTokens, ...authentication.tokens];
   const https = await startHttpsServer({
-    handle: async (request) => (await serving.promise).handle(request),
-    refuseStranger: async (...refused) => (await serving.promise).refuseStranger(...refused),
+    handle: (request) => door.handle(request),
+    refuseStranger: (...refused) => door.refuseStranger(...refused),
     ...servingCertificate(options),
     clientAuthority: pki.authority.certificate,
     tokens: [verifier.authenticate, ...otherTokens],
@@ -198,7 +199,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
   });
   server.startAdmission();
-  serving.resolve(server);
+  door.open(server);
   const informers = createInformers({ client, clock, log, signal: stop.signal });
   const shared = { informers, clock, random };
   const run = options.isShared

@@ -1,6 +1,7 @@
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
+import { systemClock } from "#base/clock.ts";
 import type { Progress } from "#cli/progress.ts";
 import type { UpOptions } from "#cli/program.ts";
 import { serverFlagsOf } from "#cli/server-options.ts";
@@ -9,6 +10,7 @@ import { startCluster } from "#main/cluster.ts";
 import type { Cluster } from "#main/cluster.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
 import { openFileLog } from "#main/file-log.ts";
+import { giveBackWhenQuiet } from "#main/quiet-memory.ts";
 import { chooseRuntime } from "#main/machine/choose-runtime.ts";
 import { printReady, progressHere } from "#main/ready-report.ts";
 import { clearRunning, readRunning, writeRunning } from "#main/running-file.ts";
@@ -68,7 +70,10 @@ export async function runCluster(directory: DataDirectory, options: UpOptions): 
   }
   // A server may run for months; the next start should not have to compile again what this one did.
   setImmediate(flushCompileCache);
-  await stopped;
+  {
+    using _quiet = giveBackWhenQuiet(systemClock);
+    await stopped;
+  }
   progress.step("Stopping the cluster");
   await cluster.stop();
   clearRunning(directory);

@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import process from "node:process";
+import { systemClock } from "#base/clock.ts";
 import type { ServerOptions } from "#cli/program.ts";
 import { serverFlagsOf } from "#cli/server-options.ts";
 import { createProgress } from "#cli/progress.ts";
 import { startCluster } from "#main/cluster.ts";
 import { chooseDataDirectory, prepareDataDirectory } from "#main/data-directory.ts";
 import { openFileLog } from "#main/file-log.ts";
+import { giveBackWhenQuiet } from "#main/quiet-memory.ts";
 import { clearRunning, writeRunning } from "#main/running-file.ts";
 import { settleSettings } from "#main/settings.ts";
 
@@ -42,7 +44,10 @@ export async function server(options: ServerOptions): Promise<void> {
     nodes: [],
   });
   process.stdout.write(`Serving at ${cluster.server}; kubeconfig: ${directory.kubeconfig}\n`);
-  await stopped;
+  {
+    using _quiet = giveBackWhenQuiet(systemClock);
+    await stopped;
+  }
   await cluster.stop();
   clearRunning(directory);
 }

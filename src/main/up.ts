@@ -10,7 +10,6 @@ import { printReady, progressHere } from "#main/ready-report.ts";
 import { readRunning } from "#main/running-file.ts";
 import type { RunningServer } from "#main/running-file.ts";
 import { readSettings } from "#main/settings.ts";
-import { serverFlags } from "#main/server-flags.ts";
 import { startedAtVariable } from "#main/start-message.ts";
 import type { StartMessage } from "#main/start-message.ts";
 
@@ -33,7 +32,7 @@ function reportRunning(running: RunningServer, options: UpOptions): void {
 
 async function upDetached(directory: DataDirectory, options: UpOptions): Promise<void> {
   const output = openSync(join(directory.logs, "output.log"), "a");
-  const words = [...serverFlags, process.argv[1] ?? "", ...wordsOf(directory, options)];
+  const words = [process.argv[1] ?? "", ...wordsOf(directory, options)];
   const child = spawn(process.execPath, words, {
     detached: true,
     stdio: ["ignore", output, output, "ipc"],

@@ -15,8 +15,8 @@ export interface StoreCache extends AsyncDisposable {
   /** `prefix` as `resourcePrefix` makes it. */
   resource(prefix: string): ResourceCache;
   resources(): Iterable<ResourceCache>;
-  /** Resolves once everything that was written before the call is in the cache. */
-  current(): Promise<void>;
+  /** Resolves once everything that was written before the call is in the cache; undefined when it is already. */
+  current(): Promise<void> | undefined;
   /** Resolves to false when `revision` was not reached before the signal. */
   reached(revision: number, signal: AbortSignal): Promise<boolean>;
   /** Called after the cache has taken each write in. */
@@ -81,8 +81,11 @@ class LoadedCache implements StoreCache {
     return this.#resources.values();
   }
 
-  async current(): Promise<void> {
-    if (this.#subscription !== undefined) return;
+  current(): Promise<void> | undefined {
+    return this.#subscription === undefined ? this.#upToDate() : undefined;
+  }
+
+  async #upToDate(): Promise<void> {
     await this.reached(await this.#store.revision(), this.#stop.signal);
   }
 

@@ -13,17 +13,24 @@ export interface Credentials {
 
 /**
  * The user behind a connection or a bearer token, with `system:authenticated` among the groups; the anonymous user
- * when nothing was shown; undefined when what was shown is not valid (401).
+ * when nothing was shown; undefined when what was shown is not valid (401). Without a token it is known at once.
  */
-export async function authenticate(
+export function authenticate(
   credentials: Credentials,
   tokens: readonly TokenAuthenticator[],
-): Promise<UserInfo | undefined> {
+): Promise<UserInfo | undefined> | UserInfo | undefined {
   const certified = userOfCertificate(credentials.socket);
   if (certified !== undefined) return certified;
   const token = bearerToken(credentials.authorization);
   // Who shows a certificate of somebody else's authority is not taken for somebody who shows none.
   if (token === undefined) return showsCertificate(credentials.socket) ? undefined : anonymous;
+  return ownerOf(token, tokens);
+}
+
+async function ownerOf(
+  token: string,
+  tokens: readonly TokenAuthenticator[],
+): Promise<UserInfo | undefined> {
   for (const authenticator of tokens) {
     const user = await authenticator(token);
     if (user !== undefined) return withGroup(user);

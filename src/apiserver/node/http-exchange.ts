@@ -108,11 +108,11 @@ async function collect(
 const compressFromBytes = 128 * 1024;
 const compress = promisify(gzip);
 
-/** Writes an answer, no faster than the client reads. Resolves when all was handed to the connection. */
-export async function writeResponse(
+/** Writes an answer, no faster than the client reads. Resolves when all was handed to the connection; a small answer is at once. */
+export function writeResponse(
   exchange: Exchange,
   answer: Exclude<ApiResponse, { kind: "connect" | "events" }>,
-): Promise<void> {
+): Promise<void> | void {
   switch (answer.kind) {
     case "bytes":
       return writeBytes(exchange, answer);
@@ -123,7 +123,7 @@ export async function writeResponse(
   }
 }
 
-async function writeBytes(exchange: Exchange, answer: BytesResponse): Promise<void> {
+function writeBytes(exchange: Exchange, answer: BytesResponse): Promise<void> | void {
   const acceptsGzip = headerOf(exchange.request, "accept-encoding")?.includes("gzip") ?? false;
   if (acceptsGzip && answer.lengthBytes >= compressFromBytes)
     return writeCompressed(exchange, answer);
@@ -133,7 +133,14 @@ async function writeBytes(exchange: Exchange, answer: BytesResponse): Promise<vo
   if (answer.lengthBytes <= joinUpToBytes)
     return writeWhole(response, answer.status, headers, join(answer.chunks));
   writeHead(response, answer.status, headers);
-  for (const filled of inBlocks(answer.chunks, pool)) {
+  return writeBlocks(response, answer.chunks);
+}
+
+async function writeBlocks(
+  response: Exchange["response"],
+  chunks: Iterable<Uint8Array>,
+): Promise<void> {
+  for (const filled of inBlocks(chunks, pool)) {
     if (!writeBlock(response, filled) && !(await drained(response))) return;
   }
   response.end();

@@ -102,7 +102,9 @@ async function answerRequest(parts: HttpsServerParts, exchange: Exchange): Promi
   });
   response.on("error", () => gone.happen());
   try {
-    const user = await userOf(parts, request);
+    // What is known at once is not waited for: every wait costs, and most requests need none here.
+    const telling = userOf(parts, request);
+    const user = telling instanceof Promise ? await telling : telling;
     const asked = readRequest(request, user ?? anonymous, gone);
     const answer = await (user === undefined ? refuse(parts, request, asked) : parts.handle(asked));
     if (answer.kind === "connect") {
@@ -192,11 +194,13 @@ async function refuseUpgrade(upgrade: Upgrade, answer: ApiResponse): Promise<voi
   throw badRequest("this request cannot be upgraded");
 }
 
-async function userOf(
+function userOf(
   parts: HttpsServerParts,
-  request: IncomingMessage | Http2ServerRequest,
-): Promise<UserInfo | undefined> {
-  const user = await authenticate(credentialsOf(request), parts.tokens);
+  request: Exchange["request"],
+): Promise<UserInfo | undefined> | UserInfo | undefined {
+  const user = authenticate(credentialsOf(request), parts.tokens);
+  // Whoever shows a token is not anonymous.
+  if (user instanceof Promise) return user;
   if (user !== anonymous || parts.allowsAnonymous === undefined) return user;
   const [path = ""] = (request.url ?? "").split("?");
   return parts.allowsAnonymous(path) ? user : undefined;

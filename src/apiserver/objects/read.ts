@@ -13,7 +13,8 @@ export async function readStored(
   name = call.info.name,
 ): Promise<StoredObject | undefined> {
   const key = objectKey(call.kind, call.info.namespace, name);
-  await call.server.cache.current();
+  const catchingUp = call.server.cache.current();
+  if (catchingUp !== undefined) await catchingUp;
   return call.server.cache.resource(resourcePrefix(call.kind.stored)).get(key);
 }
 

@@ -14,7 +14,6 @@ import {
   type MachineNetwork,
 } from "#main/nodes/machines/machine-network.ts";
 import { readRunning } from "#main/running-file.ts";
-import { serverFlags } from "#main/server-flags.ts";
 import { createBootstrapToken } from "#main/token-commands.ts";
 
 export interface MachinesOptions {
@@ -75,7 +74,6 @@ async function startMachines(
       command: [
         ...network.enter(at + 1),
         process.execPath,
-        ...serverFlags,
         process.argv[1] ?? "",
         ...words,
         "--data-dir",
