@@ -27,6 +27,8 @@ const image = "localhost/kogge-bench/node:1";
 const patient = ["sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait"];
 const logMebibytes = 64;
 const idleSeconds = 20;
+/** What their start took is given back five to ten seconds after it. */
+const settleMs = 15_000;
 const lacking = missing("root", "containerd", "cni", "nft", "buildah", "busybox");
 if (lacking !== false) {
   console.log(`Cannot measure a node here: ${String(lacking)}`);
@@ -132,7 +134,7 @@ async function measureIdle(): Promise<void> {
   for (let from = 0; from < names.length; from += 12) {
     await Promise.all(names.slice(from, from + 12).map((name) => startPod(name)));
   }
-  await delay(5000);
+  await delay(settleMs);
   const before = cpuMsOf(up.pid);
   await delay(idleSeconds * 1000);
   const percent = (cpuMsOf(up.pid) - before) / (idleSeconds * 10);

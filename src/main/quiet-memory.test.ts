@@ -10,11 +10,13 @@ test("memory is given back once a server has grown quiet, and again only when th
   const looks: readonly (readonly [cpuMs: number, heapMb: number, leftMb?: number])[] = [
     [20, 90, 40],
     [20, 50],
+    [200, 90],
     [3_000, 200],
     [3_000, 300],
     [10, 300, 250],
     [10, 255],
     [10, 500],
+    [6_000, 300],
     [249, 263, 40],
     [10, 41],
   ];

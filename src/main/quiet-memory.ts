@@ -14,6 +14,8 @@ const lookEveryMs = 5_000;
 const quietShare = 0.05;
 /** Less than this is not worth a pause. */
 const worthBytes = 12 * 1024 * 1024;
+/** A collection costs up to half a second of CPU; little work in between must not make many of them. */
+const workMs = 5_000;
 /** A pause takes 2 to 4 ms a megabyte: that of a large heap would be noticed even by the few who ask. */
 const heapMaxBytes = 384 * 1024 * 1024;
 
@@ -39,7 +41,8 @@ export function giveBackWhenQuiet(clock: Clock): Disposable {
 /** Decides when memory is given back. */
 export class QuietWatch {
   #cpuMs: number;
-  #restingBytes = 0;
+  /** When memory was last given back; the start counts as work. */
+  #last: Usage = { cpuMs: -workMs, heapBytes: 0 };
 
   constructor(cpuMs: number) {
     this.#cpuMs = cpuMs;
@@ -50,13 +53,13 @@ export class QuietWatch {
     const share = (cpuMs - this.#cpuMs) / lookEveryMs;
     this.#cpuMs = cpuMs;
     if (share > quietShare || heapBytes > heapMaxBytes) return false;
-    return heapBytes > this.#restingBytes + worthBytes;
+    return cpuMs > this.#last.cpuMs + workMs && heapBytes > this.#last.heapBytes + worthBytes;
   }
 
   /** What stays is in use: only what comes on top of it counts from now on. */
-  collected({ cpuMs, heapBytes }: Usage): void {
-    this.#cpuMs = cpuMs;
-    this.#restingBytes = heapBytes;
+  collected(usage: Usage): void {
+    this.#cpuMs = usage.cpuMs;
+    this.#last = usage;
   }
 }
 

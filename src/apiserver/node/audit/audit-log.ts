@@ -3,6 +3,7 @@ import { open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promis
 import { basename, dirname, extname, join } from "node:path";
 import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
+import { type Block, Lines } from "#apiserver/node/audit/lines.ts";
 import type { AuditBackend, AuditEvent } from "#apiserver/audit/event.ts";
 import { legacyLine } from "#apiserver/audit/legacy-line.ts";
 
@@ -51,8 +52,7 @@ async function openFile(path: string): Promise<OpenFile> {
 class AuditLog implements AuditBackend, AsyncDisposable {
   readonly #options: AuditLogOptions;
   #file: OpenFile;
-  #lines: string[] = [];
-  #waitingBytes = 0;
+  readonly #lines = new Lines();
   #writing: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
   #isFailing = false;
@@ -63,17 +63,15 @@ class AuditLog implements AuditBackend, AsyncDisposable {
   }
 
   record(event: AuditEvent): void {
-    if (this.#waitingBytes > waitingBytesMax) return this.#options.onLost(1);
+    if (this.#lines.waitingBytes > waitingBytesMax) return this.#options.onLost(1);
     const { format } = this.#options;
-    const line = `${format === "json" ? JSON.stringify(event) : legacyLine(event)}\n`;
-    this.#lines.push(line);
-    this.#waitingBytes += line.length;
+    this.#lines.add(format === "json" ? JSON.stringify(event) : legacyLine(event));
     if (this.#writing !== undefined || this.#cancelTimer !== undefined) return;
     this.#cancelTimer = this.#options.clock.after(gatherMs, () => this.#start());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    while (this.#lines.length > 0 || this.#writing !== undefined) {
+    while (!this.#lines.isEmpty || this.#writing !== undefined) {
       if (this.#writing === undefined) this.#start();
       await this.#writing;
     }
@@ -87,23 +85,23 @@ class AuditLog implements AuditBackend, AsyncDisposable {
   }
 
   async #writeAll(): Promise<void> {
-    while (this.#lines.length > 0) {
-      const lines = this.#lines;
-      this.#lines = [];
-      this.#waitingBytes = 0;
-      try {
-        await this.#write(lines);
-        this.#isFailing = false;
-      } catch (error) {
-        this.#options.onLost(lines.length);
-        if (!this.#isFailing) this.#options.log.error("audit log was not written", { error });
-        this.#isFailing = true;
-      }
+    while (!this.#lines.isEmpty) {
+      for (const block of this.#lines.take()) await this.#writeOrLose(block);
     }
   }
 
-  async #write(lines: readonly string[]): Promise<void> {
-    const bytes = Buffer.from(lines.join(""));
+  async #writeOrLose({ bytes, count }: Block): Promise<void> {
+    try {
+      await this.#write(bytes);
+      this.#isFailing = false;
+    } catch (error) {
+      this.#options.onLost(count);
+      if (!this.#isFailing) this.#options.log.error("audit log was not written", { error });
+      this.#isFailing = true;
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
     const { sizeBytes } = this.#file;
     if (sizeBytes > 0 && sizeBytes + bytes.length > this.#options.maxBytes) await this.#rotate();
     await this.#file.handle.appendFile(bytes);
