@@ -22,9 +22,10 @@ export type ReferenceResult =
   | { readonly kind: "conflict"; readonly conflicts: ReadonlyMap<string, PathSet> };
 
 export function referenceUpdate(
-  { live, managers }: ReferenceState,
+  { live, managers: stored }: ReferenceState,
   write: { readonly manager: string; readonly object: JsonObject; readonly schema: Schema },
 ): ReferenceState {
+  const managers = reconciled(stored, write.schema);
   if (live !== undefined && managers.size === 0) return { live: write.object, managers };
   const changes = compare(live ?? {}, write.object, write.schema);
   const name = `${write.manager} Update`;
@@ -56,7 +57,7 @@ export function referenceApply(
           { live: undefined, managers: new Map() },
           { manager: "before-first-apply", object: live, schema },
         ).managers
-      : state.managers,
+      : reconciled(state.managers, schema),
   );
   const name = `${write.manager} Apply`;
   const last = managers.get(name);
@@ -70,6 +71,24 @@ export function referenceApply(
     kind: "written",
     state: { live: pruned, managers: released(managers, name, changes) },
   };
+}
+
+/** What lies inside a value that is atomic now stands for the value itself. */
+function reconciled(
+  managers: ReadonlyMap<string, PathSet>,
+  schema: Schema,
+): ReadonlyMap<string, PathSet> {
+  const shortened = (path: string): string => {
+    const elements = JSON.parse(path) as string[];
+    let at: Schema | undefined = schema;
+    for (let length = 1; length < elements.length; length++) {
+      const element = elements[length - 1] ?? "";
+      at = at?.type === "array" ? at.items : fieldSchema(at, element.slice(2));
+      if (at !== undefined && isWhole(at)) return text(elements.slice(0, length));
+    }
+    return path;
+  };
+  return new Map([...managers].map(([name, owned]) => [name, new Set([...owned].map(shortened))]));
 }
 
 interface Changes {

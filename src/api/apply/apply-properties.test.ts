@@ -25,12 +25,13 @@ test("server-side apply and updates agree with a slow reference model on random 
 /** One object of a random kind, written by three managers in turn; after each write both must say the same. */
 function runWorld(seed: number): void {
   const random = seededRandom(seed);
-  const schema = randomStruct(random, 3, { apiVersion: text });
+  let schema = randomStruct(random, 3, { apiVersion: text });
   let ours: JsonObject | undefined;
   let reference: ReferenceState = { live: undefined, managers: new Map() };
   const history: unknown[] = [];
   for (let step = 0; step < stepsOfWorld; step++) {
     const manager = pick(random, ["a", "b", "c"]);
+    if (seed % 2 === 0 && random() < 0.3) schema = withOtherTopology(random, schema);
     const said = `seed ${seed}, step ${step}`;
     const explain = (): string =>
       `${said}\n${JSON.stringify({ schema, live: ours, history: history.slice(-2) })}`;
@@ -167,6 +168,30 @@ function randomSchema(random: Random, depth: number): Schema {
     default:
       return text;
   }
+}
+
+/** Some lists and maps that were owned item by item are atomic now; maps may go back. */
+function withOtherTopology(random: Random, schema: Schema): Schema {
+  const { properties, items, values } = schema;
+  const below: Schema = {
+    ...schema,
+    ...(items && { items: withOtherTopology(random, items) }),
+    ...(values && { values: withOtherTopology(random, values) }),
+    ...(properties && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([field, child]) => [
+          field,
+          random() < 0.3 ? atomically(child) : withOtherTopology(random, child),
+        ]),
+      ),
+    }),
+  };
+  return below.mapType === "atomic" && random() < 0.3 ? { ...below, mapType: "granular" } : below;
+}
+
+function atomically(schema: Schema): Schema {
+  if (schema.type === "array") return { ...schema, listType: "atomic" };
+  return schema.type === "object" ? { ...schema, mapType: "atomic" } : schema;
 }
 
 function keyedList(

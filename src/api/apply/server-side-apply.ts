@@ -31,6 +31,7 @@ import {
   withoutServerFields,
 } from "#api/apply/owned-fields.ts";
 import { prune } from "#api/apply/prune.ts";
+import { reconcileManagers } from "#api/apply/reconcile-topology.ts";
 import { recordUpdate, withoutChanged } from "#api/apply/update-managed-fields.ts";
 
 export interface ApplyOptions {
@@ -128,7 +129,7 @@ function startingManagers(options: ApplyOptions): Manager[] {
   if (live === undefined) return [];
   const metadata = live["metadata"];
   const managers = readManagers(isObject(metadata) ? metadata["managedFields"] : undefined);
-  if (managers.length > 0) return managers;
+  if (managers.length > 0) return reconcileManagers(managers, options);
   return recordUpdate([], { ...options, old: undefined, new: live, manager: beforeFirstApply });
 }
 

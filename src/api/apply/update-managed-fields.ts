@@ -23,6 +23,7 @@ import {
   type Writer,
 } from "#api/apply/managers.ts";
 import { resetFieldsOf, withoutServerFields } from "#api/apply/owned-fields.ts";
+import { reconcileManagers } from "#api/apply/reconcile-topology.ts";
 
 export interface ManagedUpdate {
   /** The stored object; undefined on create. */
@@ -47,7 +48,7 @@ export interface ManagedUpdate {
  * time changes only when its manager has added or changed fields.
  */
 export function updateManagedFields(update: ManagedUpdate): readonly ManagedFieldsEntry[] {
-  const managers = startingManagers(update);
+  const managers = reconcileManagers(startingManagers(update), update);
   if (managers.length === 0 && update.old !== undefined) return [];
   const next = recordUpdate(managers, update);
   return writeManagers(capManagers(next, unionOf));
