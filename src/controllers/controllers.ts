@@ -14,6 +14,7 @@ import type { SignCertificate } from "#controllers/certificates/signing-controll
 import { createCronJobController } from "#controllers/cron-job/cron-job-controller.ts";
 import { createDaemonSetController } from "#controllers/daemon-set/daemon-set-controller.ts";
 import { createDeploymentController } from "#controllers/deployment/deployment-controller.ts";
+import { createDeviceTaintEvictionController } from "#controllers/device-taint-eviction/device-taint-eviction-controller.ts";
 import { createDisruptionController } from "#controllers/disruption/disruption-controller.ts";
 import { createEndpointSliceController } from "#controllers/endpoint-slice/endpoint-slice-controller.ts";
 import { createMirroringController } from "#controllers/endpoint-slice-mirroring/mirroring-controller.ts";
@@ -103,6 +104,7 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createNodeLifecycleController(as("node-controller")),
     createNodeTtlController(as("ttl-controller")),
     createTaintEvictionController(as("node-controller")),
+    createDeviceTaintEvictionController(as("device-taint-eviction-controller")),
     createPodGcController(as("pod-garbage-collector")),
     createResourceClaimController(as("resource-claim-controller")),
     createServiceCidrController(as("service-cidrs-controller")),

@@ -1,5 +1,6 @@
 import type { ServiceAllocator } from "#apiserver/allocation/service-allocator.ts";
 import type { SharedClaims } from "#apiserver/allocation/shared-claims.ts";
+import { dateDeviceTaints } from "#apiserver/hooks/device-taint-times.ts";
 import { namespaceHook } from "#apiserver/hooks/namespace-hook.ts";
 import type { ResourceHook, ResourceHooks } from "#apiserver/hooks/resource-hooks.ts";
 
@@ -20,7 +21,7 @@ export function builtinHooks(
     ["resource.k8s.io/deviceclasses", returnsDeleted],
     ["resource.k8s.io/resourceclaims", returnsDeleted],
     ["resource.k8s.io/resourceclaimtemplates", returnsDeleted],
-    ["resource.k8s.io/resourceslices", returnsDeleted],
+    ["resource.k8s.io/resourceslices", { returnsDeleted: true, beforeWrite: dateDeviceTaints }],
     ["storage.k8s.io/csidrivers", returnsDeleted],
     ["storage.k8s.io/csinodes", returnsDeleted],
     ["storage.k8s.io/storageclasses", returnsDeleted],

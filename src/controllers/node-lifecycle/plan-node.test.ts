@@ -81,7 +81,7 @@ test("planEviction() waits as long as the shortest toleration allows", () => {
   const plan = (tolerations: readonly Toleration[], taints: readonly Taint[] = [taint]) => {
     const metadata = { name: "p" };
     const pod = { apiVersion: "v1", kind: "Pod", metadata, spec: { containers: [], tolerations } };
-    return planEviction(pod, taints, nowMs);
+    return planEviction(pod, taints, { nowMs, sinceMs: nowMs - 20_000 });
   };
   const tolerating = (seconds?: number): Toleration => ({
     key: "k",
@@ -97,6 +97,7 @@ test("planEviction() waits as long as the shortest toleration allows", () => {
       plan([tolerating(), tolerating(300), tolerating(90)]),
       plan([tolerating(30)]),
       plan([tolerating(300)], [taint, { key: "other", effect: "NoExecute" }]),
+      plan([tolerating(30)], [{ key: "k", effect: "NoExecute" }]),
     ],
     [
       { kind: "evict" },
@@ -105,6 +106,7 @@ test("planEviction() waits as long as the shortest toleration allows", () => {
       { kind: "wait", waitMs: 30_000 },
       { kind: "evict" },
       { kind: "evict" },
+      { kind: "wait", waitMs: 10_000 },
     ],
   );
 });

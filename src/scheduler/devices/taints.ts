@@ -1,4 +1,5 @@
-import type { Device, DeviceTaint, DeviceToleration } from "#api/generated/types.ts";
+import type { Device, DeviceToleration } from "#api/generated/types.ts";
+import { toleratesDeviceTaint } from "#reconcile/device-taints.ts";
 
 /** Whether a taint of the device keeps claims without the right toleration away. */
 export function isKeptAway(
@@ -8,13 +9,6 @@ export function isKeptAway(
   return taints.some(
     (taint) =>
       (taint.effect === "NoSchedule" || taint.effect === "NoExecute") &&
-      !tolerations.some((toleration) => tolerates(toleration, taint)),
+      !tolerations.some((toleration) => toleratesDeviceTaint(toleration, taint)),
   );
-}
-
-function tolerates(toleration: DeviceToleration, taint: DeviceTaint): boolean {
-  const { effect, key, operator = "Equal", value = "" } = toleration;
-  if (effect && effect !== taint.effect) return false;
-  if (key && key !== taint.key) return false;
-  return operator === "Exists" || (operator === "Equal" && value === (taint.value ?? ""));
 }
