@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
 import { pods } from "#api/resources.ts";
+import { MetricsRegistry } from "#base/metrics.ts";
 import { createInformer } from "#client/create-informer.ts";
 import type { AgentOptions } from "#agent/agent-options.ts";
 import { openCpuManager } from "#agent/cpus/cpu-manager.ts";
@@ -61,7 +62,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     pods: () => manager.told(),
     configuration: configurationOf(settings),
     ...(options.dataDir && { logDir: join(options.dataDir, "logs") }),
-    metrics: agentMetrics({ manager, view, nodeName: options.nodeName }),
+    metrics: agentMetrics(parts.registry, { manager, view, nodeName: options.nodeName }),
     probeMetrics: parts.probeMetrics,
     problem: () => keeper.problem,
   });
@@ -109,6 +110,7 @@ async function assemble(options: Options, signal: AbortSignal) {
   const nodeFiles = openNodeFiles(options, { objects, node, puller, recorder, signal });
   const { files } = nodeFiles;
   const view = new RuntimeView(runtime);
+  const registry = new MetricsRegistry();
   const probeMetrics = createProbeMetrics();
   const { cgroupRoot: root } = options;
   const cgroups = root ? createPodCgroups({ root, settings, machine }) : undefined;
@@ -118,6 +120,7 @@ async function assemble(options: Options, signal: AbortSignal) {
     ? await openNodePlugins({
         ...options,
         dataDir,
+        registry,
         ...(cpus && { cpus }),
         isKnown: (uid) => manager.knows(uid),
         pods: () => manager.told().filter((pod) => !isTerminal(pod)),
@@ -191,6 +194,7 @@ async function assemble(options: Options, signal: AbortSignal) {
     nodeFiles,
     files,
     view,
+    registry,
     probeMetrics,
     plugins,
     gate,

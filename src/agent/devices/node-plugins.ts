@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Pod } from "#api/generated/types.ts";
+import type { MetricsRegistry } from "#base/metrics.ts";
 import type { AgentOptions } from "#agent/agent-options.ts";
 import type { CpuManager } from "#agent/cpus/cpu-manager.ts";
 import type { DeviceManager } from "#agent/devices/device-manager.ts";
@@ -8,6 +9,7 @@ import type { DynamicResources } from "#agent/dynamic-resources/dynamic-resource
 
 export interface NodePluginParts extends AgentOptions {
   readonly dataDir: string;
+  readonly registry: MetricsRegistry;
   readonly cpus?: CpuManager;
   readonly isKnown: (podUid: string) => boolean;
   /** The pods that the node has, for who monitors their devices. */

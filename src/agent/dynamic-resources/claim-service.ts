@@ -4,6 +4,8 @@ import type { Clock } from "#base/clock.ts";
 import type { Log } from "#base/log.ts";
 import type { Client } from "#client/client.ts";
 import { type PluginHandler, PluginWatcher } from "#agent/devices/plugin-watcher.ts";
+import type { MetricsRegistry } from "#base/metrics.ts";
+import { createClaimMetrics } from "#agent/dynamic-resources/claim-metrics.ts";
 import { DeviceHealth } from "#agent/dynamic-resources/device-health.ts";
 import { Drivers } from "#agent/dynamic-resources/drivers.ts";
 import { DynamicResources } from "#agent/dynamic-resources/dynamic-resources.ts";
@@ -14,6 +16,7 @@ export interface ClaimServiceParts {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Log;
+  readonly registry: MetricsRegistry;
   /** Other types of plugins that register where drivers do. */
   readonly handlers?: Readonly<Record<string, PluginHandler>>;
   readonly isKnown: (podUid: string) => boolean;
@@ -41,9 +44,11 @@ export function createClaimService(parts: ClaimServiceParts): ClaimService {
     void claims.reconcile();
     parts.onUsable();
   };
-  const drivers = new Drivers({ ...parts, health, onUsable });
+  const metrics = createClaimMetrics(parts.registry, clock);
+  const drivers = new Drivers({ ...parts, health, metrics, onUsable });
   const driver = (name: string) => drivers.get(name);
-  const claims: DynamicResources = new DynamicResources({ ...parts, driver, health });
+  const claims: DynamicResources = new DynamicResources({ ...parts, driver, health, metrics });
+  metrics.followClaims(() => claims.inUse());
   const handlers = { ...parts.handlers, DRAPlugin: drivers };
   const watcher = new PluginWatcher({
     dir: join(dataDir, "plugins_registry"),

@@ -1,5 +1,6 @@
 import { type GrpcChannel, GrpcError, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
 import { rpcText } from "#agent/devices/device-plugin.ts";
+import type { ClaimMetrics } from "#agent/dynamic-resources/claim-metrics.ts";
 import {
   draHealthTable,
   draPackage,
@@ -44,8 +45,10 @@ export interface DraCalls {
 }
 
 export interface DraPluginOptions {
+  readonly driver: string;
   readonly endpoint: string;
   readonly service: DraService;
+  readonly metrics: ClaimMetrics;
   /** Default: 45 seconds. */
   readonly callTimeoutMs?: number;
 }
@@ -57,13 +60,17 @@ const unimplemented = 12;
 /** The connection to one plugin of a driver; it is made when it is needed, and again when it broke. */
 export class DraPlugin implements DraCalls, Disposable {
   readonly endpoint: string;
+  readonly #driver: string;
+  readonly #metrics: ClaimMetrics;
   readonly #channel: GrpcChannel;
   readonly #package: string;
   readonly #timeoutMs: number;
   readonly #stop = new AbortController();
 
-  constructor({ endpoint, service, callTimeoutMs }: DraPluginOptions) {
+  constructor({ driver, endpoint, service, metrics, callTimeoutMs }: DraPluginOptions) {
     this.endpoint = endpoint;
+    this.#driver = driver;
+    this.#metrics = metrics;
     this.#package = draPackage(service);
     this.#timeoutMs = callTimeoutMs ?? usualTimeoutMs;
     this.#channel = openGrpcChannel(endpoint, [draTable(service), draHealthTable]);
@@ -113,8 +120,10 @@ export class DraPlugin implements DraCalls, Disposable {
   ): Promise<ReadonlyMap<string, T>> {
     const path = `${this.#package}.DRAPlugin/${method}`;
     const options = { timeoutMs: this.#timeoutMs, ...(signal && { signal }) };
-    const answer = await this.#channel
-      .call<{ claims: Readonly<Record<string, T>> }>(path, { claims }, options)
+    const answer = await this.#metrics
+      .call({ driver: this.#driver, method: `/${path}` }, () =>
+        this.#channel.call<{ claims: Readonly<Record<string, T>> }>(path, { claims }, options),
+      )
       .catch((error: unknown) => {
         throw new Error(`${method}: ${rpcText(error)}`, { cause: error });
       });

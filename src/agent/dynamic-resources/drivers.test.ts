@@ -1,14 +1,16 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pluginRegistrationTable } from "#agent/devices/device-messages.ts";
 import { PluginWatcher } from "#agent/devices/plugin-watcher.ts";
 import { serveSocket } from "#agent/devices/serve-socket.ts";
+import { createClaimMetrics } from "#agent/dynamic-resources/claim-metrics.ts";
 import { DeviceHealth } from "#agent/dynamic-resources/device-health.ts";
 import { draPackage, type DraService, draTable } from "#agent/dynamic-resources/dra-messages.ts";
 import { Drivers } from "#agent/dynamic-resources/drivers.ts";
 import { silentLog } from "#base/log.ts";
+import { MetricsRegistry } from "#base/metrics.ts";
 import { TestClock } from "#test/api-server.ts";
 import { temporaryFolder } from "#test/temporary.ts";
 
@@ -37,6 +39,7 @@ function openNode() {
   using stack = new DisposableStack();
   const dir = stack.use(temporaryFolder("drivers")).path;
   const clock = new TestClock();
+  const registry = new MetricsRegistry();
   const wiped = queue<string>();
   const usable = queue<string>();
   const health = stack.use(new DeviceHealth({ clock, onChange: () => {} }));
@@ -51,13 +54,23 @@ function openNode() {
       clock,
       log: silentLog,
       health,
+      metrics: createClaimMetrics(registry, clock),
       onUsable: (driver) => usable.push(driver),
     }),
   );
   const handlers = { DRAPlugin: drivers };
   const watcher = stack.use(new PluginWatcher({ dir, handlers, clock, log: silentLog }));
   const opened = stack.move();
-  return { dir, clock, wiped, usable, drivers, watcher, [Symbol.dispose]: () => opened.dispose() };
+  return {
+    dir,
+    clock,
+    registry,
+    wiped,
+    usable,
+    drivers,
+    watcher,
+    [Symbol.dispose]: () => opened.dispose(),
+  };
 }
 
 /** A plugin with a registration socket of its own; `told` is what the node tells it. */
@@ -145,6 +158,11 @@ test("a driver is usable while its plugin is there; its slices go a while after 
   for (const [name, message] of Object.entries(failures)) {
     await rejects(driver.prepare([claim(name)], undefined), { message });
   }
+  // The plugin answered all of them: what it answers is no matter of gRPC's.
+  match(
+    node.registry.exposition(),
+    /^dra_grpc_operations_duration_seconds_count\{driver_name="dra\.example\.com",grpc_status_code="OK",method_name="\/k8s\.io\.kubelet\.pkg\.apis\.dra\.v1\.DRAPlugin\/NodePrepareResources"\} 4$/m,
+  );
   await plugin.end();
   while (isRegistered(drivers)) await new Promise((resolve) => setImmediate(resolve));
   clock.advance(29_000);

@@ -1,6 +1,7 @@
 import { type Log, messageOf } from "#base/log.ts";
 import { type Clock, sleep } from "#base/clock.ts";
 import type { PluginHandler, PluginInfo } from "#agent/devices/plugin-watcher.ts";
+import type { ClaimMetrics } from "#agent/dynamic-resources/claim-metrics.ts";
 import type { DeviceHealth } from "#agent/dynamic-resources/device-health.ts";
 import { type DraService, draServices } from "#agent/dynamic-resources/dra-messages.ts";
 import { type DraCalls, DraPlugin, tellsNoHealth } from "#agent/dynamic-resources/dra-plugin.ts";
@@ -10,6 +11,7 @@ export interface DriversParts extends WipeParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly health: DeviceHealth;
+  readonly metrics: ClaimMetrics;
   /** A driver can be asked from now on. */
   readonly onUsable: (driver: string) => void;
   readonly callTimeoutMs?: number;
@@ -64,9 +66,15 @@ export class Drivers implements PluginHandler, Disposable {
     if (all.some(({ plugin }) => plugin.endpoint === endpoint)) {
       throw new Error(`endpoint ${endpoint} already registered for DRA driver plugin ${name}`);
     }
-    const { callTimeoutMs, log } = this.#parts;
+    const { callTimeoutMs, log, metrics } = this.#parts;
     const service = serviceOf(info);
-    const plugin = new DraPlugin({ endpoint, service, ...(callTimeoutMs && { callTimeoutMs }) });
+    const plugin = new DraPlugin({
+      driver: name,
+      endpoint,
+      service,
+      metrics,
+      ...(callTimeoutMs && { callTimeoutMs }),
+    });
     const added = { plugin, isConnected: false };
     this.#drivers.set(name, [...all, added]);
     plugin.followConnection((isConnected) => {

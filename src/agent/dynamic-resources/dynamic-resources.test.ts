@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { DraCalls } from "#agent/dynamic-resources/dra-plugin.ts";
+import { createClaimMetrics } from "#agent/dynamic-resources/claim-metrics.ts";
 import { DynamicResources } from "#agent/dynamic-resources/dynamic-resources.ts";
 import type { Container, Pod, ResourceV1ResourceClaim } from "#api/generated/types.ts";
 import { resourceClaims } from "#api/resources.ts";
 import { silentLog } from "#base/log.ts";
+import { MetricsRegistry } from "#base/metrics.ts";
 import { seededRandom } from "#base/random.ts";
 import { createClient } from "#client/api-client.ts";
 import { createInProcessTransport } from "#main/in-process-transport.ts";
@@ -58,8 +60,10 @@ async function openNode() {
   const driver = new FakeDriver();
   const known = new Set<string>();
   const drivers = new Map<string, DraCalls>([[driverName, driver]]);
+  const metrics = createClaimMetrics(new MetricsRegistry(), clock);
   const startManager = (): DynamicResources =>
     new DynamicResources({
+      metrics,
       dataDir,
       client,
       clock,
@@ -236,7 +240,15 @@ test("a claim of the same name waits until the one before it is given back", asy
     message: `prepare dynamic resources: old ResourceClaim with same name a and different UID ${metadata.uid} still exists (previous pod force-deleted?!)`,
   });
   await manager.unprepare("1");
+  deepEqual([...manager.inUse()], [["<any>", 0]]);
   await manager.prepare(podWith("2", "a"));
+  deepEqual(
+    [...manager.inUse()],
+    [
+      ["<any>", 1],
+      [driverName, 1],
+    ],
+  );
   deepEqual(node.driver.calls, ["prepare a", "unprepare a", "prepare a"]);
 });
 

@@ -7,6 +7,7 @@ import type { Clock } from "#base/clock.ts";
 import type { Client } from "#client/client.ts";
 import { ClaimCheckpoint, type ClaimRecord } from "#agent/dynamic-resources/claim-checkpoint.ts";
 import { ClaimLocks } from "#agent/dynamic-resources/claim-locks.ts";
+import type { ClaimMetrics } from "#agent/dynamic-resources/claim-metrics.ts";
 import { claimsOf, driversFor, usesOf } from "#agent/dynamic-resources/claims-of-pod.ts";
 import type { DeviceHealth } from "#agent/dynamic-resources/device-health.ts";
 import type { DraCalls, PreparedDevice } from "#agent/dynamic-resources/dra-plugin.ts";
@@ -21,6 +22,7 @@ export interface DynamicResourcesParts {
   /** The plugin of a driver; throws when there is none. */
   readonly driver: (name: string) => DraCalls;
   readonly health: Pick<DeviceHealth, "of">;
+  readonly metrics: Pick<ClaimMetrics, "operation">;
   /** Whether the pod of this uid may still run something here. */
   readonly isKnown: (podUid: string) => boolean;
 }
@@ -38,6 +40,7 @@ export interface ContainerClaim {
   }[];
 }
 
+const anyDriver = "<any>";
 const firstRetryMs = 1000;
 const retryMsMax = 120_000;
 
@@ -68,10 +71,13 @@ export class DynamicResources implements Disposable {
 
   /** Has all of a pod's claims prepared. Throws in upstream's words; then the pod may try again. */
   async prepare(pod: Pod, signal?: AbortSignal): Promise<void> {
+    if (!usesClaims(pod)) return;
     try {
-      const wanted = await this.#wantedBy(pod, signal);
-      const keys = wanted.map(keyOf);
-      await this.#locks.hold(keys, () => this.#prepare(uidOf(pod), wanted, signal));
+      await this.#parts.metrics.operation("PrepareResources", async () => {
+        const wanted = await this.#wantedBy(pod, signal);
+        const keys = wanted.map(keyOf);
+        await this.#locks.hold(keys, () => this.#prepare(uidOf(pod), wanted, signal));
+      });
     } catch (error) {
       throw new Error(`prepare dynamic resources: ${plain(error)}`, { cause: error });
     }
@@ -87,7 +93,9 @@ export class DynamicResources implements Disposable {
     const keys = this.#claimsWith(podUid).map(keyOf);
     if (keys.length === 0) return;
     try {
-      await this.#locks.hold(keys, () => this.#unprepare(podUid));
+      await this.#parts.metrics.operation("UnprepareResources", () =>
+        this.#locks.hold(keys, () => this.#unprepare(podUid)),
+      );
     } catch (error) {
       throw new Error(`unprepare dynamic resources: ${plain(error)}`, { cause: error });
     }
@@ -138,6 +146,16 @@ export class DynamicResources implements Disposable {
       drivers[driver]?.some(({ poolName, deviceName }) => devices.has(`${poolName}/${deviceName}`)),
     );
     return new Set(claims.flatMap(({ podUids }) => podUids));
+  }
+
+  /** How many claims are prepared, by their drivers' names; `<any>` stands for all of them, as upstream. */
+  inUse(): ReadonlyMap<string, number> {
+    const prepared = [...this.#claims.values()].filter(({ uid }) => this.#prepared.has(uid));
+    const counts = new Map([[anyDriver, prepared.length]]);
+    for (const driver of prepared.flatMap(({ drivers }) => Object.keys(drivers))) {
+      counts.set(driver, (counts.get(driver) ?? 0) + 1);
+    }
+    return counts;
   }
 
   [Symbol.dispose](): void {

@@ -5,13 +5,15 @@ import type { PodManager } from "#agent/pods/pod-manager.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
 
 /** `/metrics`: of the agent itself, by kubelet's names. */
-export function agentMetrics(parts: {
-  readonly manager: PodManager;
-  readonly view: RuntimeView;
-  readonly nodeName: string;
-}): MetricsRegistry {
+export function agentMetrics(
+  registry: MetricsRegistry,
+  parts: {
+    readonly manager: PodManager;
+    readonly view: RuntimeView;
+    readonly nodeName: string;
+  },
+): MetricsRegistry {
   const { manager, view, nodeName } = parts;
-  const registry = new MetricsRegistry();
   registry.observedGauge("kubelet_node_name", "The node's name. The count is always 1.", () => [
     { labels: { node: nodeName }, value: 1 },
   ]);
