@@ -25,6 +25,15 @@ export class MetricsRegistry {
     return this.#register(name, new Histogram({ name, help, buckets }));
   }
 
+  /** A histogram that is read when it is asked for. */
+  observedHistogram(
+    name: string,
+    observed: { readonly help: string; readonly buckets: readonly number[] },
+    read: () => Iterable<HistogramSample>,
+  ): void {
+    this.#register(name, new ObservedHistogram({ name, ...observed }, read));
+  }
+
   exposition(): string {
     return Array.from(this.#families.values(), (family) => family.lines().join("\n"))
       .join("\n")
@@ -43,6 +52,19 @@ export type MetricLabels = Readonly<Record<string, string>>;
 export interface Sample {
   readonly labels: MetricLabels;
   readonly value: number;
+}
+
+/** What a histogram has seen. */
+export interface HistogramState {
+  /** Not cumulative: values in each bucket alone. */
+  readonly counts: readonly number[];
+  readonly count: number;
+  readonly sum: number;
+}
+
+export interface HistogramSample {
+  readonly labels: MetricLabels;
+  readonly state: HistogramState;
 }
 
 interface Family {
@@ -185,30 +207,46 @@ export class Histogram implements Family {
   }
 
   lines(): readonly string[] {
-    const { name, help } = this.#options;
-    return [
-      ...head(name, help, "histogram"),
-      ...[...this.#series.values()].flatMap((series) => this.#seriesLines(series)),
-    ];
-  }
-
-  #seriesLines(series: Series): string[] {
-    const { name, buckets } = this.#options;
-    let total = 0;
-    const bounded = buckets.map((bound, index) => {
-      total += series.counts[index] ?? 0;
-      return `${name}_bucket${printLabels({ ...series.labels, le: String(bound) })} ${total}`;
-    });
-    return [
-      ...bounded,
-      `${name}_bucket${printLabels({ ...series.labels, le: "+Inf" })} ${series.count}`,
-      `${name}_sum${printLabels(series.labels)} ${series.sum}`,
-      `${name}_count${printLabels(series.labels)} ${series.count}`,
-    ];
+    const samples = Array.from(this.#series.values(), (state) => ({ labels: state.labels, state }));
+    return histogramLines(this.#options, samples);
   }
 }
 
-class Series {
+class ObservedHistogram implements Family {
+  readonly #options: HistogramOptions;
+  readonly #read: () => Iterable<HistogramSample>;
+
+  constructor(options: HistogramOptions, read: () => Iterable<HistogramSample>) {
+    this.#options = options;
+    this.#read = read;
+  }
+
+  lines(): readonly string[] {
+    return histogramLines(this.#options, this.#read());
+  }
+}
+
+function histogramLines(
+  { name, help, buckets }: HistogramOptions,
+  samples: Iterable<HistogramSample>,
+): string[] {
+  const lines = head(name, help, "histogram");
+  for (const { labels, state } of samples) {
+    let total = 0;
+    for (const [index, bound] of buckets.entries()) {
+      total += state.counts[index] ?? 0;
+      lines.push(`${name}_bucket${printLabels({ ...labels, le: String(bound) })} ${total}`);
+    }
+    lines.push(
+      `${name}_bucket${printLabels({ ...labels, le: "+Inf" })} ${state.count}`,
+      `${name}_sum${printLabels(labels)} ${state.sum}`,
+      `${name}_count${printLabels(labels)} ${state.count}`,
+    );
+  }
+  return lines;
+}
+
+class Series implements HistogramState {
   readonly labels: MetricLabels;
   /** Not cumulative: values in each bucket alone. */
   readonly counts: number[];

@@ -1,6 +1,7 @@
 import type { Clock } from "#base/clock.ts";
-import { allocateSeats } from "#apiserver/fairness/allocate-seats.ts";
+import { allocateSeats, type Claim } from "#apiserver/fairness/allocate-seats.ts";
 import type { Configuration } from "#apiserver/fairness/configuration.ts";
+import type { PriorityLevel } from "#apiserver/fairness/priority-level.ts";
 
 /**
  * Lends seats that a level does not need to those that do, every ten seconds. The timer runs only from the first
@@ -11,6 +12,7 @@ export class Borrowing {
   readonly #clock: Clock;
   readonly #seats: number;
   #cancel: (() => void) | undefined;
+  #fairShare: number | undefined;
 
   constructor(parts: { configuration: Configuration; clock: Clock; seats: number }) {
     this.#configuration = parts.configuration;
@@ -23,6 +25,12 @@ export class Borrowing {
     this.#cancel ??= this.#clock.after(periodMs, () => this.#adjust());
   }
 
+  /** The proportion of its target that each level gets; without need, what it would be now. */
+  get fairShare(): number {
+    const levels = this.#configuration.levels();
+    return this.#fairShare ?? allocateSeats(this.#seats, claimsOf(levels)).fairShare;
+  }
+
   [Symbol.dispose](): void {
     this.#cancel?.();
   }
@@ -31,13 +39,11 @@ export class Borrowing {
     const nowMs = this.#clock.now();
     const levels = this.#configuration.levels();
     for (const { demand } of levels) demand.settle(nowMs);
-    const claims = levels.map(({ demand, lower, nominal, upper, settings }) => {
-      const kept = settings.exempt ? demand.highest : Math.min(nominal, demand.highest);
-      const least = Math.min(Math.max(lower, kept), upper);
-      return { target: Math.max(least, demand.smoothed), lower: least, upper };
-    });
-    const { seats } = allocateSeats(this.#seats, claims);
+    const claims = claimsOf(levels);
+    const { seats, fairShare } = allocateSeats(this.#seats, claims);
+    this.#fairShare = fairShare;
     for (const [index, level] of levels.entries()) {
+      level.measureUntil(nowMs);
       level.target = claims[index]?.target ?? 0;
       const own = Math.round(seats[index] ?? 0);
       level.current = level.nominal > 0 ? Math.max(1, own) : own;
@@ -49,6 +55,14 @@ export class Borrowing {
     this.#cancel = undefined;
     if (isBusy) this.needed();
   }
+}
+
+function claimsOf(levels: readonly PriorityLevel[]): Claim[] {
+  return levels.map(({ demand, lower, nominal, upper, settings }) => {
+    const kept = settings.exempt ? demand.highest : Math.min(nominal, demand.highest);
+    const least = Math.min(Math.max(lower, kept), upper);
+    return { target: Math.max(least, demand.smoothed), lower: least, upper };
+  });
 }
 
 const periodMs = 10_000;

@@ -7,6 +7,7 @@ import {
 } from "#api/strategies/flowcontrol/default-objects.ts";
 import { matchesFlow } from "#apiserver/fairness/match-flow.ts";
 import { levelSettings, PriorityLevel } from "#apiserver/fairness/priority-level.ts";
+import type { PhaseLimits } from "#apiserver/fairness/reads-and-writes.ts";
 import type { Headers, UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
 
@@ -18,7 +19,16 @@ export interface Flow {
   readonly level: PriorityLevel;
   /** Tell a client how its request was classified, by names that say nothing. */
   readonly headers: Headers;
+  readonly counts: FlowCounts;
+}
+
+/** What there is of a flow schema in one level; kept while its objects change. */
+export interface FlowCounts {
   dispatched: number;
+  executing: number;
+  seatsInUse: number;
+  waiting: number;
+  seatsWaiting: number;
 }
 
 export const schemasPrefix = resourcePrefix({ group: flowControlGroup, resource: "flowschemas" });
@@ -57,6 +67,16 @@ export class Configuration {
     return [...this.#levels.values()];
   }
 
+  /** How many requests may wait and be carried out, by shares alone. */
+  limits(): PhaseLimits {
+    const levels = this.levels();
+    const executing = levels.reduce((sum, { nominal }) => sum + nominal, 0);
+    return {
+      waiting: levels.reduce((sum, { waitingMax }) => sum + waitingMax, 0),
+      executing: Math.max(1, executing),
+    };
+  }
+
   /** The last schema takes everybody. */
   flowOf(user: UserInfo, info: RequestInfo): Flow | undefined {
     const { flows } = this;
@@ -67,13 +87,13 @@ export class Configuration {
   #load(): void {
     this.#isStale = false;
     this.#loadLevels(this.#clock.now());
-    const before = new Map(this.#flows.map((flow) => [flow.name, flow]));
+    const before = new Map(this.#flows.map((flow) => [countsKey(flow.name, flow.level), flow]));
     const flows = this.#stored<FlowSchema>(schemasPrefix, "FlowSchema").flatMap((schema) => {
       const level = this.#levels.get(schema.spec?.priorityLevelConfiguration.name ?? "");
       const { name = "", uid = "" } = schema.metadata;
-      const dispatched = before.get(name)?.dispatched ?? 0;
       if (level === undefined) return [];
-      return [{ schema, name, uid, level, headers: headersOf(uid, level), dispatched }];
+      const counts = before.get(countsKey(name, level))?.counts ?? noCounts();
+      return [{ schema, name, uid, level, headers: headersOf(uid, level), counts }];
     });
     this.#flows = flows.toSorted(byPrecedence);
   }
@@ -96,11 +116,11 @@ export class Configuration {
       const isUnused = level.executing === 0 && level.waiting === 0;
       if (!names.has(level.name) && isUnused) this.#levels.delete(level.name);
     }
-    this.#divide();
+    this.#divide(nowMs);
   }
 
   /** Each level its part of all seats, as its shares say. */
-  #divide(): void {
+  #divide(nowMs: number): void {
     const levels = [...this.#levels.values()];
     const shares = levels.reduce((sum, { settings }) => sum + settings.shares, 0);
     for (const level of levels) {
@@ -109,6 +129,8 @@ export class Configuration {
       const lendable = Math.round((nominal * settings.lendablePercent) / 100);
       const { borrowingLimitPercent: percent } = settings;
       const upper = percent === undefined ? this.#seats : Math.round((nominal * percent) / 100);
+      level.measureUntil(nowMs);
+      level.measureMin = Math.max(1, Math.round(this.#seats / 10));
       const isSame = level.nominal === nominal && level.lower === nominal - lendable;
       level.nominal = nominal;
       level.lower = nominal - lendable;
@@ -131,6 +153,14 @@ export class Configuration {
     );
     return [...stored, ...missing.map(({ object }) => object as unknown as T)];
   }
+}
+
+function countsKey(name: string, level: PriorityLevel): string {
+  return `${name} ${level.name}`;
+}
+
+function noCounts(): FlowCounts {
+  return { dispatched: 0, executing: 0, seatsInUse: 0, waiting: 0, seatsWaiting: 0 };
 }
 
 function headersOf(uid: string, level: PriorityLevel): Headers {

@@ -11,6 +11,8 @@ export interface Waiting {
   readonly arrivedMs: number;
   /** Called once: with the queue it waited in when its turn has come. */
   readonly start: (queue: FairQueue) => void;
+  /** Called whenever it would be its turn and there are not seats enough. */
+  readonly noRoom: () => void;
 }
 
 export interface QueueSettings {
@@ -29,6 +31,20 @@ export class FairQueue {
   nextStart = 0;
 }
 
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Where the time of the set and its queues stood when a request last began: for metrics. */
+export interface Dispatched {
+  readonly time: number;
+  readonly start: number;
+  readonly starts: Bounds;
+  /** Less what is taken to be done by those who are carried out. */
+  readonly discounted: Bounds;
+}
+
 /** What a request is taken to last until it has ended, in seconds: upstream's guess. */
 const guessSeconds = 0.003;
 
@@ -40,6 +56,7 @@ export class FairQueues {
   readonly #settings: QueueSettings;
   readonly #queues: FairQueue[];
   #time = 0;
+  #last: Dispatched | undefined;
   #lastMs = 0;
   #waiting = 0;
 
@@ -51,6 +68,15 @@ export class FairQueues {
 
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** As fast as seats fall to each active queue; seconds of a seat. */
+  get time(): number {
+    return this.#time;
+  }
+
+  get lastDispatched(): Dispatched | undefined {
+    return this.#last;
   }
 
   /** In the order of their numbers; for whoever looks. */
@@ -83,7 +109,12 @@ export class FairQueues {
     this.#advance(nowMs, seatsMax);
     const queue = this.#first();
     const request = queue?.waiting[0];
-    if (queue === undefined || request === undefined || request.seats > seatsFree) return undefined;
+    if (queue === undefined || request === undefined) return undefined;
+    if (request.seats > seatsFree) {
+      request.noRoom();
+      return undefined;
+    }
+    this.#last = this.#dispatched(queue);
     this.#take(queue, request);
     queue.seatsInUse += request.seats;
     queue.executing += 1;
@@ -132,6 +163,18 @@ export class FairQueues {
     return best;
   }
 
+  #dispatched({ nextStart }: FairQueue): Dispatched {
+    const waiting = this.#queues.filter((queue) => queue.waiting.length > 0);
+    return {
+      time: this.#time,
+      start: nextStart,
+      starts: boundsOf(waiting.map((queue) => queue.nextStart)),
+      discounted: boundsOf(
+        waiting.map((queue) => queue.nextStart - queue.seatsInUse * guessSeconds),
+      ),
+    };
+  }
+
   #advance(nowMs: number, seatsMax: number): void {
     const seconds = (nowMs - this.#lastMs) / 1_000;
     this.#lastMs = nowMs;
@@ -145,6 +188,10 @@ export class FairQueues {
     }
     if (active > 0) this.#time += (seconds * Math.min(wanted, seatsMax)) / active;
   }
+}
+
+function boundsOf(values: readonly number[]): Bounds {
+  return { min: Math.min(...values), max: Math.max(...values) };
 }
 
 function load(queue: FairQueue): number {

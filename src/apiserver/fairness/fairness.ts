@@ -11,10 +11,15 @@ import {
 import { FairQueues, type FairQueue, type Waiting } from "#apiserver/fairness/fair-queues.ts";
 import {
   createFairnessMetrics,
-  flowLabels,
   type FairnessMetrics,
 } from "#apiserver/fairness/fairness-metrics.ts";
+import { flowLabels } from "#apiserver/fairness/observed-metrics.ts";
 import type { Rejection } from "#apiserver/fairness/priority-level.ts";
+import {
+  ReadsAndWrites,
+  requestKind,
+  type RequestKind,
+} from "#apiserver/fairness/reads-and-writes.ts";
 import { RetryAfter } from "#apiserver/fairness/retry-after.ts";
 import type { ApiRequest, UserInfo } from "#apiserver/request.ts";
 import type { RequestInfo } from "#apiserver/request-info.ts";
@@ -38,6 +43,14 @@ export interface Arrival {
   readonly seats: number;
   /** Asked for only when the request has to wait. */
   readonly request: Pick<ApiRequest, "signal">;
+}
+
+/** A request that is classified. */
+interface Entering {
+  readonly flow: Flow;
+  readonly seats: number;
+  readonly kind: RequestKind;
+  readonly isWatch: boolean;
 }
 
 /** A request that was let in. `leave` is called once, when it is answered. */
@@ -65,14 +78,22 @@ export class Fairness implements Disposable {
   readonly #clock: Clock;
   readonly #metrics: FairnessMetrics;
   readonly #borrowing: Borrowing;
+  readonly #readsAndWrites: ReadsAndWrites;
   readonly #retryAfter = new RetryAfter();
   readonly #watching: Disposable[];
 
   constructor({ cache, clock, metrics, seats = serverSeats }: FairnessParts) {
     this.#clock = clock;
     this.configuration = new Configuration({ cache, clock, seats });
-    this.#metrics = createFairnessMetrics(metrics, this.configuration);
-    this.#borrowing = new Borrowing({ configuration: this.configuration, clock, seats });
+    const { configuration } = this;
+    this.#borrowing = new Borrowing({ configuration, clock, seats });
+    this.#readsAndWrites = new ReadsAndWrites(() => configuration.limits(), clock.now());
+    this.#metrics = createFairnessMetrics(metrics, {
+      configuration,
+      clock,
+      borrowing: this.#borrowing,
+      readsAndWrites: this.#readsAndWrites,
+    });
     this.#watching = [schemasPrefix, levelsPrefix].map((prefix) =>
       cache.resource(prefix).watch({ prefix, onChange: () => this.configuration.changed() }),
     );
@@ -84,10 +105,12 @@ export class Fairness implements Disposable {
     if (flow === undefined) throw new Error("there is no flow schema");
     const { level } = flow;
     const seats = Math.min(arrival.seats, level.seatsMax);
-    const nowMs = this.#clock.now();
-    if (level.fits(seats)) return this.#admitted(flow, seats, nowMs);
+    this.#metrics.arrived(flow, seats);
+    const kind = requestKind(arrival.info.verb);
+    const entering = { flow, seats, kind, isWatch: arrival.info.verb === "watch" };
+    if (level.fits(seats)) return this.#admitted(entering, this.#clock.now());
     this.#borrowing.needed();
-    return this.#wait(arrival, flow, seats);
+    return this.#wait(arrival, entering);
   }
 
   [Symbol.dispose](): void {
@@ -95,21 +118,30 @@ export class Fairness implements Disposable {
     for (const watching of this.#watching) watching[Symbol.dispose]();
   }
 
-  #admitted(flow: Flow, seats: number, nowMs: number, queue?: FairQueue): Admitted {
-    const { level } = flow;
+  #admitted(entering: Entering, nowMs: number, queue?: FairQueue): Admitted {
+    const { flow, seats, kind } = entering;
+    const { level, counts } = flow;
     level.begin(seats, nowMs);
-    flow.dispatched += 1;
+    counts.dispatched += 1;
+    counts.executing += 1;
+    counts.seatsInUse += seats;
+    this.#readsAndWrites.change({ phase: "executing", kind }, 1, nowMs);
     return {
       flow,
       leave: () => {
         const endMs = this.#clock.now();
         if (queue !== undefined) level.finished(queue, seats, (endMs - nowMs) / 1_000);
+        counts.executing -= 1;
+        counts.seatsInUse -= seats;
+        this.#readsAndWrites.change({ phase: "executing", kind }, -1, endMs);
+        this.#metrics.executed(flow, entering.isWatch, (endMs - nowMs) / 1_000);
         level.end(seats, endMs);
       },
     };
   }
 
-  #wait({ user, info, request: waiter }: Arrival, flow: Flow, seats: number): Promise<Admitted> {
+  #wait({ user, info, request: waiter }: Arrival, entering: Entering): Promise<Admitted> {
+    const { flow, seats } = entering;
     const { level } = flow;
     const { signal } = waiter;
     const { promise, resolve, reject } = Promise.withResolvers<Admitted>();
@@ -122,6 +154,7 @@ export class Fairness implements Disposable {
     const settle = (executes: boolean): void => {
       cancelTimer();
       signal.removeEventListener("abort", onAbort);
+      this.#waits(entering, -1);
       const seconds = (this.#clock.now() - arrivedMs) / 1_000;
       this.#metrics.waited.observe({ ...flowLabels(flow), execute: String(executes) }, seconds);
     };
@@ -133,13 +166,15 @@ export class Fairness implements Disposable {
       arrivedMs,
       start: (queue) => {
         settle(true);
-        resolve(this.#admitted(flow, seats, this.#clock.now(), queue));
+        resolve(this.#admitted(entering, this.#clock.now(), queue));
       },
+      noRoom: () => this.#metrics.noRoom.add(flowLabels(flow)),
     };
     const onAbort = (): void => giveUp("cancelled");
     const entered = level.enqueue(`${flow.name},${distinguisher}`, request);
     if (typeof entered === "string") throw this.#refused(flow, entered);
     const place: FairQueue | undefined = entered;
+    this.#waits(entering, 1);
     const cancelTimer = this.#clock.after(waitMaxMs, () => giveUp("time-out"));
     signal.addEventListener("abort", onAbort, { once: true });
     this.#metrics.queueLengths.observe(flowLabels(flow), FairQueues.lengthOf(entered));
@@ -148,9 +183,17 @@ export class Fairness implements Disposable {
     return promise;
   }
 
+  #waits({ flow, seats, kind }: Entering, by: 1 | -1): void {
+    flow.counts.waiting += by;
+    flow.counts.seatsWaiting += by * seats;
+    this.#readsAndWrites.change({ phase: "waiting", kind }, by, this.#clock.now());
+  }
+
   #refused(flow: Flow, why: Rejection): TooManyRequests {
     flow.level.refused[why] += 1;
-    this.#metrics.rejected.add({ ...flowLabels(flow), reason: why });
+    // Upstream's metric does not tell whether it was the client who gave up.
+    const reason = why === "cancelled" ? "time-out" : why;
+    this.#metrics.rejected.add({ ...flowLabels(flow), reason });
     const seconds = this.#retryAfter.dropped(flow.level.name, this.#clock.now());
     return new TooManyRequests(flow, why, seconds);
   }

@@ -2,10 +2,12 @@ import type { PriorityLevelConfiguration } from "#api/generated/types.ts";
 import { sameJson } from "#apiserver/objects/json.ts";
 import {
   FairQueues,
+  type Dispatched,
   type FairQueue,
   type QueueSettings,
   type Waiting,
 } from "#apiserver/fairness/fair-queues.ts";
+import { LevelUtilization } from "#apiserver/fairness/level-utilization.ts";
 import { SeatDemand } from "#apiserver/fairness/seat-demand.ts";
 
 export type Rejection = "queue-full" | "concurrency-limit" | "time-out" | "cancelled";
@@ -45,6 +47,7 @@ const queuesMax = 1_024;
 export class PriorityLevel {
   readonly name: string;
   readonly demand: SeatDemand;
+  readonly utilization: LevelUtilization;
   uid = "";
   settings: LevelSettings;
   nominal = 0;
@@ -53,6 +56,8 @@ export class PriorityLevel {
   /** How many seats it may use now. */
   current = 0;
   target = 0;
+  /** What is used is measured by this where it has no seats of its own. */
+  measureMin = 1;
   executing = 0;
   seatsInUse = 0;
   dispatched = 0;
@@ -68,6 +73,7 @@ export class PriorityLevel {
     this.name = name;
     this.settings = settings;
     this.demand = new SeatDemand(nowMs);
+    this.utilization = new LevelUtilization(nowMs);
     this.#queues = settings.queues && new FairQueues(settings.queues, nowMs);
   }
 
@@ -81,6 +87,25 @@ export class PriorityLevel {
 
   get queues(): readonly FairQueue[] {
     return this.#queues?.all ?? [];
+  }
+
+  /** The time of its queues, if it has any. */
+  get time(): number | undefined {
+    return this.#queues?.time;
+  }
+
+  get lastDispatched(): Dispatched | undefined {
+    return this.#queues?.lastDispatched;
+  }
+
+  get measure(): number {
+    return this.current > 0 ? this.current : this.measureMin;
+  }
+
+  /** How many requests may wait; at least one, so that there is always a part of it. */
+  get waitingMax(): number {
+    const { queues } = this.settings;
+    return queues ? Math.max(1, queues.lengthMax) * Math.max(1, queues.queues) : 1;
   }
 
   get waiting(): number {
@@ -102,7 +127,13 @@ export class PriorityLevel {
     return this.seatsInUse === 0 ? this.current > 0 : this.seatsInUse + seats <= this.current;
   }
 
+  /** Notes how it was used until now: before every change. */
+  measureUntil(nowMs: number): void {
+    this.utilization.until(nowMs, this);
+  }
+
   begin(seats: number, nowMs: number): void {
+    this.measureUntil(nowMs);
     this.dispatched += 1;
     this.executing += 1;
     this.seatsInUse += seats;
@@ -110,6 +141,7 @@ export class PriorityLevel {
   }
 
   end(seats: number, nowMs: number): void {
+    this.measureUntil(nowMs);
     this.executing -= 1;
     this.seatsInUse -= seats;
     this.demand.change(-seats, nowMs);
@@ -118,6 +150,7 @@ export class PriorityLevel {
 
   enqueue(flow: string, request: Waiting): FairQueue | Rejection {
     if (this.#queues === undefined) return "concurrency-limit";
+    this.measureUntil(request.arrivedMs);
     const queue = this.#queues.enqueue(flow, request, this.current);
     if (queue === undefined) return "queue-full";
     this.demand.change(request.seats, request.arrivedMs);
@@ -125,6 +158,7 @@ export class PriorityLevel {
   }
 
   withdraw(queue: FairQueue, request: Waiting, nowMs: number): boolean {
+    this.measureUntil(nowMs);
     const waited = this.#queues?.withdraw(queue, request) ?? false;
     if (waited) this.demand.change(-request.seats, nowMs);
     return waited;
@@ -136,11 +170,11 @@ export class PriorityLevel {
 
   /** Lets in whose turn it is, as long as there is room. */
   dispatch(nowMs: number): void {
+    this.measureUntil(nowMs);
     for (;;) {
       const free = this.current - this.seatsInUse;
       const goesAlone = this.seatsInUse === 0 && this.current > 0;
       const room = goesAlone ? Number.MAX_SAFE_INTEGER : free;
-      if (room <= 0) return;
       const request = this.#queues?.next(room, nowMs, this.current);
       if (request === undefined) return;
       // What waited is wanted still; `begin` counts it again.
