@@ -10,6 +10,9 @@ import type { PodParts } from "#agent/pods/pod-parts.ts";
 import { PodWorker } from "#agent/pods/pod-worker.ts";
 import type { RuntimeEvent } from "#agent/runtime/container-runtime.ts";
 
+/** What is left of a pod without an object gets this to end by itself, as upstream; the runtime waits two at least. */
+const orphanGraceSeconds = 1;
+
 /** One worker for each pod of the node, and for what was left of pods whose object is gone. */
 export class PodManager implements Disposable {
   readonly #parts: PodParts;
@@ -149,13 +152,13 @@ export class PodManager implements Disposable {
     });
   }
 
-  /** A pod that was deleted while no agent ran. */
+  /** A pod that was deleted while no agent ran: what it wanted is not known any more, so it ends as soon as upstream's. */
   #clearUp({ uid, namespace, name }: GonePod): void {
     const pod: Pod = {
       apiVersion: "v1",
       kind: "Pod",
       metadata: { uid, namespace, name },
-      spec: { containers: [] },
+      spec: { containers: [], terminationGracePeriodSeconds: orphanGraceSeconds },
     };
     this.#workers.set(uid, new PodWorker(this.#parts, pod));
     this.#log.info("pod without an object is removed", { pod: `${namespace}/${name}` });
