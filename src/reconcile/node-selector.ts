@@ -60,9 +60,17 @@ function holds({ key, operator, values = [] }: NodeSelectorRequirement, labels: 
   }
 }
 
-/** NaN, which is neither more nor less, when one is no integer. */
+/** NaN, which is neither more nor less, when one is no integer of 64 bits. */
 function compare(value: string | undefined, bound: string | undefined): number {
-  const integer = /^[+-]?\d+$/;
-  if (!integer.test(value ?? "") || !integer.test(bound ?? "")) return Number.NaN;
-  return Number(value) - Number(bound);
+  const [one, other] = [integerOf(value), integerOf(bound)];
+  if (one === undefined || other === undefined) return Number.NaN;
+  return one < other ? -1 : Number(one > other);
+}
+
+/** What upstream's `strconv.ParseInt` takes. */
+function integerOf(text: string | undefined): bigint | undefined {
+  const [, sign, digits] = /^([+-]?)0*(\d{1,19})$/.exec(text ?? "") ?? [];
+  if (digits === undefined) return undefined;
+  const integer = sign === "-" ? -BigInt(digits) : BigInt(digits);
+  return BigInt.asIntN(64, integer) === integer ? integer : undefined;
 }
