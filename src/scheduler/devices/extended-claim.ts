@@ -7,7 +7,7 @@ import type {
 } from "#api/generated/types.ts";
 import { nameOf, namespaceOf, uidOf } from "#api/meta.ts";
 import { pods, resourceClaims } from "#api/resources.ts";
-import { isConflict, isNotFound } from "#api/status.ts";
+import { deleteThis } from "#reconcile/delete-this.ts";
 import { controllerRefTo } from "#reconcile/owners.ts";
 import { unbindClaim, type ClaimWriter } from "#scheduler/devices/bind-claims.ts";
 import { extendedRequests } from "#scheduler/devices/extended-requests.ts";
@@ -104,11 +104,6 @@ export async function deleteExtendedClaim(
   pod: Pod,
 ): Promise<void> {
   await unbindClaim(writer, claim, pod);
-  const at = { namespace: namespaceOf(claim), name: nameOf(claim) };
-  const preconditions = { uid: uidOf(claim) };
-  try {
-    await writer.client.delete(resourceClaims, at, { preconditions, signal: writer.signal });
-  } catch (error) {
-    if (!isNotFound(error) && !isConflict(error)) throw error;
-  }
+  const { client, signal } = writer;
+  await deleteThis(client, { resource: resourceClaims, object: claim }, { signal });
 }
