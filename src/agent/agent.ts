@@ -19,11 +19,13 @@ import { isTerminal } from "#agent/pods/pod-observation.ts";
 import { PodManager } from "#agent/pods/pod-manager.ts";
 import { RuntimeView } from "#agent/pods/runtime-view.ts";
 import { createHandlers } from "#agent/probes/handlers.ts";
+import { measureRuntime } from "#agent/runtime/measured-runtime.ts";
 import { createNodeShutdown } from "#agent/shutdown/node-shutdown.ts";
 import { followManifests } from "#agent/static-pods/manifest-folder.ts";
 import { MirrorKeeper } from "#agent/static-pods/mirror-keeper.ts";
 import { podKind } from "#agent/static-pods/pod-kind.ts";
 import { agentMetrics, createProbeMetrics } from "#agent/stats/agent-metrics.ts";
+import { createNodeMetrics } from "#agent/stats/node-metrics.ts";
 import { createNodePages, type NodePages } from "#agent/stats/node-pages.ts";
 import { simulatedMachineUsage } from "#agent/stats/simulated-machine.ts";
 import { UsageCollector } from "#agent/stats/usage-collector.ts";
@@ -49,27 +51,31 @@ export interface Agent extends AsyncDisposable {
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const ending = new AbortController();
   const settings = { ...usualSettings, ...options.settings };
-  const parts = await assemble({ ...options, settings }, ending.signal);
+  const { clock } = options;
+  const registry = new MetricsRegistry();
+  const runtime = measureRuntime({ runtime: options.runtime, registry, clock });
+  const all: Options = { ...options, settings, runtime, registry };
+  const parts = await assemble(all, ending.signal);
   const { manager, view, files, nodeImages, keeper, shutdown } = parts;
-  const running = await start({ ...options, settings }, parts, ending.signal);
+  const running = await start(all, parts, ending.signal);
   const release = (): void => {
     ending.abort(new Error("the node agent stops"));
     running[Symbol.dispose]();
   };
   const pages = createNodePages({
-    ...options,
+    ...all,
     usage: parts.usage,
     pods: () => manager.told(),
     configuration: configurationOf(settings),
     ...(options.dataDir && { logDir: join(options.dataDir, "logs") }),
-    metrics: agentMetrics(parts.registry, { manager, view, nodeName: options.nodeName }),
+    metrics: agentMetrics(registry, { manager, view, nodeName: options.nodeName }),
     probeMetrics: parts.probeMetrics,
     problem: () => keeper.problem,
   });
   return {
     pages: async (request) =>
       nodeImages.answers(request) ? nodeImages.page(request) : pages(request),
-    targets: createStreamTargets({ ...options, manager, view, files }),
+    targets: createStreamTargets({ ...all, manager, view, files }),
     shutDown: () => shutdown.shutDown(),
     imagesChanged: () => keeper.imagesChanged(),
     async stopAll() {
@@ -85,13 +91,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
 
 interface Options extends AgentOptions {
   readonly settings: NodeSettings;
+  readonly registry: MetricsRegistry;
 }
 
 type Parts = Awaited<ReturnType<typeof assemble>>;
 
 /** Makes the parts of an agent and shows them to each other; nothing is told or watched yet. */
 async function assemble(options: Options, signal: AbortSignal) {
-  const { client, nodeName, runtime, clock, log, dataDir, settings, machine } = options;
+  const { client, nodeName, runtime, clock, log, dataDir, settings, machine, registry } = options;
   const nodeParts = nodePartsOf(options);
   const node = {
     name: nodeName,
@@ -110,7 +117,7 @@ async function assemble(options: Options, signal: AbortSignal) {
   const nodeFiles = openNodeFiles(options, { objects, node, puller, recorder, signal });
   const { files } = nodeFiles;
   const view = new RuntimeView(runtime);
-  const registry = new MetricsRegistry();
+  const metrics = createNodeMetrics(registry);
   const probeMetrics = createProbeMetrics();
   const { cgroupRoot: root } = options;
   const cgroups = root ? createPodCgroups({ root, settings, machine }) : undefined;
@@ -120,7 +127,6 @@ async function assemble(options: Options, signal: AbortSignal) {
     ? await openNodePlugins({
         ...options,
         dataDir,
-        registry,
         ...(cpus && { cpus }),
         isKnown: (uid) => manager.knows(uid),
         pods: () => manager.told().filter((pod) => !isTerminal(pod)),
@@ -173,6 +179,7 @@ async function assemble(options: Options, signal: AbortSignal) {
       objects: dataDir ? objects : { ...objects, services: async () => [] },
       images: puller,
       handlers: createHandlers(runtime),
+      metrics,
       probeResults: probeMetrics,
       node,
       memoryBytes: machine.memoryBytes,
@@ -194,7 +201,7 @@ async function assemble(options: Options, signal: AbortSignal) {
     nodeFiles,
     files,
     view,
-    registry,
+    metrics,
     probeMetrics,
     plugins,
     gate,

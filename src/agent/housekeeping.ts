@@ -18,6 +18,7 @@ import { isTerminal } from "#agent/pods/pod-observation.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
 import type { ContainerRuntime } from "#agent/runtime/container-runtime.ts";
 import type { UsageCollector } from "#agent/stats/usage-collector.ts";
+import type { NodeMetrics } from "#agent/stats/node-metrics.ts";
 import type { EventRecorder } from "#reconcile/event-recorder.ts";
 
 export interface HousekeepingParts {
@@ -33,6 +34,7 @@ export interface HousekeepingParts {
   readonly recorder: EventRecorder;
   readonly node: Node;
   readonly settings: NodeSettings;
+  readonly metrics: NodeMetrics;
   readonly onPressure: (pressures: ReadonlySet<Pressure>) => void;
   readonly onImagesRemoved: () => void;
 }

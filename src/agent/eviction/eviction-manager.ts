@@ -21,6 +21,7 @@ import {
 import { durationMs, type NodeSettings } from "#agent/node/node-settings.ts";
 import { isTerminal, isTerminating, type PodEnd } from "#agent/pods/pod-observation.ts";
 import type { UsageCollector } from "#agent/stats/usage-collector.ts";
+import type { NodeMetrics } from "#agent/stats/node-metrics.ts";
 import type { EventRecorder } from "#reconcile/event-recorder.ts";
 
 export interface EvictionParts {
@@ -29,6 +30,7 @@ export interface EvictionParts {
   readonly recorder: EventRecorder;
   readonly node: Node;
   readonly settings: NodeSettings;
+  readonly metrics: Pick<NodeMetrics, "evicted">;
   readonly usage: UsageCollector;
   /** What there is of everything the thresholds are about. */
   readonly observe: () => Promise<Observations>;
@@ -162,14 +164,16 @@ export class EvictionManager implements Disposable {
     if (limited.length === 0) return false;
     const usages = await this.#parts.usage.podsOf(limited, true);
     const over = usages.flatMap((usage) => {
-      const message = localExcess(usage);
-      return message === undefined ? [] : [{ pod: usage.pod, message }];
+      const excess = localExcess(usage);
+      return excess === undefined ? [] : [{ pod: usage.pod, ...excess }];
     });
     const evicted = over.filter(({ pod }) => !isCritical(pod));
     await Promise.all(
-      evicted.map(({ pod, message }) =>
-        this.#evict(pod, { reason: "Evicted", message, graceSeconds: immediateGraceSeconds }),
-      ),
+      evicted.map(({ pod, message, signal }) => {
+        this.#parts.metrics.evicted(signal);
+        const graceSeconds = immediateGraceSeconds;
+        return this.#evict(pod, { reason: "Evicted", message, graceSeconds });
+      }),
     );
     return evicted.length > 0;
   }
@@ -186,6 +190,7 @@ export class EvictionManager implements Disposable {
     const message = evictionMessage(threshold, observations, usage);
     const disruption = { reason: "TerminationByKubelet", message };
     const graceSeconds = this.#graceOf(threshold, pod);
+    this.#parts.metrics.evicted(threshold.signal);
     await this.#evict(pod, { reason: "Evicted", message, graceSeconds, disruption });
     return true;
   }

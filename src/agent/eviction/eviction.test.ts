@@ -158,8 +158,8 @@ test("evictionMessage() and localExcess() say what upstream says", () => {
   equal(localExcess(usage), undefined);
   const [container] = pod.spec!.containers;
   const limited = { ...container!, resources: { limits: { "ephemeral-storage": "1000" } } };
-  equal(
-    localExcess({ ...usage, pod: { ...pod, spec: { containers: [limited] } } }),
-    "Pod ephemeral local storage usage exceeds the total limit of containers 1k. ",
-  );
+  deepEqual(localExcess({ ...usage, pod: { ...pod, spec: { containers: [limited] } } }), {
+    signal: "ephemeralpodfs.limit",
+    message: "Pod ephemeral local storage usage exceeds the total limit of containers 1k. ",
+  });
 });

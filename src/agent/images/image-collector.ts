@@ -11,6 +11,7 @@ import type { DiskSpace } from "#agent/node/machine-usage.ts";
 import { durationMs, type NodeSettings } from "#agent/node/node-settings.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
 import type { ContainerRuntime, ImageInfo } from "#agent/runtime/container-runtime.ts";
+import type { NodeMetrics } from "#agent/stats/node-metrics.ts";
 import type { EventRecorder } from "#reconcile/event-recorder.ts";
 
 export interface ImageCollectorParts {
@@ -21,6 +22,7 @@ export interface ImageCollectorParts {
   readonly recorder: EventRecorder;
   readonly node: Node;
   readonly settings: NodeSettings;
+  readonly metrics: Pick<NodeMetrics, "imageRemoved">;
   /** The disk that images are on. */
   readonly space: () => Promise<DiskSpace | undefined>;
   readonly onRemoved: () => void;
@@ -105,7 +107,7 @@ export class ImageCollector implements Disposable {
     const nowMs = clock.now();
     for (const { image, firstSeenMs, lastUsedMs } of this.#records.values()) {
       if (nowMs - Math.max(firstSeenMs, lastUsedMs) <= ageMaxMs) continue;
-      if (!this.#isKept(image) && image.digests.length > 0) await this.#removeOne(image);
+      if (!this.#isKept(image) && image.digests.length > 0) await this.#removeOne(image, "age");
     }
   }
 
@@ -118,13 +120,13 @@ export class ImageCollector implements Disposable {
       isKept: (image) => this.#isKept(image),
     });
     let freedBytes = 0;
-    for (const image of planned) freedBytes += await this.#removeOne(image);
+    for (const image of planned) freedBytes += await this.#removeOne(image, "space");
     if (planned.length > 0) this.#parts.onRemoved();
     return freedBytes;
   }
 
-  async #removeOne(image: ImageInfo): Promise<number> {
-    const { runtime, log } = this.#parts;
+  async #removeOne(image: ImageInfo, reason: "age" | "space"): Promise<number> {
+    const { runtime, log, metrics } = this.#parts;
     try {
       // A container may have been started since: it is asked once more, right before.
       if (isUsed(image, this.#used())) return 0;
@@ -133,6 +135,7 @@ export class ImageCollector implements Disposable {
       log.warn("image not removed", { image: image.id, reason: messageOf(error) });
       return 0;
     }
+    metrics.imageRemoved(reason);
     log.info("unused image removed", { image: image.tags[0] ?? image.id, bytes: image.sizeBytes });
     this.#records.delete(image.id);
     return image.sizeBytes;

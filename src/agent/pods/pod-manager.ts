@@ -154,6 +154,8 @@ export class PodManager implements Disposable {
 
   /** A pod that was deleted while no agent ran: what it wanted is not known any more, so it ends as soon as upstream's. */
   #clearUp({ uid, namespace, name }: GonePod): void {
+    const { view, metrics } = this.#parts;
+    if (view.sandboxesOf(uid).some(({ state }) => state === "ready")) metrics.orphanFound();
     const pod: Pod = {
       apiVersion: "v1",
       kind: "Pod",

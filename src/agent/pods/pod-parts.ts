@@ -18,6 +18,7 @@ import type { PodFiles } from "#agent/pods/pod-files.ts";
 import type { MirrorKeeper } from "#agent/static-pods/mirror-keeper.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
 import type { Handlers } from "#agent/probes/handlers.ts";
+import type { NodeMetrics } from "#agent/stats/node-metrics.ts";
 import type { ProbeMetrics } from "#agent/stats/agent-metrics.ts";
 import type { ContainerRuntime } from "#agent/runtime/container-runtime.ts";
 
@@ -35,6 +36,7 @@ export interface PodParts {
   readonly images: ImagePuller;
   readonly mirrors: MirrorKeeper;
   readonly handlers: Handlers;
+  readonly metrics: NodeMetrics;
   readonly probeResults: ProbeMetrics;
   readonly node: DownwardNode;
   /** Asked for each pod that is new here: why it must not run, in upstream's words. */

@@ -8,6 +8,7 @@ import { buildEnvironment } from "#agent/pods/environment.ts";
 import { fieldPathOf, type PodContainer } from "#agent/pods/pod-containers.ts";
 import type { PodParts } from "#agent/pods/pod-parts.ts";
 import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
+import type { ContainerType } from "#agent/stats/node-metrics.ts";
 import type { Sandbox } from "#agent/runtime/container-runtime.ts";
 
 export interface StartRequest {
@@ -27,6 +28,8 @@ export async function startContainer(parts: PodParts, request: StartRequest): Pr
   const fieldPath = fieldPathOf(container);
   const tell = (type: "Normal" | "Warning", reason: string, message: string): void =>
     parts.recorder.record(pod, { type, reason, message, fieldPath });
+  const type = typeOf(container);
+  parts.metrics.containerStarts(type);
   try {
     const image = await parts.images.ensure(pod, container, tell, signal);
     const config = await configure(parts, request, image);
@@ -42,11 +45,17 @@ export async function startContainer(parts: PodParts, request: StartRequest): Pr
     return id;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
+    parts.metrics.containerNotStarted(type, error.reason);
     const pulling = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"];
     const text = pulling.includes(error.reason) ? error.reason : error.message;
     if (error.reason !== "PostStartHookError") tell("Warning", "Failed", `Error: ${text}`);
     throw error;
   }
+}
+
+function typeOf({ role }: PodContainer): ContainerType {
+  if (role === "ephemeral") return "ephemeral_container";
+  return role === "app" ? "container" : "init_container";
 }
 
 type Image = Awaited<ReturnType<PodParts["images"]["ensure"]>>;

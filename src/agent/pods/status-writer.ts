@@ -5,6 +5,7 @@ import { isConflict, isNotFound } from "#api/status.ts";
 import { type Clock, sleep } from "#base/clock.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import type { MirrorKeeper } from "#agent/static-pods/mirror-keeper.ts";
+import type { NodeMetrics } from "#agent/stats/node-metrics.ts";
 import type { Client } from "#client/client.ts";
 
 const retryMs = 2000;
@@ -13,6 +14,7 @@ export interface StatusWriterParts {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Pick<NodeMetrics, "podRuns">;
   /** Knows which object a pod's status is written to. */
   readonly mirrors: Pick<MirrorKeeper, "uidOf">;
 }
@@ -21,6 +23,8 @@ export interface StatusWriterParts {
 export class StatusWriter {
   readonly #parts: StatusWriterParts;
   readonly #signal: AbortSignal;
+  /** The node sees the pod for the first time when it makes this. */
+  readonly #seenMs: number;
   #waiting: { readonly pod: Pod; readonly status: PodStatus } | undefined;
   #written = "";
   #writing: Promise<void> | undefined;
@@ -30,6 +34,7 @@ export class StatusWriter {
   constructor(parts: StatusWriterParts, signal: AbortSignal) {
     this.#parts = parts;
     this.#signal = signal;
+    this.#seenMs = parts.clock.now();
   }
 
   /** The status that was written last, for who must know it before the watch tells. */
@@ -41,6 +46,11 @@ export class StatusWriter {
     const text = JSON.stringify(status);
     if (text === this.#written) return;
     this.#written = text;
+    const before = this.#last?.phase ?? pod.status?.phase ?? "Pending";
+    if (before === "Pending" && status.phase === "Running") {
+      const { metrics, clock } = this.#parts;
+      metrics.podRuns(Math.max(0, clock.now() - this.#seenMs) / 1000);
+    }
     this.#last = status;
     this.#waiting = { pod, status };
     this.#writing ??= this.#drain().finally(() => (this.#writing = undefined));

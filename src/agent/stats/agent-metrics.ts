@@ -1,6 +1,7 @@
 import { uidOf } from "#api/meta.ts";
 import type { Pod } from "#api/generated/types.ts";
 import { MetricsRegistry } from "#base/metrics.ts";
+import { isStatic } from "#agent/static-pods/mirror-keeper.ts";
 import type { PodManager } from "#agent/pods/pod-manager.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
 
@@ -20,7 +21,14 @@ export function agentMetrics(
   registry.observedGauge(
     "kubelet_desired_pods",
     "The number of pods the kubelet is being instructed to run.",
-    () => [{ labels: { static: "" }, value: manager.pods().length }],
+    () => {
+      const all = manager.pods();
+      const ofFiles = all.filter(isStatic).length;
+      return [
+        { labels: { static: "" }, value: all.length - ofFiles },
+        { labels: { static: "true" }, value: ofFiles },
+      ];
+    },
   );
   registry.observedGauge(
     "kubelet_running_pods",
