@@ -37,7 +37,7 @@ test(
     const running = await until(client, "web", isReady);
     const status = running?.status?.containerStatuses?.[0];
     match(status?.containerID ?? "", /^containerd:\/\/[0-9a-f]{64}$/);
-    match(running?.status?.podIP ?? "", /^10\.213\.9\./);
+    match(running?.status?.podIP ?? "", /^10\.213\./);
     const lines = (await logsOf(agent, "web", "web", 7)).split("\n");
     deepEqual(lines.slice(0, 7), [
       "blue hello 1234",
