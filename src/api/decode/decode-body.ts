@@ -2,6 +2,7 @@ import type { Json } from "#api/meta.ts";
 import { badRequest, type StatusError } from "#api/status.ts";
 import { hasDuplicateKeys } from "#api/decode/duplicate-keys.ts";
 import { JsonSyntaxError, scanJson } from "#api/decode/json-scan.ts";
+import { refuseLargeIntegers } from "#api/decode/large-integers.ts";
 import { decodeYaml } from "#api/decode/yaml-body.ts";
 
 export type BodyMediaType = "application/json" | "application/yaml";
@@ -25,6 +26,11 @@ interface TextFinding {
 export interface DecodeOptions {
   /** Look for duplicate fields (field validation `Warn` and `Strict`). Costs a second pass over the text. */
   readonly findDuplicates?: boolean;
+  /**
+   * Refuse integers of 64 bits that would be stored as others: for what has no Go type. Built-in kinds are looked at by
+   * field, for some of theirs are doubles upstream too.
+   */
+  readonly exactIntegers?: boolean;
   /** The kind that is expected, for the error text. */
   readonly kind?: string;
 }
@@ -40,11 +46,10 @@ export function decodeBody(
 ): DecodedBody {
   const text = decoder.decode(bytes);
   try {
-    const findDuplicates = options.findDuplicates ?? false;
     const body =
       mediaType === "application/yaml"
-        ? decodeEither(bytes, text, findDuplicates)
-        : decodeJson(text, findDuplicates);
+        ? decodeEither(bytes, text, options)
+        : decodeJson(text, options);
     if (options.kind !== undefined) assertMayBeObject(body.value);
     return body;
   } catch (error) {
@@ -60,9 +65,10 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const depthMax = 1000;
 const findingsMax = 100;
 
-function decodeJson(text: string, findDuplicates: boolean): DecodedBody {
+function decodeJson(text: string, options: DecodeOptions): DecodedBody {
   const value = parse(text);
-  if (!findDuplicates || !hasDuplicateKeys(text)) return { value, findings: [] };
+  if (options.exactIntegers) refuseLargeIntegers(text);
+  if (!options.findDuplicates || !hasDuplicateKeys(text)) return { value, findings: [] };
   return { value, findings: duplicatesOf(text), placeOf: places(text) };
 }
 
@@ -120,14 +126,14 @@ function places(text: string): (path: string) => number {
 }
 
 /** Much of what is sent as YAML is JSON, which is read many times faster. */
-function decodeEither(bytes: Uint8Array, text: string, findDuplicates: boolean): DecodedBody {
+function decodeEither(bytes: Uint8Array, text: string, options: DecodeOptions): DecodedBody {
   assertYamlText(bytes, text);
-  if (!/^\s*\{/.test(text)) return decodeYaml(text, findDuplicates);
+  if (!/^\s*\{/.test(text)) return decodeYaml(text, options);
   try {
-    return decodeJson(text, findDuplicates);
+    return decodeJson(text, options);
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
-    return decodeYaml(text, findDuplicates); // A YAML flow mapping begins the same way.
+    return decodeYaml(text, options); // A YAML flow mapping begins the same way.
   }
 }
 

@@ -6,6 +6,8 @@ export class JsonSyntaxError extends Error {
 export interface ScanVisitor {
   /** Called for every field in document order, `again` when its object had the field before. */
   field(pathOf: () => string, again: boolean): void;
+  /** Called for every number with its digits as they stand in the text. */
+  number?(pathOf: () => string, source: string): void;
 }
 
 /**
@@ -136,7 +138,8 @@ function scanLiteral(scan: Scan, literal: string): void {
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
 
 function scanNumber(scan: Scan): void {
-  number.lastIndex = scan.at;
+  const start = scan.at;
+  number.lastIndex = start;
   if (!number.test(scan.text)) {
     scan.at++;
     throw unexpected(scan, "in numeric literal");
@@ -150,6 +153,7 @@ function scanNumber(scan: Scan): void {
     scan.at++;
     throw unexpected(scan, "in exponent of numeric literal");
   }
+  scan.visitor.number?.(() => pathOf(scan.frames), scan.text.slice(start, scan.at));
 }
 
 function skipSpace(scan: Scan): void {

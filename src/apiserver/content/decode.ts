@@ -71,7 +71,7 @@ export async function readOptionsBody(call: Call): Promise<JsonObject | undefine
   if (body.kind === "object") return isObject(body.value) ? cloneJson(body.value) : undefined;
   const bytes = await readBytes(call.request);
   if (bytes.length === 0) return undefined;
-  const { value } = decoded(call, bytes, optionsKind.kind);
+  const { value } = decoded(call, bytes, optionsKind);
   if (!isObject(value)) throw notAnObject();
   assertOfKind(value, optionsKind);
   const schema = schemaOf("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
@@ -81,7 +81,7 @@ export async function readOptionsBody(call: Call): Promise<JsonObject | undefine
 const optionsKind = { kind: "DeleteOptions", version: "v1" };
 
 /** Only built-in types have names. */
-function isCustom(schema: Schema): boolean {
+export function isCustom(schema: Schema): boolean {
   return schema.name === undefined;
 }
 
@@ -124,17 +124,23 @@ export function fieldValidationOf(call: Call): FieldValidation {
 async function readBody(call: Call, expected: Expected): Promise<DecodedBody> {
   const { body } = call.request;
   if (body.kind === "object") return { value: cloneJson(body.value) as Json, findings: [] };
-  return decoded(call, await readBytes(call.request), expected.kind);
+  return decoded(call, await readBytes(call.request), expected);
 }
 
-function decoded(call: Call, bytes: Uint8Array, kind: string): DecodedBody {
+function decoded(
+  call: Call,
+  bytes: Uint8Array,
+  { kind, schema }: { readonly kind: string; readonly schema?: Schema },
+): DecodedBody {
   const findDuplicates = fieldValidationOf(call) !== "Ignore";
+  const exactIntegers = schema !== undefined && isCustom(schema);
+  const options = { findDuplicates, exactIntegers, kind };
   switch (contentTypeOf(call.request)) {
     case "":
     case "application/json":
-      return decodeBody(bytes, "application/json", { findDuplicates, kind });
+      return decodeBody(bytes, "application/json", options);
     case "application/yaml":
-      return decodeBody(bytes, "application/yaml", { findDuplicates, kind });
+      return decodeBody(bytes, "application/yaml", options);
     case "application/vnd.kubernetes.protobuf":
       return { value: decodeProtobufBody(bytes, kind), findings: [] };
     default:
