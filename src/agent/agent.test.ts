@@ -245,7 +245,9 @@ test("what is left of a pod that was deleted by force while no agent ran ends at
     resolve(graceSeconds);
     return stop(id, graceSeconds, signal);
   };
-  await using _agent = await node.startAgent();
+  await using agent = await node.startAgent();
   // As upstream: one second, which containers get two of at least.
   equal(await stopped, 2);
+  const { body } = await agent.pages({ path: "/metrics", query: new URLSearchParams() });
+  match(body as string, /^kubelet_orphaned_runtime_pods_total 1$/m);
 });
