@@ -14,6 +14,7 @@ import { parseJsonPath } from "#api/custom/json-path.ts";
 import { printerColumnsOf } from "#api/custom/printer-columns.ts";
 import type { SchemaProps } from "#api/custom/schema-props.ts";
 import { readSchema } from "#api/custom/read-schema.ts";
+import { largeIntegerWarnings } from "#api/custom/large-integers.ts";
 import { validatorOf } from "#api/custom/rules/validate-rules.ts";
 import { scalePathsOf } from "#api/custom/scale-paths.ts";
 import { structuralSchemaOf } from "#api/custom/structural-schema.ts";
@@ -137,7 +138,7 @@ function strategyOf(version: CustomResourceDefinitionVersion, props: SchemaProps
     hasGeneration: true,
     unconditionalUpdate: false,
     fillDefaults: (object) => fillSchemaDefaults(object, props),
-    warnings,
+    warnings: (object, old) => [...warnings(object, old), ...largeIntegerWarnings(object)],
     validate: (object) => validate(object),
     validateUpdate: validate,
     validateStatusUpdate: validate,

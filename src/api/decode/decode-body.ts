@@ -2,7 +2,6 @@ import type { Json } from "#api/meta.ts";
 import { badRequest, type StatusError } from "#api/status.ts";
 import { hasDuplicateKeys } from "#api/decode/duplicate-keys.ts";
 import { JsonSyntaxError, scanJson } from "#api/decode/json-scan.ts";
-import { refuseLargeIntegers } from "#api/decode/large-integers.ts";
 import { decodeYaml } from "#api/decode/yaml-body.ts";
 
 export type BodyMediaType = "application/json" | "application/yaml";
@@ -26,11 +25,6 @@ interface TextFinding {
 export interface DecodeOptions {
   /** Look for duplicate fields (field validation `Warn` and `Strict`). Costs a second pass over the text. */
   readonly findDuplicates?: boolean;
-  /**
-   * Refuse integers of 64 bits that would be stored as others: for what has no Go type. Built-in kinds are looked at by
-   * field, for some of theirs are doubles upstream too.
-   */
-  readonly exactIntegers?: boolean;
   /** The kind that is expected, for the error text. */
   readonly kind?: string;
 }
@@ -46,10 +40,11 @@ export function decodeBody(
 ): DecodedBody {
   const text = decoder.decode(bytes);
   try {
+    const findDuplicates = options.findDuplicates ?? false;
     const body =
       mediaType === "application/yaml"
-        ? decodeEither(bytes, text, options)
-        : decodeJson(text, options);
+        ? decodeEither(bytes, text, findDuplicates)
+        : decodeJson(text, findDuplicates);
     if (options.kind !== undefined) assertMayBeObject(body.value);
     return body;
   } catch (error) {
@@ -65,10 +60,9 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const depthMax = 1000;
 const findingsMax = 100;
 
-function decodeJson(text: string, options: DecodeOptions): DecodedBody {
+function decodeJson(text: string, findDuplicates: boolean): DecodedBody {
   const value = parse(text);
-  if (options.exactIntegers) refuseLargeIntegers(text);
-  if (!options.findDuplicates || !hasDuplicateKeys(text)) return { value, findings: [] };
+  if (!findDuplicates || !hasDuplicateKeys(text)) return { value, findings: [] };
   return { value, findings: duplicatesOf(text), placeOf: places(text) };
 }
 
@@ -126,14 +120,14 @@ function places(text: string): (path: string) => number {
 }
 
 /** Much of what is sent as YAML is JSON, which is read many times faster. */
-function decodeEither(bytes: Uint8Array, text: string, options: DecodeOptions): DecodedBody {
+function decodeEither(bytes: Uint8Array, text: string, findDuplicates: boolean): DecodedBody {
   assertYamlText(bytes, text);
-  if (!/^\s*\{/.test(text)) return decodeYaml(text, options);
+  if (!/^\s*\{/.test(text)) return decodeYaml(text, findDuplicates);
   try {
-    return decodeJson(text, options);
+    return decodeJson(text, findDuplicates);
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
-    return decodeYaml(text, options); // A YAML flow mapping begins the same way.
+    return decodeYaml(text, findDuplicates); // A YAML flow mapping begins the same way.
   }
 }
 

@@ -92,9 +92,8 @@ function goKindOf(value: Json): string {
 function readInteger(value: Json, schema: Schema): Json | Unreadable {
   const type = goTypeOf(schema);
   if (typeof value !== "number") return mismatch(value, type);
-  // Beyond 2^53 a number may be another one than was sent: it is refused like one that does not fit.
-  const limit = schema.format === "int64" ? Number.MAX_SAFE_INTEGER + 1 : 2 ** 31;
-  if (Number.isSafeInteger(value) && value >= -limit && value < limit) return value;
+  const limit = schema.format === "int64" ? 2 ** 63 : 2 ** 31;
+  if (Number.isInteger(value) && value >= -limit && value < limit) return value;
   return { kind: "mismatch", value: `number ${value}`, type };
 }
 

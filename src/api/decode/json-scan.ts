@@ -6,8 +6,6 @@ export class JsonSyntaxError extends Error {
 export interface ScanVisitor {
   /** Called for every field in document order, `again` when its object had the field before. */
   field(pathOf: () => string, again: boolean): void;
-  /** Called for every number with its digits as they stand in the text. */
-  number?(pathOf: () => string, source: string): void;
 }
 
 /**
@@ -138,8 +136,7 @@ function scanLiteral(scan: Scan, literal: string): void {
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
 
 function scanNumber(scan: Scan): void {
-  const start = scan.at;
-  number.lastIndex = start;
+  number.lastIndex = scan.at;
   if (!number.test(scan.text)) {
     scan.at++;
     throw unexpected(scan, "in numeric literal");
@@ -153,7 +150,6 @@ function scanNumber(scan: Scan): void {
     scan.at++;
     throw unexpected(scan, "in exponent of numeric literal");
   }
-  scan.visitor.number?.(() => pathOf(scan.frames), scan.text.slice(start, scan.at));
 }
 
 function skipSpace(scan: Scan): void {

@@ -14,20 +14,19 @@ import {
 } from "yaml";
 import type { Json } from "#api/meta.ts";
 import { JsonSyntaxError } from "#api/decode/json-scan.ts";
-import { isHeld, notHeld } from "#api/decode/large-integers.ts";
-import type { DecodedBody, DecodeOptions } from "#api/decode/decode-body.ts";
+import type { DecodedBody } from "#api/decode/decode-body.ts";
 
 /** Reads the first document as upstream does: YAML 1.1 scalars, except that dates and times stay text. */
-export function decodeYaml(text: string, options: DecodeOptions): DecodedBody {
+export function decodeYaml(text: string, findDuplicates: boolean): DecodedBody {
   try {
-    return decodeDocument(text, options);
+    return decodeDocument(text, findDuplicates);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw tooDeep(); // The parser recurses and ran out of stack.
   }
 }
 
-function decodeDocument(text: string, options: DecodeOptions): DecodedBody {
+function decodeDocument(text: string, findDuplicates: boolean): DecodedBody {
   const lines = new LineCounter();
   const document = firstDocument(text, lines);
   const problem = document?.errors[0];
@@ -37,9 +36,8 @@ function decodeDocument(text: string, options: DecodeOptions): DecodedBody {
     throw syntaxError(lines, problem.pos[0], problem.message);
   }
   assertDepth(document.contents, 0);
-  if (options.exactIntegers) refuseLargeIntegers(document.contents, "");
   const value = toJson(document);
-  const duplicates = options.findDuplicates ? duplicateKeys(document.contents, lines) : [];
+  const duplicates = findDuplicates ? duplicateKeys(document.contents, lines) : [];
   if (duplicates.length === 0) return { value, findings: [] };
   const message = ["yaml: unmarshal errors:", ...duplicates].join("\n  ");
   return { value, findings: [{ message, place: -1 }] };
@@ -121,23 +119,6 @@ function reasonOf(message: string): string {
 function assertDepth(node: Node | null, depth: number): void {
   if (depth > depthMax) throw tooDeep();
   for (const child of childrenOf(node)) assertDepth(child, depth + 1);
-}
-
-/** Behind an alias stands what is looked at where it has its name. */
-function refuseLargeIntegers(node: Node | null, path: string): void {
-  if (isMap(node)) {
-    for (const { key, value } of node.items) {
-      const name = isScalar(key) ? String(key.value) : "";
-      refuseLargeIntegers(value as Node | null, path === "" ? name : `${path}.${name}`);
-    }
-  } else if (isSeq(node)) {
-    for (const [index, item] of node.items.entries()) {
-      refuseLargeIntegers(item as Node | null, `${path}[${index}]`);
-    }
-  } else if (isScalar(node) && typeof node.value === "number") {
-    const digits = node.source?.replaceAll("_", "").replace(/^\+/, "") ?? "";
-    if (/^-?\d{16,}$/.test(digits) && !isHeld(BigInt(digits))) throw notHeld(path, digits);
-  }
 }
 
 function tooDeep(): JsonSyntaxError {

@@ -71,7 +71,7 @@ export async function readOptionsBody(call: Call): Promise<JsonObject | undefine
   if (body.kind === "object") return isObject(body.value) ? cloneJson(body.value) : undefined;
   const bytes = await readBytes(call.request);
   if (bytes.length === 0) return undefined;
-  const { value } = decoded(call, bytes, optionsKind);
+  const { value } = decoded(call, bytes, optionsKind.kind);
   if (!isObject(value)) throw notAnObject();
   assertOfKind(value, optionsKind);
   const schema = schemaOf("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
@@ -81,7 +81,7 @@ export async function readOptionsBody(call: Call): Promise<JsonObject | undefine
 const optionsKind = { kind: "DeleteOptions", version: "v1" };
 
 /** Only built-in types have names. */
-export function isCustom(schema: Schema): boolean {
+function isCustom(schema: Schema): boolean {
   return schema.name === undefined;
 }
 
@@ -124,23 +124,17 @@ export function fieldValidationOf(call: Call): FieldValidation {
 async function readBody(call: Call, expected: Expected): Promise<DecodedBody> {
   const { body } = call.request;
   if (body.kind === "object") return { value: cloneJson(body.value) as Json, findings: [] };
-  return decoded(call, await readBytes(call.request), expected);
+  return decoded(call, await readBytes(call.request), expected.kind);
 }
 
-function decoded(
-  call: Call,
-  bytes: Uint8Array,
-  { kind, schema }: { readonly kind: string; readonly schema?: Schema },
-): DecodedBody {
+function decoded(call: Call, bytes: Uint8Array, kind: string): DecodedBody {
   const findDuplicates = fieldValidationOf(call) !== "Ignore";
-  const exactIntegers = schema !== undefined && isCustom(schema);
-  const options = { findDuplicates, exactIntegers, kind };
   switch (contentTypeOf(call.request)) {
     case "":
     case "application/json":
-      return decodeBody(bytes, "application/json", options);
+      return decodeBody(bytes, "application/json", { findDuplicates, kind });
     case "application/yaml":
-      return decodeBody(bytes, "application/yaml", options);
+      return decodeBody(bytes, "application/yaml", { findDuplicates, kind });
     case "application/vnd.kubernetes.protobuf":
       return { value: decodeProtobufBody(bytes, kind), findings: [] };
     default:

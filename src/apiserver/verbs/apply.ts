@@ -8,7 +8,7 @@ import { badRequest, conflict, invalid, isAlreadyExists, notFound } from "#api/s
 import { answerWritten, type Answer, type Written } from "#apiserver/answer.ts";
 import { subresourceName, type Call } from "#apiserver/call.ts";
 import { readBytes } from "#apiserver/content/body.ts";
-import { checkedObject, fieldValidationOf, isCustom } from "#apiserver/content/decode.ts";
+import { checkedObject, fieldValidationOf } from "#apiserver/content/decode.ts";
 import { createObject } from "#apiserver/objects/create.ts";
 import { cloneJson, isObject, objectAt, stringAt } from "#apiserver/objects/json.ts";
 import { settleName, settleNamespace } from "#apiserver/objects/metadata.ts";
@@ -105,7 +105,6 @@ async function readValue(call: Call): Promise<Json> {
   const mode = fieldValidationOf(call);
   const read = decodeBody(await readBytes(call.request), "application/yaml", {
     findDuplicates: mode !== "Ignore",
-    exactIntegers: isCustom(call.kind.schema),
   });
   for (const text of reportFindings([], mode, { body: read })) call.warnings.add(text);
   return read.value;

@@ -8,7 +8,6 @@ import { decodeBody } from "#api/decode/decode-body.ts";
 import { badRequest } from "#api/status.ts";
 import type { Call } from "#apiserver/call.ts";
 import { contentTypeOf, readBytes, unsupportedMediaType } from "#apiserver/content/body.ts";
-import { isCustom } from "#apiserver/content/decode.ts";
 import { cloneJson, isObject } from "#apiserver/objects/json.ts";
 
 export const jsonPatchType = "application/json-patch+json";
@@ -53,6 +52,5 @@ function applied(type: string, { document, patch, schema }: Patching): Json {
 async function readValue(call: Call): Promise<Json> {
   const { body } = call.request;
   if (body.kind === "object") return cloneJson(body.value) as Json;
-  const exactIntegers = isCustom(call.kind.schema);
-  return decodeBody(await readBytes(call.request), "application/json", { exactIntegers }).value;
+  return decodeBody(await readBytes(call.request), "application/json").value;
 }
