@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "#api/kind.ts";
 import { createTestServer, type TestServer } from "#test/api-server.ts";
+import { certificateRequest } from "#test/conformance/sample-objects.ts";
 
 // What single tests of the conformance suite look at, in the order of its names.
 
@@ -222,6 +223,16 @@ test("an event's series is patched in either version, and both see one object", 
   assert.equal(patched.status, 200, patched.text);
   const { body } = await api.send("GET", `${core}/events/a`);
   assert.deepEqual([body.apiVersion, body.series, body.reportingComponent], ["v1", series, "c"]);
+  for (const selected of [
+    `${core}/events?fieldSelector=source%3Dc%2CreportingComponent%3Dc`,
+    `/apis/events.k8s.io/v1/events?fieldSelector=reportingController%3Dc%2Cregarding.name%3Dx`,
+  ]) {
+    assert.equal(
+      ((await api.send("GET", selected)).body.items as JsonObject[]).length,
+      1,
+      selected,
+    );
+  }
   await api.send("DELETE", `${core}/events?labelSelector=x%3D1`);
   assert.equal((await api.send("GET", path)).status, 404);
 });
@@ -244,7 +255,38 @@ test("a version that lies ahead is waited for, then refused with 504 and when to
 
 test("the server tells its version as clients read it", async () => {
   await using api = await server();
-  const { body } = await api.send("GET", "/version");
+  // As clients of protobuf ask, of everything.
+  const headers = { accept: "application/vnd.kubernetes.protobuf,application/json" };
+  const { body } = await api.send("GET", "/version", { headers });
   assert.match(`${body.major as string}.${body.minor as string}`, /^1\.36\+?$/);
   assert.match(String(body.gitVersion as string), /^v1\.36\./);
+});
+
+test("an approval takes metadata along, and neither what is asked for nor the certificate", async () => {
+  await using api = await server();
+  const path = "/apis/certificates.k8s.io/v1/certificatesigningrequests/a";
+  const request = certificateRequest();
+  const spec = { request, signerName: "example.com/signer", usages: ["client auth"] };
+  const made = await api.send("POST", path.slice(0, -2), {
+    body: { metadata: { name: "a" }, spec },
+  });
+  assert.equal(made.status, 201, made.text);
+  const body = {
+    metadata: { annotations: { by: "jane" } },
+    spec: { signerName: "example.com/other" },
+    status: {
+      certificate: "bm8=",
+      conditions: [{ type: "Approved", status: "True", reason: "Test", message: "yes" }],
+    },
+  };
+  const approved = await api.send("PATCH", `${path}/approval`, { body, headers: mergePatch });
+  assert.equal(approved.status, 200, approved.text);
+  const { metadata, spec: kept, status } = approved.body as Record<string, JsonObject>;
+  assert.deepEqual(metadata?.annotations, { by: "jane" });
+  assert.equal(kept?.signerName, "example.com/signer");
+  assert.equal(status?.certificate, undefined);
+  assert.deepEqual(
+    (status?.conditions as JsonObject[]).map(({ type }) => type),
+    ["Approved"],
+  );
 });

@@ -427,7 +427,7 @@ export function sampleObject(sample: Sample, base: string): JsonObject {
 }
 
 /** A request for `CN=example` signed with a P-256 key made for this file. */
-function certificateRequest(): string {
+export function certificateRequest(): string {
   return [
     "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlITk1IUUNBUUF3RWpFUU1BNEdBMVVFQXd3SFpYaG",
     "hiWEJzWlRCWk1CTUdCeXFHU000OUFnRUdDQ3FHU000OQpBd0VIQTBJQUJLMG1qM1ZvZ1liRVJOYzA3MkFGUHJJQjlO",

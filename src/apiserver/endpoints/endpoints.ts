@@ -70,7 +70,8 @@ const rootPaths = [
 ];
 
 function valueOf(request: ApiRequest, value: JsonObject): ApiResponse {
-  const form = formOf(request, { as: ["object"] });
+  // These are no objects of any kind: they have no other form than JSON.
+  const form = formOf(request, { as: ["object"], protobuf: false, yaml: false });
   return encodeValue(request, { status: 200, headers: [], value }, form);
 }
 

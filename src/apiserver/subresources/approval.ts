@@ -3,11 +3,11 @@ import { rfc3339 } from "#base/clock.ts";
 import { answerWritten, type Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { checkedObject, readObjectBody } from "#apiserver/content/decode.ts";
-import { cloneJson, ensureObject, objectAt, objectsAt, stringAt } from "#apiserver/objects/json.ts";
+import { cloneJson, ensureObject, objectAt, objectsAt } from "#apiserver/objects/json.ts";
 import { updateObject } from "#apiserver/objects/update.ts";
 import { readPatch } from "#apiserver/verbs/read-patch.ts";
 
-/** `certificatesigningrequests/approval`: sets the conditions, of which approval is one, and nothing else. */
+/** `certificatesigningrequests/approval`: sets the conditions, of which approval is one; as upstream, of the rest only metadata may come along. */
 export async function updateApproval(call: Call): Promise<Answer> {
   const sent = await readObjectBody(call, call.kind);
   return approve(call, () => sent);
@@ -38,7 +38,6 @@ function withConditions(call: Call, old: JsonObject, sent: JsonObject): JsonObje
     ...cloneJson(condition),
   }));
   ensureObject(object, "status").conditions = conditions;
-  const version = stringAt(objectAt(sent, "metadata"), "resourceVersion");
-  if (version !== "") ensureObject(object, "metadata").resourceVersion = version;
+  object.metadata = cloneJson(objectAt(sent, "metadata"));
   return object;
 }

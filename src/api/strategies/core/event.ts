@@ -35,7 +35,7 @@ export const coreEventStrategy = strategyFor<CoreV1Event>({
       controller: event.reportingComponent || event.source?.component,
       component: event.source?.component || event.reportingComponent,
     }),
-    "involvedObject",
+    { object: "involvedObject", controller: "reportingComponent", component: "source" },
   ),
 });
 
@@ -53,9 +53,8 @@ export const eventStrategy = strategyFor<EventsV1Event>({
       type: event.type,
       reason: event.reason,
       controller: event.reportingController || event.deprecatedSource?.component,
-      component: event.deprecatedSource?.component || event.reportingController,
     }),
-    "regarding",
+    { object: "regarding", controller: "reportingController" },
   ),
 });
 
@@ -64,12 +63,19 @@ interface Parts {
   readonly type: string | null | undefined;
   readonly reason: string | null | undefined;
   readonly controller: string | null | undefined;
-  readonly component: string | null | undefined;
+  readonly component?: string | null | undefined;
+}
+
+/** Under which names the fields are selected; the newer group has none for the source. */
+interface FieldNames {
+  readonly object: string;
+  readonly controller: string;
+  readonly component?: string;
 }
 
 function fieldsOf<T>(
   partsOf: (event: T) => Parts,
-  object: string,
+  { object, controller, component }: FieldNames,
 ): Readonly<Record<string, (event: T) => string>> {
   const reference = referenceFields.map((name): [string, (event: T) => string] => [
     `${object}.${name}`,
@@ -79,8 +85,8 @@ function fieldsOf<T>(
     ...Object.fromEntries(reference),
     type: (event) => partsOf(event).type ?? "",
     reason: (event) => partsOf(event).reason ?? "",
-    reportingComponent: (event) => partsOf(event).controller ?? "",
-    source: (event) => partsOf(event).component ?? "",
+    [controller]: (event) => partsOf(event).controller ?? "",
+    ...(component !== undefined && { [component]: (event: T) => partsOf(event).component ?? "" }),
   };
 }
 
