@@ -188,6 +188,24 @@ test("wrong sysctls are refused with a cause each", async () => {
   );
 });
 
+test("new tolerations may leave out those that every pod has", async () => {
+  await using api = await server();
+  const made = await api.send("POST", `${core}/pods`, { body: pod("a") });
+  assert.equal(made.status, 201, made.text);
+  const spec = {
+    ...(made.body.spec as JsonObject),
+    tolerations: [{ key: "x", operator: "Exists" }],
+  };
+  const body = { ...made.body, spec };
+  const changed = await api.send("PUT", `${core}/pods/a`, { body });
+  assert.equal(changed.status, 200, changed.text);
+  const { tolerations } = changed.body.spec as { tolerations: JsonObject[] };
+  assert.deepEqual(
+    tolerations.map(({ key }) => key),
+    ["x", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"],
+  );
+});
+
 test("a namespace takes finalizers and conditions, and a status that is patched", async () => {
   await using api = await server();
   await api.send("POST", "/api/v1/namespaces", { body: { metadata: { name: "a" } } });

@@ -6,7 +6,7 @@ import type { JsonObject } from "#api/kind.ts";
 /** A pod that says nothing of it stays five minutes on a node that is not ready or cannot be reached. */
 export function defaultTolerations(call: Call, { operation, object }: Attempt): void {
   if (operation === "DELETE" || object === undefined || !isFor(call, "", "pods")) return;
-  if (operation !== "CREATE") return;
+  if (call.subresource !== undefined) return;
   const spec = ensureObject(object, "spec");
   const tolerations = objectsAt(spec, "tolerations");
   const missing = keys.filter((key) => !tolerations.some((one) => tolerates(one, key)));
