@@ -299,12 +299,20 @@ test("an approval takes metadata along, and neither what is asked for nor the ce
   };
   const approved = await api.send("PATCH", `${path}/approval`, { body, headers: mergePatch });
   assert.equal(approved.status, 200, approved.text);
-  const { metadata, spec: kept, status } = approved.body as Record<string, JsonObject>;
-  assert.deepEqual(metadata?.annotations, { by: "jane" });
-  assert.equal(kept?.signerName, "example.com/signer");
-  assert.equal(status?.certificate, undefined);
+  const {
+    metadata,
+    spec: kept,
+    status,
+  } = approved.body as {
+    metadata: JsonObject;
+    spec: JsonObject;
+    status: JsonObject;
+  };
+  assert.deepEqual(metadata.annotations, { by: "jane" });
+  assert.equal(kept.signerName, "example.com/signer");
+  assert.equal(status.certificate, undefined);
   assert.deepEqual(
-    (status?.conditions as JsonObject[]).map(({ type }) => type),
+    (status.conditions as JsonObject[]).map(({ type }) => type),
     ["Approved"],
   );
 });
