@@ -64,11 +64,16 @@ function componentsOf(kind: Kind, { wording }: CustomDocumentRequest): JsonObjec
   const name = definitionName(kind);
   const given = kind.openApiSchema ?? {};
   const schema = wording === "2" ? inVersion2(given) : given;
+  // Beside any properties, kubectl takes all others for unknown: as upstream, none is told.
+  const isOpen = wording === "2" && given["x-kubernetes-preserve-unknown-fields"] === true;
+  const described = {
+    ...schema,
+    properties: { ...identity, ...metadataOf("ObjectMeta"), ...withoutIdentity(schema) },
+  };
   return {
     [name]: {
-      ...schema,
+      ...(!isOpen && described),
       type: "object",
-      properties: { ...identity, ...metadataOf("ObjectMeta"), ...withoutIdentity(schema) },
       ...identifiedAs(kind, kind.kind),
     },
     [`${name}List`]: {
@@ -102,11 +107,11 @@ function withoutIdentity(schema: JsonObject): JsonObject {
 const identity: JsonObject = {
   apiVersion: {
     description:
-      "The version of the schema that this object follows, with its group: GROUP/VERSION.",
+      "APIVersion defines the version of the schema that this object follows, with its group: GROUP/VERSION.",
     type: "string",
   },
   kind: {
-    description: "The kind of object this is, in CamelCase. It cannot be changed.",
+    description: "Kind defines what this object is, in CamelCase. It cannot be changed.",
     type: "string",
   },
 };

@@ -74,8 +74,8 @@ const listsOfTexts = new Set(["ExtraValue", "Verbs"]);
 
 const identity = {
   apiVersion:
-    "The version of the schema that this object follows, with its group: GROUP/VERSION, or VERSION alone for the core group.",
-  kind: "The kind of object this is, in CamelCase. It cannot be changed.",
+    "APIVersion defines the version of the schema that this object follows, with its group: GROUP/VERSION, or VERSION alone for the core group.",
+  kind: "Kind defines what this object is, in CamelCase. It cannot be changed.",
 };
 
 function isInlinedOnly(definition: Definition | undefined): boolean {

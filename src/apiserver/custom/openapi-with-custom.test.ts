@@ -83,10 +83,26 @@ test("OpenAPI 2 has the custom kind among the built-in ones, as JSON and as prot
   ok(protobuf.text.includes("com.example.v1.Widget"));
 });
 
-async function served(): Promise<TestServer> {
+test("OpenAPI 2 tells no properties of a kind that takes any, which kubectl would hold others against", async () => {
+  const openAPIV3Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+  const version = { name: "v1", served: true, storage: true, schema: { openAPIV3Schema } };
+  await using server = await served({
+    ...definition,
+    spec: { ...definition.spec, versions: [version] },
+  });
+  const { definitions } = (await server.send("GET", "/openapi/v2")).body as {
+    definitions: Record<string, JsonObject>;
+  };
+  deepEqual(definitions["com.example.v1.Widget"], {
+    type: "object",
+    "x-kubernetes-group-version-kind": [{ group: "example.com", version: "v1", kind: "Widget" }],
+  });
+});
+
+async function served(body: JsonObject = definition): Promise<TestServer> {
   const server = await createTestServer({ openApi: openApiFiles });
   const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-  const created = await server.send("POST", path, { body: definition });
+  const created = await server.send("POST", path, { body });
   equal(created.status, 201, created.text);
   for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   return server;
