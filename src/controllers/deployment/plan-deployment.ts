@@ -149,7 +149,7 @@ class Planner {
     const limit = this.#deployment.spec?.revisionHistoryLimit;
     if (limit === undefined || limit === int32Max) return;
     const kept = this.#olds.filter((set) => set.metadata.deletionTimestamp === undefined);
-    const oldest = kept.toSorted((one, other) => revisionOf(one) - revisionOf(other));
+    const oldest = kept.toSorted((one, other) => Number(revisionOf(one) - revisionOf(other)));
     this.#deletions = oldest
       .slice(0, Math.max(0, kept.length - limit))
       .filter((set) => isIdle(set) && this.#sizes.of(set) === 0);
@@ -253,7 +253,7 @@ function isIdle(set: ReplicaSet): boolean {
   );
 }
 
-function newReplicaSet(deployment: Deployment, replicas: number, revision: number): ReplicaSet {
+function newReplicaSet(deployment: Deployment, replicas: number, revision: bigint): ReplicaSet {
   const template = deployment.spec?.template ?? {};
   const hash = templateHash(template, deployment.status?.collisionCount);
   const labelled = labelledTemplate(template, hash);

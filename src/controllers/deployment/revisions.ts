@@ -8,14 +8,18 @@ export const maxAnnotation = "deployment.kubernetes.io/max-replicas";
 
 type Annotations = Readonly<Record<string, string>>;
 
-/** The revision that `kubectl rollout history` shows; 0 where none is noted. */
-export function revisionOf(replicaSet: ReplicaSet): number {
-  const text = replicaSet.metadata.annotations?.[revisionAnnotation] ?? "";
-  return /^\d+$/.test(text) ? Number(text) : 0;
+/** The revision that `kubectl rollout history` shows, a 64-bit integer; 0 where none is noted. */
+export function revisionOf(replicaSet: ReplicaSet): bigint {
+  return parsedRevision(replicaSet.metadata.annotations?.[revisionAnnotation]);
 }
 
-export function nextRevision(olds: readonly ReplicaSet[]): number {
-  return Math.max(0, ...olds.map(revisionOf)) + 1;
+export function nextRevision(olds: readonly ReplicaSet[]): bigint {
+  const newest = olds.map(revisionOf).reduce((one, other) => (one > other ? one : other), 0n);
+  return newest + 1n;
+}
+
+function parsedRevision(text = ""): bigint {
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
 }
 
 /**
@@ -25,14 +29,14 @@ export function nextRevision(olds: readonly ReplicaSet[]): number {
 export function newestAnnotations(
   deployment: Deployment,
   current: Annotations,
-  revision: number,
+  revision: bigint,
 ): Annotations {
   const copied = Object.entries(deployment.metadata.annotations ?? {}).filter(
     ([key]) => !ownAnnotations.has(key),
   );
   const annotations: Record<string, string> = { ...current, ...Object.fromEntries(copied) };
   const before = current[revisionAnnotation];
-  if (Number(before ?? 0) >= revision) return annotations;
+  if (parsedRevision(before) >= revision) return annotations;
   annotations[revisionAnnotation] = String(revision);
   if (before !== undefined) {
     const history = historyWith(current[historyAnnotation] ?? "", before);
