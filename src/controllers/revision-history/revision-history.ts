@@ -1,7 +1,7 @@
 import type { ControllerRevision, PodTemplateSpec } from "#api/generated/types.ts";
 import { nameOf, namespaceOf, type KubeObject } from "#api/meta.ts";
 import type { Resource } from "#api/resource.ts";
-import { canonicalJson, sameJson } from "#controllers/same-json.ts";
+import { sameJson } from "#controllers/same-json.ts";
 import { templateHash } from "#controllers/deployment/template-hash.ts";
 import { controllerRefTo } from "#reconcile/owners.ts";
 
@@ -77,7 +77,21 @@ function revisionOf(
       labels: { ...template.metadata?.labels, [revisionHashLabel]: hash },
       ownerReferences: [controllerRefTo(ownerResource, owner)],
     },
-    data: JSON.parse(canonicalJson(data)) as ControllerRevision["data"],
+    data: asGoWrites(data) as ControllerRevision["data"],
     revision,
   };
+}
+
+/**
+ * In the order and with the empty objects that Go's encoder gives a typed template: clients find the revision of a
+ * template by comparing texts.
+ */
+function asGoWrites(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asGoWrites);
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value)
+    .filter(([, inner]) => inner !== undefined && inner !== null)
+    .filter(([, inner]) => !Array.isArray(inner) || inner.length > 0)
+    .toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(fields.map(([name, inner]) => [name, asGoWrites(inner)]));
 }
