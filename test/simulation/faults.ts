@@ -1,6 +1,6 @@
 import { conflict } from "#api/status.ts";
 import type { Random } from "#base/random.ts";
-import type { Transport } from "#client/transport.ts";
+import type { Transport, TransportRequest, TransportResponse } from "#client/transport.ts";
 
 /** How often, out of one, what goes wrong. */
 export interface Faults {
@@ -37,6 +37,25 @@ export function faulty(
           if (happens(faults.brokenWatch)) throw new Error("Cannot go on watching: injected");
         }
       })();
+    },
+  };
+}
+
+/** Is told of a request when it is sent, and again, with the answer, when it is answered. */
+export type Listener = (request: TransportRequest, answer?: TransportResponse) => void;
+
+/** The transport, telling of every request; it takes as long whoever listens. */
+export function told(transport: Transport, tell: Listener): Transport {
+  return {
+    async request(request) {
+      tell(request);
+      const answer = await transport.request(request);
+      tell(request, answer);
+      return answer;
+    },
+    async watch(request) {
+      tell(request);
+      return transport.watch(request);
     },
   };
 }

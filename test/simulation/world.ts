@@ -9,13 +9,21 @@ import { silentLog } from "#base/log.ts";
 import { seededRandom, type Random } from "#base/random.ts";
 import { createClient } from "#client/api-client.ts";
 import type { Client } from "#client/client.ts";
+import { discoverResources } from "#client/discovery.ts";
 import { createInformers, type Informers } from "#client/informers.ts";
 import { createControllers } from "#controllers/controllers.ts";
 import { createInProcessTransport } from "#main/in-process-transport.ts";
 import { createManualClock } from "#reconcile/manual-clock.ts";
 import { createScheduler } from "#scheduler/scheduler.ts";
 import { createMemoryStore } from "#storage/memory-store.ts";
-import { faulty, interleaved, linger, type Faults } from "#test/simulation/faults.ts";
+import {
+  faulty,
+  interleaved,
+  linger,
+  told,
+  type Faults,
+  type Listener,
+} from "#test/simulation/faults.ts";
 
 /** A cluster in a time of its own: the real API server, controllers and scheduler; nodes that play dice. */
 export interface World extends AsyncDisposable {
@@ -41,6 +49,7 @@ export interface WorldOptions {
   readonly faults: Faults;
   /** Bytes of memory a running pod uses, for `metrics.k8s.io`. Default: none. */
   readonly memoryOf?: (pod: Pod) => number;
+  readonly onRequest?: Listener;
 }
 
 const stepsMax = 3_000;
@@ -52,6 +61,7 @@ export async function createWorld({
   nodeCount,
   faults,
   memoryOf = () => 0,
+  onRequest = () => {},
 }: WorldOptions): Promise<World> {
   const random = seededRandom(seed);
   const order = seededRandom(seed + 1_000_000);
@@ -66,8 +76,12 @@ export async function createWorld({
     serviceNetwork: { serviceCidr: "10.96.0.0/16" },
     nodeSummary: async (name) => summaryOf(podInformer.list(), { name, memoryOf }),
   });
-  const transport = createInProcessTransport(server, { name: "a", groups: ["system:masters"] });
+  const transport = told(
+    createInProcessTransport(server, { name: "a", groups: ["system:masters"] }),
+    onRequest,
+  );
   const client = createClient(transport);
+  await workOutOnce(client);
   const ending = new AbortController();
   const informers = createInformers({ ...parts, client, signal: ending.signal });
   const podInformer = informers.of(pods);
@@ -126,6 +140,15 @@ export async function createWorld({
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+/**
+ * What a process works out once, on another thread, the hashes in discovery, takes a real time. It is over before the
+ * simulated one begins, and so is the turn in which requests were made before.
+ */
+async function workOutOnce(client: Client): Promise<void> {
+  await discoverResources(client);
+  await turn();
 }
 
 function summaryOf(
