@@ -190,6 +190,25 @@ test("a watch from a version replays what came after it", async () => {
   watch.close();
 });
 
+test("a watch from a version misses nothing that is written while it opens", async () => {
+  await using api = await createTestServer();
+  for (let steps = 0; steps < 60; steps += 1) {
+    const version = await createNamed(api, `from-${steps}`);
+    await createNamed(api, `before-${steps}`);
+    const creating = createNamed(api, `while-${steps}`);
+    for (let step = 0; step < steps; step += 1) await Promise.resolve();
+    const watch = await api.watch(`${configMaps}?watch=1&resourceVersion=${version}`);
+    await creating;
+    await createNamed(api, `after-${steps}`);
+    assert.deepEqual(
+      await take(watch, 2),
+      [`ADDED before-${steps}`, `ADDED while-${steps}`],
+      `it opens ${steps} steps after a write began`,
+    );
+    watch.close();
+  }
+});
+
 test("sendInitialEvents ends with an annotated bookmark; bookmarks come every minute and before the end", async () => {
   await using api = await createTestServer();
   const version = await createNamed(api, "a");

@@ -9,16 +9,23 @@ export interface Since {
   readonly signal: AbortSignal;
 }
 
+/** Changes of a resource without a gap. */
+export interface Missed {
+  readonly changes: readonly Change[];
+  /** Up to here there are no others. */
+  readonly revision: number;
+}
+
 /**
- * The changes of a resource after a revision up to now, from the cache or, where they are older than what it
- * remembers (a server that has just been started remembers nothing), from the store's history. Undefined when the
- * store does not know them either. Nothing is awaited between the newest change and the return.
+ * The changes of a resource after a revision, from the cache or, where they are older than what it remembers (a server
+ * that has just been started remembers nothing), from the store's history. Undefined when the store does not know them
+ * either. By the time the caller has them there may be more: `withNewer`.
  */
 export async function changesSince(
   server: ServerState,
   { resource, revision, signal }: Since,
-): Promise<readonly Change[] | undefined> {
-  const known = resource.changesAfter(revision);
+): Promise<Missed | undefined> {
+  const known = withNewer(resource, { changes: [], revision });
   if (known !== undefined) return known;
   const older: Change[] = [];
   const reading = new AbortController();
@@ -33,8 +40,8 @@ export async function changesSince(
         if (event.key.startsWith(resource.prefix)) older.push(changeOfEvent(event));
       }
       if (older.length > changesMax) return undefined;
-      const rest = resource.changesAfter(position);
-      if (rest !== undefined) return [...older, ...rest];
+      const all = withNewer(resource, { changes: older, revision: position });
+      if (all !== undefined) return all;
     }
     return undefined;
   } catch (error) {
@@ -44,6 +51,14 @@ export async function changesSince(
     cancelTimeout();
     reading.abort();
   }
+}
+
+/** With what the cache has had since; undefined when it has forgotten some of that. */
+export function withNewer(resource: ResourceCache, missed: Missed): Missed | undefined {
+  const newer = resource.changesAfter(missed.revision);
+  const last = newer?.at(-1);
+  if (newer === undefined || last === undefined) return newer && missed;
+  return { changes: [...missed.changes, ...newer], revision: last.revision };
 }
 
 const everything = { start: "", end: "" };

@@ -4,7 +4,7 @@ import type { Change, ResourceCache } from "#apiserver/cache/resource-cache.ts";
 import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { Call } from "#apiserver/call.ts";
-import { onceConverted, prepareChange } from "#apiserver/custom/conversion/converted-changes.ts";
+import { onceConverted, prepareChanges } from "#apiserver/custom/conversion/converted-changes.ts";
 import { listPrepared } from "#apiserver/custom/conversion/converted-views.ts";
 import { collectionPrefix } from "#apiserver/objects/keys.ts";
 import { viewOf } from "#apiserver/objects/view.ts";
@@ -16,7 +16,7 @@ import {
   expired,
   parseRevision,
 } from "#apiserver/verbs/resource-version.ts";
-import { changesSince } from "#apiserver/verbs/watch-history.ts";
+import { changesSince, withNewer } from "#apiserver/verbs/watch-history.ts";
 import { WatchItems, type ErrorItem, type WatchItem } from "#apiserver/verbs/watch-items.ts";
 import { WatchStream, type WatchEvents } from "#apiserver/verbs/watch-stream.ts";
 
@@ -29,15 +29,22 @@ export async function watch(call: Call): Promise<Answer> {
     return { kind: "watch", events: open(call, wish, []) };
   }
   if (wish.revision === 0) return { kind: "watch", events: open(call, wish, []) };
-  const resource = call.server.cache.resource(resourcePrefix(call.kind.stored));
-  const missed = await changesSince(call.server, {
-    resource,
-    revision: wish.revision,
-    signal: call.request.signal,
-  });
-  for (const change of missed ?? []) await prepareChange(call.server, call.kind, change);
-  const events = missed === undefined ? tooOld(wish.revision, resource) : open(call, wish, missed);
-  return { kind: "watch", events };
+  return { kind: "watch", events: await openFrom(call, wish) };
+}
+
+/** What is written while it reads what was missed, and has it converted, was missed, too. */
+async function openFrom(call: Call, wish: WatchWish): Promise<WatchEvents> {
+  const { server, kind, request } = call;
+  const { revision } = wish;
+  const resource = server.cache.resource(resourcePrefix(kind.stored));
+  let missed = await changesSince(server, { resource, revision, signal: request.signal });
+  for (;;) {
+    missed &&= withNewer(resource, missed);
+    if (missed === undefined) return tooOld(revision, resource);
+    const preparing = prepareChanges(server, kind, missed.changes);
+    if (preparing === undefined) return open(call, wish, missed.changes);
+    await preparing;
+  }
 }
 
 interface WatchWish {

@@ -25,7 +25,7 @@ export function onceConverted(server: ServerState, kind: Kind, receiver: Receive
   let failed = false;
   const handOn = async (change: Change): Promise<void> => {
     try {
-      await prepareChange(server, kind, change);
+      await prepareChanges(server, kind, [change]);
       receiver.onChange(change);
     } catch (error) {
       failed = true;
@@ -38,14 +38,17 @@ export function onceConverted(server: ServerState, kind: Kind, receiver: Receive
   return { onChange: (change) => inTurn(() => handOn(change)), afterwards: inTurn };
 }
 
-/** Before and after, and the last content of what is gone. */
-export async function prepareChange(
+/** Before and after, and the last content of what is gone. Undefined where there is nothing to do. */
+export function prepareChanges(
   server: ServerState,
   kind: Kind,
-  change: Change,
-): Promise<void> {
-  if (kind.stored.webhook === undefined) return;
-  const { current, previous } = change;
-  const objects = [current, previous, change.gone()].filter((object) => object !== undefined);
-  await prepareViews(server, kind, objects);
+  changes: readonly Change[],
+): Promise<void> | undefined {
+  if (kind.stored.webhook === undefined) return undefined;
+  const objects = changes.flatMap(({ current, previous, gone }) => [current, previous, gone()]);
+  return prepareViews(
+    server,
+    kind,
+    objects.filter((object) => object !== undefined),
+  );
 }
