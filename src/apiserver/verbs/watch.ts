@@ -5,7 +5,7 @@ import type { StoredObject } from "#apiserver/cache/stored-object.ts";
 import { resourcePrefix } from "#apiserver/cache/store-cache.ts";
 import type { Call } from "#apiserver/call.ts";
 import { onceConverted, prepareChanges } from "#apiserver/custom/conversion/converted-changes.ts";
-import { listPrepared } from "#apiserver/custom/conversion/converted-views.ts";
+import { prepareViews } from "#apiserver/custom/conversion/converted-views.ts";
 import { collectionPrefix } from "#apiserver/objects/keys.ts";
 import { viewOf } from "#apiserver/objects/view.ts";
 import { selectionOf, type Selection } from "#apiserver/selection.ts";
@@ -25,8 +25,7 @@ export async function watch(call: Call): Promise<Answer> {
   await call.server.cache.current();
   if (wish.initialEvents) {
     await awaitRevision(call, wish.revision);
-    await prepareInitial(call);
-    return { kind: "watch", events: open(call, wish, []) };
+    return { kind: "watch", events: await openWithInitial(call, wish) };
   }
   if (wish.revision === 0) return { kind: "watch", events: open(call, wish, []) };
   return { kind: "watch", events: await openFrom(call, wish) };
@@ -81,13 +80,17 @@ function timeoutOf(call: Call): number {
 
 const timeoutMinMs = 30 * 60 * 1_000;
 
-/** What there is can be shown when the watch opens, which then must not wait. */
-async function prepareInitial(call: Call): Promise<void> {
+/** The first events cannot wait for a conversion: all that is there when it opens can be shown. */
+async function openWithInitial(call: Call, wish: WatchWish): Promise<WatchEvents> {
   const { server, kind } = call;
-  if (kind.stored.webhook === undefined) return;
   const prefix = watchPrefix(call, selectionOf(call));
   const resource = server.cache.resource(resourcePrefix(kind.stored));
-  await listPrepared(server, kind, () => resource.list(prefix));
+  for (;;) {
+    const { webhook } = kind.stored;
+    const preparing = webhook && prepareViews(server, kind, resource.list(prefix));
+    if (preparing === undefined) return open(call, wish, []);
+    await preparing;
+  }
 }
 
 /** Reads what there is and begins to listen in one go, so that nothing falls in between. */

@@ -100,17 +100,3 @@ async function convertToStore(
   const [converted = object] = await convertObjects(server, { webhook, desired, objects });
   return storedBytes(kind, converted);
 }
-
-/** As `prepareViews`, for objects that keep coming: once it answers, all that `list` names can be shown. */
-export async function listPrepared(
-  server: ServerState,
-  kind: Kind,
-  list: () => readonly StoredObject[],
-): Promise<readonly StoredObject[]> {
-  for (;;) {
-    const objects = list();
-    const preparing = prepareViews(server, kind, objects);
-    if (preparing === undefined) return objects;
-    await preparing;
-  }
-}
