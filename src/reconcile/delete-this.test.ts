@@ -2,7 +2,7 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import type { ConfigMap, Namespace } from "#api/generated/types.ts";
 import { configMaps, namespaces } from "#api/resources.ts";
-import { isNotFound, StatusError } from "#api/status.ts";
+import { conflict, isNotFound, StatusError } from "#api/status.ts";
 import { createClient } from "#client/api-client.ts";
 import { createInProcessTransport } from "#main/in-process-transport.ts";
 import { deleteThis } from "#reconcile/delete-this.ts";
@@ -38,4 +38,10 @@ test("deleteThis() takes objects without a namespace, and throws what stands in 
     deleteThis(client, { resource: namespaces, object }),
     (error) => error instanceof StatusError && error.status.reason === "Forbidden",
   );
+});
+
+test("deleteThis() throws a conflict that is not about the uid, so that it is tried again", async () => {
+  const refused = conflict({ group: "", resource: "configmaps" }, "one", "somebody was quicker");
+  const client = { delete: () => Promise.reject(refused) };
+  await rejects(deleteThis(client, { resource: configMaps, object: wanted }), refused);
 });

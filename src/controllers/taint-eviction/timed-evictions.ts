@@ -1,12 +1,11 @@
 import type { Pod } from "#api/generated/types.ts";
 import { keyOf, uidOf } from "#api/meta.ts";
 import { pods } from "#api/resources.ts";
-import { isConflict, isNotFound } from "#api/status.ts";
 import type { ControllerKit } from "#controllers/parts.ts";
 import { markDisrupted } from "#controllers/pods/disruption.ts";
 import type { Eviction } from "#controllers/taint-eviction/plan-eviction.ts";
 import type { Run } from "#reconcile/controller.ts";
-import { deleteThis } from "#reconcile/delete-this.ts";
+import { deleteThis, isGone } from "#reconcile/delete-this.ts";
 import type { EventRecorder } from "#reconcile/event-recorder.ts";
 
 /** What is said of a pod that goes, or that may stay after all. */
@@ -72,7 +71,7 @@ export class TimedEvictions {
       await markDisrupted({ client, clock, signal }, pod, this.#words.condition);
       await deleteThis(client, { resource: pods, object: pod }, { signal });
     } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
+      if (!isGone(error)) throw error;
     }
   }
 
