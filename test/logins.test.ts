@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { stringify } from "yaml";
 import { messageOf } from "#base/log.ts";
 import type { JsonObject } from "#api/kind.ts";
-import { subjectAccessReviews, tokenReviews } from "#api/resources.ts";
+import { serviceAccounts, subjectAccessReviews, tokenReviews } from "#api/resources.ts";
 import { systemClock } from "#base/clock.ts";
 import { createCluster } from "#main/testing.ts";
 import type { ServerFlags } from "#main/testing.ts";
@@ -148,6 +148,38 @@ test("keys that an issuer takes up later are fetched, and TokenReview knows its 
   };
   deepEqual(await review([]), jane);
   equal(await review(["somebody else"]), undefined);
+});
+
+test("TokenReview counts a service account among those who have shown who they are", async () => {
+  await using cluster = await createCluster({ nodes: 0 });
+  const { client } = cluster;
+  const at = { namespace: "default", name: "default", subresource: "token" };
+  const request = {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    metadata: {},
+    spec: {},
+  };
+  const account = {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name: "default", namespace: "default" },
+  };
+  await client.create(serviceAccounts, account).catch(() => {});
+  const issued = (await client.post(serviceAccounts, at, request)) as {
+    status?: { token?: string };
+  };
+  const { status } = await client.create(tokenReviews, {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenReview",
+    metadata: {},
+    spec: { token: issued.status?.token ?? "" },
+  });
+  deepEqual(status?.user?.groups, [
+    "system:serviceaccounts",
+    "system:serviceaccounts:default",
+    "system:authenticated",
+  ]);
 });
 
 test("a service reviews tokens, and is asked once for each", async () => {

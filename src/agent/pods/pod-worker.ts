@@ -26,7 +26,7 @@ import { simulate } from "#agent/pods/simulation.ts";
 import { StartError, usualRetryMs } from "#agent/pods/start-error.ts";
 import { StatusWriter, withStatus } from "#agent/pods/status-writer.ts";
 import { hurryContainers, stopContainer } from "#agent/pods/stop-container.ts";
-import { VolumeKeeper } from "#agent/pods/volume-keeper.ts";
+import { showsOtherwise, VolumeKeeper } from "#agent/pods/volume-keeper.ts";
 import { Prober } from "#agent/probes/prober.ts";
 
 /**
@@ -109,6 +109,7 @@ export class PodWorker {
     if (isTerminating(before) && graceOf(pod) < graceOf(before)) this.#hurry();
     if (isTerminating(pod)) this.#stopping.abort();
     if (before.metadata.annotations !== pod.metadata.annotations) simulate(this.#parts, this.#pod);
+    if (showsOtherwise(before, this.#pod)) this.#volumes.markStale();
     this.wake();
   }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "#api/generated/types.ts";
 import type { Clock } from "#base/clock.ts";
 import { messageOf } from "#base/log.ts";
@@ -16,6 +17,22 @@ export type VolumeOutcome =
   /** It failed just now, and is tried again after `delayMs`. */
   | { readonly kind: "failed"; readonly error: Error; readonly delayMs: number };
 
+/** Whether files that tell of the pod itself, as a downward API volume has them, tell something else now. */
+export function showsOtherwise(before: Pod, after: Pod): boolean {
+  const tellsOfPod = after.spec?.volumes?.some(
+    ({ downwardAPI, projected }) =>
+      downwardAPI ?? projected?.sources?.some((source) => source.downwardAPI),
+  );
+  if (!tellsOfPod) return false;
+  return !isDeepStrictEqual(toldOf(before), toldOf(after));
+}
+
+function toldOf({ metadata, spec }: Pod): readonly unknown[] {
+  const { initContainers = [], containers = [] } = spec ?? {};
+  const resources = [...initContainers, ...containers].map((container) => container.resources);
+  return [metadata.labels, metadata.annotations, resources];
+}
+
 const firstRetryMs = 500;
 const retryMsMax = 122_000;
 
@@ -26,6 +43,7 @@ export class VolumeKeeper implements Disposable {
   #retryAtMs = 0;
   #cancelRefresh: () => void = () => {};
   #isReady = false;
+  #changes = 0;
 
   constructor(parts: VolumeKeeperParts) {
     this.#parts = parts;
@@ -35,9 +53,10 @@ export class VolumeKeeper implements Disposable {
     return this.#isReady;
   }
 
-  /** What a volume shows has changed. */
+  /** What a volume shows has changed, perhaps while it is being set up. */
   markStale(): void {
     this.#isReady = false;
+    this.#changes += 1;
   }
 
   async setUp(pod: Pod, podIps: readonly string[]): Promise<VolumeOutcome> {
@@ -45,9 +64,10 @@ export class VolumeKeeper implements Disposable {
     if (this.#isReady) return { kind: "ready" };
     const delayMs = this.#retryAtMs - clock.now();
     if (delayMs > 0) return { kind: "waits", delayMs };
+    const changes = this.#changes;
     try {
       const staleMs = await files.setUpVolumes(pod, podIps);
-      this.#isReady = true;
+      this.#isReady = changes === this.#changes;
       this.#failures = 0;
       this.#retryAtMs = 0;
       if (staleMs > 0) this.#refreshAt(staleMs - clock.now());
@@ -68,7 +88,7 @@ export class VolumeKeeper implements Disposable {
   #refreshAt(delayMs: number): void {
     this.#cancelRefresh();
     this.#cancelRefresh = this.#parts.clock.after(Math.max(1000, delayMs), () => {
-      this.#isReady = false;
+      this.markStale();
       this.#parts.onStale();
     });
   }

@@ -1,5 +1,5 @@
 import type { Pod, VolumeMount } from "#api/generated/types.ts";
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { messagePathOf } from "#agent/pods/container-config.ts";
 import { expand } from "#agent/pods/expansion.ts";
@@ -64,8 +64,20 @@ async function volumeMount(
 }
 
 function subPathOf(mount: VolumeMount, environment: ReadonlyMap<string, string>): string {
-  if (mount.subPathExpr) return expand(mount.subPathExpr, (name) => environment.get(name));
-  return mount.subPath ?? "";
+  if (!mount.subPathExpr) return mount.subPath ?? "";
+  const missing = new Set<string>();
+  const subPath = expand(mount.subPathExpr, (name) => {
+    const value = environment.get(name);
+    if (!value) missing.add(name);
+    return value;
+  });
+  if (missing.size > 0) {
+    throw new Error(`missing value for ${[...missing].toSorted().join(", ")}`);
+  }
+  if (subPath.startsWith("/")) {
+    throw new Error(`error SubPath \`${subPath}\` must not be an absolute path`);
+  }
+  return subPath;
 }
 
 function propagationOf({ mountPropagation }: VolumeMount): Mount["propagation"] {
@@ -89,7 +101,9 @@ function isRecursivelyReadOnly(mount: VolumeMount, isSupported: boolean): boolea
 async function lastWords({ container, attempt, directory }: MountParts): Promise<Mount> {
   const file = directory.terminationLog(container.spec.name, attempt);
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, "", { mode: 0o666, flag: "a" });
+  await writeFile(file, "", { flag: "a" });
+  // Whatever user the container runs as; the mode of a new file is cut by the process's mask.
+  await chmod(file, 0o666);
   return plain(file, messagePathOf(container.spec));
 }
 

@@ -136,9 +136,15 @@ async function lastLines(path: string): Promise<string> {
       start,
     );
     const lines = buffer.subarray(0, bytesRead).toString().trimEnd().split("\n");
-    const texts = lines.slice(-lastLogLinesMax).map((line) => line.split(" ").slice(3).join(" "));
-    return `${texts.join("\n")}\n`.slice(-lastLogBytesMax);
+    return lines.slice(-lastLogLinesMax).map(saidIn).join("").slice(-lastLogBytesMax);
   } finally {
     await file.close();
   }
+}
+
+/** What a container wrote: `TIME STREAM P TEXT` is a piece of a line, without its end; `F` has it. */
+function saidIn(line: string): string {
+  const [, , tag, ...words] = line.split(" ");
+  const text = words.join(" ");
+  return tag === "P" ? text : `${text}\n`;
 }

@@ -1,5 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import { anonymous } from "#apiserver/request.ts";
+import { authenticatedUser } from "#apiserver/authenticated-user.ts";
 import type { UserInfo } from "#apiserver/request.ts";
 
 /** Says who a bearer token belongs to; undefined when it is nobody's. */
@@ -33,7 +34,7 @@ async function ownerOf(
 ): Promise<UserInfo | undefined> {
   for (const authenticator of tokens) {
     const user = await authenticator(token);
-    if (user !== undefined) return withGroup(user);
+    if (user !== undefined) return authenticatedUser(user);
   }
   return undefined;
 }
@@ -68,16 +69,11 @@ function readCertificate(socket: TLSSocket): UserInfo | undefined {
   const { subject } = socket.getPeerCertificate();
   const name = oneOf(subject?.CN);
   if (name === undefined) return undefined;
-  return withGroup({ name, groups: listOf(subject.O) });
+  return authenticatedUser({ name, groups: listOf(subject.O) });
 }
 
 function showsCertificate(socket: TLSSocket): boolean {
   return Object.keys(socket.getPeerCertificate()).length > 0;
-}
-
-function withGroup(user: UserInfo): UserInfo {
-  const group = "system:authenticated";
-  return user.groups.includes(group) ? user : { ...user, groups: [...user.groups, group] };
 }
 
 function bearerToken(authorization: string | undefined): string | undefined {

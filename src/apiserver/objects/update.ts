@@ -38,6 +38,8 @@ export interface UpdatePlan {
   readonly change: (current: StoredObject) => JsonObject | Promise<JsonObject>;
   /** "status" changes status and nothing that is wanted; "raw" takes the object as it is. Default "main". */
   readonly part?: "main" | "status" | "raw";
+  /** Whether a "raw" update is one of what is wanted, of which a changed one is a new generation. */
+  readonly countsGeneration?: boolean;
   /** Checks beyond metadata for a "raw" update. */
   readonly validate?: (object: JsonObject, old: JsonObject) => readonly StatusCause[];
   /** Where `change` has noted the managers itself: server-side apply. */
@@ -93,6 +95,7 @@ async function attemptUpdate(
   const admission: Attempt = { operation: "UPDATE", object, old };
   if (!plan.admitted) await admit(call, admission);
   if ((plan.part ?? "main") === "main") prepare(call, object, old);
+  if (plan.countsGeneration) countGeneration(call.kind, object, old);
   assertValid(call, plan, object, old);
   if (!plan.admitted) await assertAdmitted(call, admission);
   const unchanged = isUnchanged(object, old);

@@ -1,4 +1,5 @@
 import { badRequest } from "#api/status.ts";
+import { authenticatedUser } from "#apiserver/authenticated-user.ts";
 import type { Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { readObjectBody } from "#apiserver/content/decode.ts";
@@ -20,7 +21,7 @@ export async function reviewToken(call: Call): Promise<Answer> {
   }
   return reviewAnswer(call, review, {
     authenticated: true,
-    user: userObject(found.user),
+    user: userObject(authenticatedUser(found.user)),
     audiences: [...found.audiences],
   });
 }

@@ -9,10 +9,8 @@ import { checkedObject, readObjectBody } from "#apiserver/content/decode.ts";
 import {
   cloneJson,
   ensureObject,
-  numberAt,
   objectAt,
   objectsAt,
-  sameJson,
   setOrRemove,
   stringAt,
 } from "#apiserver/objects/json.ts";
@@ -41,6 +39,7 @@ async function change(call: Call, next: (old: JsonObject) => JsonObject): Promis
   const take = resizing ? takeResources : takeEphemeral;
   const written = await updateObject(call, {
     part: "raw",
+    countsGeneration: true,
     validate: resizing ? validateResize : validateEphemeralContainersUpdate,
     change: ({ object: old }) => {
       const wanted = next(old);
@@ -48,7 +47,6 @@ async function change(call: Call, next: (old: JsonObject) => JsonObject): Promis
       take(object, wanted);
       const version = stringAt(objectAt(wanted, "metadata"), "resourceVersion");
       if (version !== "") ensureObject(object, "metadata").resourceVersion = version;
-      countGeneration(object, old);
       return object;
     },
   });
@@ -74,10 +72,4 @@ function takeResources(pod: JsonObject, wanted: JsonObject): void {
       setOrRemove(container, "resizePolicy", cloneJson(next.resizePolicy));
     }
   }
-}
-
-function countGeneration(pod: JsonObject, old: JsonObject): void {
-  if (sameJson(pod.spec, old.spec)) return;
-  const metadata = ensureObject(pod, "metadata");
-  metadata.generation = (numberAt(metadata, "generation") ?? 0) + 1;
 }

@@ -108,6 +108,50 @@ test("proxy passes on the path as it was written, with the scheme and port of th
   );
 });
 
+test("proxy passes on every method, OPTIONS too", async () => {
+  await using api = await createTestServer();
+  await createPod(api, "n1");
+  for (const method of ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]) {
+    const { response } = await api.send(method, `${pods}/p/proxy`);
+    assert.equal(response.kind, "connect", method);
+  }
+  assert.equal((await api.send("OPTIONS", `${pods}/p`)).status, 405);
+});
+
+test("a pod's debugging containers and resources are a new generation, once", async () => {
+  await using api = await createTestServer();
+  await createPod(api, "n1");
+  const debuggers = { spec: { ephemeralContainers: [{ name: "d", image: "i" }] } };
+  const resources = { requests: { memory: "1Gi" } };
+  const resized = { spec: { containers: [{ name: "a", resources: { requests: { cpu: "1m" } } }] } };
+  await api.send("PATCH", `${pods}/p`, {
+    body: { metadata: { labels: { a: "1" } } },
+    headers: merge,
+  });
+  assert.equal(await generation(), 1);
+  for (const _ of [1, 2]) {
+    await patchPart("ephemeralcontainers", debuggers);
+    assert.equal(await generation(), 2);
+  }
+  const burstable = {
+    metadata: { name: "q" },
+    spec: { containers: [{ name: "a", image: "i", resources }] },
+  };
+  assert.equal((await api.send("POST", pods, { body: burstable })).status, 201);
+  await patchPart("resize", resized, "q");
+  assert.equal(await generation("q"), 2);
+
+  async function patchPart(part: string, body: JsonObject, name = "p"): Promise<void> {
+    const headers = { "content-type": "application/strategic-merge-patch+json" };
+    const { status, text } = await api.send("PATCH", `${pods}/${name}/${part}`, { body, headers });
+    assert.equal(status, 200, text);
+  }
+
+  async function generation(name = "p"): Promise<unknown> {
+    return ((await api.send("GET", `${pods}/${name}`)).body.metadata as JsonObject).generation;
+  }
+});
+
 test("a token is issued by the part that does so, bound to the pod and its node", async () => {
   const asked: unknown[] = [];
   await using api = await createTestServer({

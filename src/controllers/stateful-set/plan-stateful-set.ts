@@ -57,15 +57,36 @@ function actionsOf(
     } else if (isSettled(observed, pod)) continue;
     if (!parallel) return actions;
   }
-  if (parallel && actions.length > 0) return actions;
+  if (actions.length > 0) return actions;
   const surplus = [...byOrdinal]
     .filter(([ordinal]) => !wanted.includes(ordinal))
-    .toSorted(([one], [other]) => other - one);
-  for (const [, pod] of surplus) {
-    if (!pod.metadata.deletionTimestamp) actions.push({ kind: "delete", pod });
-    if (!parallel) return actions;
-  }
-  return actions.length > 0 ? actions : updateStep(observed, byOrdinal, wanted);
+    .toSorted(([one], [other]) => other - one)
+    .map(([, pod]) => pod);
+  if (!parallel && surplus.length > 0) return shrinkStep(observed, surplus);
+  const staying = surplus.filter(isStaying);
+  return staying.length > 0 ? staying.map(removal) : updateStep(observed, byOrdinal, wanted);
+}
+
+/**
+ * The last pod goes, once it is available: who scales down a set that is not well may lose what is left of it. The
+ * first pod that is not ready need not be waited for, or a set could never get rid of it.
+ */
+function shrinkStep(
+  observed: ObservedStatefulSet,
+  surplus: readonly Pod[],
+): readonly StatefulAction[] {
+  const [last] = surplus;
+  if (last === undefined || !isStaying(last)) return [];
+  const firstUnhealthy = surplus.findLast((pod) => !isPodReady(pod) || !isStaying(pod));
+  return isSettled(observed, last) || last === firstUnhealthy ? [removal(last)] : [];
+}
+
+function isStaying(pod: Pod): boolean {
+  return pod.metadata.deletionTimestamp === undefined;
+}
+
+function removal(pod: Pod): StatefulAction {
+  return { kind: "delete", pod };
 }
 
 /** At most `maxUnavailable` pods, one where it is not given, are missing because of an update. */
