@@ -46,7 +46,7 @@ export class SummaryCache {
   #sampleOf(name: string): Promise<Sample | undefined> {
     const { clock } = this.#parts;
     const known = this.#entries.get(name);
-    if (known && clock.now() - known.atMs < freshMs) return known.sample;
+    if (known && this.#ageMs(known) < freshMs) return known.sample;
     const entry: Entry = { atMs: clock.now(), sample: this.#ask(name, known?.atMs) };
     this.#forgetOld();
     this.#entries.set(name, entry);
@@ -71,11 +71,15 @@ export class SummaryCache {
   }
 
   #forgetOld(): void {
-    const nowMs = this.#parts.clock.now();
-    for (const [name, { atMs }] of this.#entries) {
-      if (nowMs - atMs < windowMaxMs) return;
+    for (const [name, entry] of this.#entries) {
+      if (this.#ageMs(entry) < windowMaxMs) return;
       this.#entries.delete(name);
     }
+  }
+
+  /** Where the clock was put back, what seems to come later is as old as it is far away. */
+  #ageMs({ atMs }: Entry): number {
+    return Math.abs(this.#parts.clock.now() - atMs);
   }
 }
 
