@@ -1,4 +1,4 @@
-import type { CronJob, Job, ObjectReference } from "#api/generated/types.ts";
+import type { CronJob, CronJobStatus, Job } from "#api/generated/types.ts";
 import { keyOf, nameOf, namespaceOf, parseKey, uidOf, placeOf } from "#api/meta.ts";
 import { cronJobs, jobs } from "#api/resources.ts";
 import { hasReason, isNotFound, StatusError } from "#api/status.ts";
@@ -6,6 +6,8 @@ import { rfc3339 } from "#base/clock.ts";
 import {
   jobNameFor,
   planCronJob,
+  referenceTo,
+  timeAnnotation,
   timeInZone,
   type CronJobPlan,
 } from "#controllers/cron-job/plan-cron-job.ts";
@@ -69,7 +71,7 @@ export function createCronJobController(kit: ControllerKit): Controller {
   /** The Job for the time that is due; one that was made before, but not yet noted, counts as made now. */
   const start = async (
     cronJob: CronJob,
-    { startForMs }: CronJobPlan,
+    { startForMs, status }: CronJobPlan,
     signal: AbortSignal,
   ): Promise<Job | undefined> => {
     if (startForMs === undefined) return undefined;
@@ -83,7 +85,7 @@ export function createCronJobController(kit: ControllerKit): Controller {
       });
       return job;
     } catch (error) {
-      if (hasReason(error, "AlreadyExists")) return adopt(cronJob, wanted, signal);
+      if (hasReason(error, "AlreadyExists")) return adopt(cronJob, { wanted, status }, signal);
       if (isNamespaceTerminating(error)) return undefined;
       tellFailure(cronJob, "FailedCreate", "Error creating job", error);
       throw error;
@@ -92,11 +94,11 @@ export function createCronJobController(kit: ControllerKit): Controller {
 
   const adopt = async (
     cronJob: CronJob,
-    wanted: Job,
+    { wanted, status }: { readonly wanted: Job; readonly status: CronJobStatus },
     signal: AbortSignal,
   ): Promise<Job | undefined> => {
     const job = await client.get(jobs, placeOf(wanted), { signal });
-    const known = cronJob.status?.active?.some(({ uid }) => uid === job.metadata.uid);
+    const known = status.active?.some(({ uid }) => uid === job.metadata.uid);
     return isControlledBy(job, cronJob) && !known ? job : undefined;
   };
 
@@ -128,8 +130,6 @@ export function createCronJobController(kit: ControllerKit): Controller {
   });
 }
 
-const timeAnnotation = "batch.kubernetes.io/cronjob-scheduled-timestamp";
-
 function newJob(cronJob: CronJob, scheduledMs: number): Job {
   const { metadata, spec } = cronJob.spec?.jobTemplate ?? {};
   const scheduled = timeInZone(scheduledMs, cronJob.spec?.timeZone);
@@ -144,16 +144,5 @@ function newJob(cronJob: CronJob, scheduledMs: number): Job {
       ownerReferences: [controllerRefTo(cronJobs, cronJob)],
     },
     ...(spec && { spec }),
-  };
-}
-
-function referenceTo(job: Job): ObjectReference {
-  return {
-    apiVersion: "batch/v1",
-    kind: "Job",
-    name: nameOf(job),
-    namespace: namespaceOf(job),
-    uid: uidOf(job),
-    ...(job.metadata.resourceVersion && { resourceVersion: job.metadata.resourceVersion }),
   };
 }

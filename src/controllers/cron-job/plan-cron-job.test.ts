@@ -146,3 +146,32 @@ test("planCronJob() follows its Jobs to their end and keeps as many as the histo
     ],
   );
 });
+
+test("planCronJob() knows a Job of its own whose start was not noted", () => {
+  const annotations = { "batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-01-01T02:00:00Z" };
+  const plain = job("c-1");
+  const unnoted: Job = { ...plain, metadata: { ...plain.metadata, annotations } };
+  const noted = [{ apiVersion: "batch/v1", kind: "Job", name: "c-1", namespace: "", uid: "c-1" }];
+  const wasDone = { lastScheduleTime: "2026-01-01T01:00:00Z" };
+  const planned = (concurrencyPolicy: string, time: string) => {
+    const wanted = cronJob({ concurrencyPolicy }, wasDone);
+    const plan = planCronJob({ cronJob: wanted, jobs: [unnoted], nowMs: Date.parse(time) });
+    const deleted = plan.delete.map(({ metadata }) => metadata.name);
+    return [iso(plan.startForMs), deleted, plan.status, plan.events.map(({ reason }) => reason)];
+  };
+  const lastScheduleTime = "2026-01-01T02:00:00Z";
+  const status = { active: noted, lastScheduleTime };
+  deepEqual(planned("Allow", "2026-01-01T02:00:30Z"), [undefined, [], status, []]);
+  deepEqual(planned("Forbid", "2026-01-01T03:00:30Z"), [
+    undefined,
+    [],
+    status,
+    ["JobAlreadyActive"],
+  ]);
+  deepEqual(planned("Replace", "2026-01-01T03:00:30Z"), [
+    "2026-01-01T03:00Z",
+    ["c-1"],
+    { active: [], lastScheduleTime },
+    [],
+  ]);
+});

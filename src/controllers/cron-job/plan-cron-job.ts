@@ -1,5 +1,5 @@
-import type { CronJob, CronJobStatus, Job } from "#api/generated/types.ts";
-import { nameOf, uidOf } from "#api/meta.ts";
+import type { CronJob, CronJobStatus, Job, ObjectReference } from "#api/generated/types.ts";
+import { nameOf, namespaceOf, uidOf } from "#api/meta.ts";
 import { rfc3339 } from "#base/clock.ts";
 import { parseCronTimes, type CronTimes } from "#controllers/cron-job/cron-times.ts";
 import { endOf } from "#controllers/job/job-end.ts";
@@ -32,10 +32,12 @@ const missedMax = 100;
 export function planCronJob(observed: ObservedCronJob): CronJobPlan {
   const { cronJob, jobs } = observed;
   const { active, events } = activeAfter(cronJob, jobs);
+  const lastScheduleTime = lastScheduled(cronJob, jobs);
   const lastSuccessfulTime = lastSuccess(cronJob, jobs);
   const status: CronJobStatus = {
     ...cronJob.status,
     active,
+    ...(lastScheduleTime && { lastScheduleTime }),
     ...(lastSuccessfulTime && { lastSuccessfulTime }),
   };
   const start = startOf({ ...observed, cronJob: { ...cronJob, status } });
@@ -52,6 +54,9 @@ export function planCronJob(observed: ObservedCronJob): CronJobPlan {
 export function endOfJob(job: Job): "Complete" | "Failed" | undefined {
   return endOf(job.status)?.type as "Complete" | "Failed" | undefined;
 }
+
+/** On a Job that was started by the schedule: for which time. */
+export const timeAnnotation = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 
 /** The name is made of the time, so that no time gets two Jobs. */
 export function jobNameFor(cronJob: CronJob, scheduledMs: number): string {
@@ -78,10 +83,48 @@ function activeAfter(
   });
   for (const job of jobs) {
     if (endOfJob(job) !== undefined || known.some(({ uid }) => uid === uidOf(job))) continue;
+    if (isUnnoted(job)) {
+      active.push(referenceTo(job));
+      continue;
+    }
     const text = `Saw a job that the controller did not create or forgot: ${nameOf(job)}`;
     events.push(warning("UnexpectedJob", text));
   }
   return { active, events };
+}
+
+/**
+ * A Job that the controller started, which runs, and of which the status does not tell: that write failed, or the
+ * controller ended before it. Upstream lets the next Job run beside it, whatever the policy says.
+ */
+function isUnnoted(job: Job): boolean {
+  return scheduledMs(job) !== undefined && job.metadata.deletionTimestamp === undefined;
+}
+
+function scheduledMs({ metadata }: Job): number | undefined {
+  const ms = Date.parse(metadata.annotations?.[timeAnnotation] ?? "");
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** That of a Job whose start was not noted counts, too: each time has its Job once. */
+function lastScheduled({ status }: CronJob, jobs: readonly Job[]): string | undefined {
+  const notedMs = Date.parse(status?.lastScheduleTime ?? "");
+  const times = jobs.flatMap((job) => scheduledMs(job) ?? []);
+  const latestMs = Math.max(...times, Number.isNaN(notedMs) ? -Infinity : notedMs);
+  return latestMs === -Infinity || latestMs === notedMs
+    ? status?.lastScheduleTime
+    : rfc3339(latestMs);
+}
+
+export function referenceTo(job: Job): ObjectReference {
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    name: nameOf(job),
+    namespace: namespaceOf(job),
+    uid: uidOf(job),
+    ...(job.metadata.resourceVersion && { resourceVersion: job.metadata.resourceVersion }),
+  };
 }
 
 function lastSuccess({ status }: CronJob, jobs: readonly Job[]): string | undefined {
