@@ -66,11 +66,16 @@ function watchIndexes({ informers }: World, problems: string[]): void {
   });
 }
 
-/** In order, and one pod an ordinal: the next comes when the one before it is gone. */
+/**
+ * One pod an ordinal: the next comes when the one before it is gone. And in order: those below have been ready. They
+ * need not be so at this moment, as their node may have fallen silent and whoever makes the pod not know it yet.
+ */
 function watchOrdinals(informer: Informer<Pod>, problems: string[]): void {
   const there = new Map<string, string>();
+  const wasReady = new Set<string>();
   informer.onChange((change: Change<Pod>) => {
     const { kind, object } = change;
+    if (isReady(object)) wasReady.add(uidOf(object));
     if (appOf(object) !== "db") return;
     const name = nameOf(object);
     const ordinal = Number(name.split("-").at(-1));
@@ -81,7 +86,7 @@ function watchOrdinals(informer: Informer<Pod>, problems: string[]): void {
     if (kind !== "added") return;
     for (let below = 0; below < ordinal; below++) {
       const pod = informer.get({ name: `db-${below}`, namespace });
-      if (!pod || !isReady(pod)) problems.push(`db-${ordinal} came before db-${below}`);
+      if (!pod || !wasReady.has(uidOf(pod))) problems.push(`db-${ordinal} came before db-${below}`);
     }
   });
 }
