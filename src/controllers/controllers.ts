@@ -83,7 +83,6 @@ export function createControllers(parts: ControllersParts): AsyncDisposable {
 export function allControllers(parts: ControllersParts): readonly Controller[] {
   const as = (account: string): ControllerKit => kitOf(parts, account);
   return [
-    createDeviceTaintEvictionController(as("device-taint-eviction-controller")),
     createDeploymentController(as("deployment-controller")),
     createReplicaSetController(as("replicaset-controller")),
     createReplicationController(as("replication-controller")),
@@ -105,6 +104,7 @@ export function allControllers(parts: ControllersParts): readonly Controller[] {
     createNodeLifecycleController(as("node-controller")),
     createNodeTtlController(as("ttl-controller")),
     createTaintEvictionController(as("node-controller")),
+    createDeviceTaintEvictionController(as("device-taint-eviction-controller")),
     createPodGcController(as("pod-garbage-collector")),
     createResourceClaimController(as("resource-claim-controller")),
     createServiceCidrController(as("service-cidrs-controller")),
