@@ -10,6 +10,8 @@ export type Answer =
   | { readonly kind: "value"; readonly status: number; readonly value: JsonObject }
   /** What little is told as plain text: an empty log. */
   | { readonly kind: "text"; readonly text: string }
+  /** What was asked for is elsewhere. */
+  | { readonly kind: "redirect"; readonly location: string }
   | { readonly kind: "list"; readonly list: ObjectList }
   | { readonly kind: "watch"; readonly events: WatchEvents }
   | { readonly kind: "connect"; readonly target: ConnectTarget };

@@ -1,5 +1,5 @@
 import type { Clock } from "#base/clock.ts";
-import type { Kind } from "#api/kind.ts";
+import type { JsonObject, Kind } from "#api/kind.ts";
 import type { Log } from "#base/log.ts";
 import type { Random } from "#base/random.ts";
 import type { Store } from "#storage/store.ts";
@@ -31,6 +31,8 @@ export interface ApiServerParts {
   readonly serviceNetwork: ServiceNetwork;
   /** Absent: `serviceaccounts/token` says that no tokens are issued. */
   readonly tokens?: TokenIssuer;
+  /** Absent: nobody learns here how to check the tokens. */
+  readonly tokenDiscovery?: TokenDiscovery;
   /** Absent: every `TokenReview` answers that the token is unknown. */
   readonly tokenReviewer?: TokenReviewer;
   /** Absent: `/openapi` answers 404. */
@@ -84,6 +86,13 @@ export interface ServiceNetwork {
 export interface TokenIssuer {
   /** Answers a signed token for a service account. `expiresAt` in milliseconds. */
   issue(claims: TokenClaims): Promise<{ readonly token: string; readonly expiresAtMs: number }>;
+}
+
+/** What others need to check tokens by themselves, as OpenID Connect Discovery has it. */
+export interface TokenDiscovery {
+  readonly configuration: () => Promise<JsonObject>;
+  /** The public keys, as a JSON Web Key Set. */
+  readonly jwks: () => Promise<JsonObject>;
 }
 
 export interface TokenClaims {

@@ -19,6 +19,7 @@ import type {
   OpenApiFiles,
   Profiler,
   TokenIssuer,
+  TokenDiscovery,
   TokenReviewer,
 } from "#apiserver/parts.ts";
 import type { VersionInfo } from "#apiserver/endpoints/version.ts";
@@ -50,6 +51,7 @@ export interface ServerState {
   readonly login: LoginPage | undefined;
   readonly tokens: TokenIssuer | undefined;
   readonly tokenReviewer: TokenReviewer | undefined;
+  readonly tokenDiscovery: TokenDiscovery | undefined;
   readonly openApi: OpenApiFiles | undefined;
   readonly profiler: Profiler | undefined;
   /** Absent: webhooks and extension servers cannot be reached. */

@@ -150,6 +150,7 @@ async function createState(parts: ApiServerParts, stopped: AbortSignal): Promise
     audit: parts.audit,
     login: parts.login,
     tokens: parts.tokens,
+    tokenDiscovery: parts.tokenDiscovery,
     tokenReviewer: parts.tokenReviewer,
     openApi: parts.openApi,
     profiler: parts.profiler,

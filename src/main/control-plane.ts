@@ -25,11 +25,13 @@ import { createOutgoing } from "#apiserver/node/outgoing/outgoing.ts";
 import { startHttpsServer } from "#apiserver/node/https-server.ts";
 import type { Authority } from "#apiserver/node/pki/authority.ts";
 import { frontProxyName, type Pki } from "#apiserver/node/pki/pki-directory.ts";
+import { tokenKeysPath } from "#apiserver/endpoints/token-discovery.ts";
 import { createBootstrapAuthenticator } from "#apiserver/node/tokens/bootstrap-tokens.ts";
 import {
   createTokenSigner,
   createTokenVerifier,
 } from "#apiserver/node/tokens/service-account-tokens.ts";
+import { createTokenDiscovery } from "#apiserver/node/tokens/token-discovery.ts";
 import type { VerifierParts } from "#apiserver/node/tokens/service-account-tokens.ts";
 import type { ServerFlags } from "#cli/server-flags.ts";
 import { createClient } from "#client/api-client.ts";
@@ -150,6 +152,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     log: log.with({ part: "https" }),
   });
   started.use(https);
+  const reach = options.host.startsWith("127.") ? options.host : options.advertiseIp;
+  const serverUrl = `https://${reach}:${https.port}`;
   const server = await createApiServer({
     store,
     ...(options.isShared && { isShared: true }),
@@ -166,6 +170,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       }),
     },
     tokens: createTokenSigner(signing),
+    tokenDiscovery: createTokenDiscovery({ ...signing, jwksUri: `${serverUrl}${tokenKeysPath}` }),
     tokenReviewer: reviewerOfAll(verifier, otherTokens, tokenIssuer),
     ...(authorizers && { authorizers }),
     openApi: openApiFiles,
@@ -186,10 +191,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const clientFor = (user: UserInfo, userAgent: string): Client =>
     createClient(createInProcessTransport(server, user, userAgent));
   const client = clientFor(administrator, "kogge");
-  const reach = options.host.startsWith("127.") ? options.host : options.advertiseIp;
   const { podCidr, serviceCidr } = options;
   await ensureJoiningObjects(client, {
-    server: `https://${reach}:${https.port}`,
+    server: serverUrl,
     authority: pki.authority.certificate,
     agentConfig: {
       podCidr,

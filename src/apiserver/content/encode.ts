@@ -49,6 +49,8 @@ export function encodeAnswer(
       return { kind: "connect", headers, target: answer.target };
     case "text":
       return textResponse(200, answer.text);
+    case "redirect":
+      return { ...textResponse(301, ""), headers: [["location", answer.location]] };
     case "watch":
       return watchResponse(call, answer.events, form);
     case "list":

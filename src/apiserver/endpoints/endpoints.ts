@@ -7,6 +7,11 @@ import { answerHealth } from "#apiserver/endpoints/health.ts";
 import { answerOpenApi } from "#apiserver/endpoints/openapi.ts";
 import { answerFairnessDump, fairnessDumpPrefix } from "#apiserver/fairness/dump.ts";
 import { answerProfiles } from "#apiserver/endpoints/profiles.ts";
+import {
+  answerTokenDiscovery,
+  tokenConfigurationPath,
+  tokenKeysPath,
+} from "#apiserver/endpoints/token-discovery.ts";
 import { methodNotAllowed, unknownResource } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
@@ -32,6 +37,9 @@ function answerOf(state: ServerState, request: ApiRequest, path: string): Answer
     case "api":
     case "apis":
       return () => answerDiscovery(state, request, path);
+    case ".well-known":
+    case "openid":
+      return () => answerTokenDiscovery(state.tokenDiscovery, path);
     case "openapi":
       return () => answerOpenApi(state, request, path);
     case "healthz":
@@ -53,6 +61,7 @@ function answerOf(state: ServerState, request: ApiRequest, path: string): Answer
 }
 
 const rootPaths = [
+  tokenConfigurationPath,
   "/api",
   "/api/v1",
   "/apis",
@@ -65,6 +74,7 @@ const rootPaths = [
   "/metrics",
   "/openapi/v2",
   "/openapi/v3",
+  tokenKeysPath,
   "/readyz",
   "/version",
 ];

@@ -18,7 +18,18 @@ export async function proxy(call: Call): Promise<Answer> {
     object: { kind: `${call.kind.kind}ProxyOptions`, apiVersion: "v1", ...(path && { path }) },
     old: undefined,
   });
+  if (path === "" && isRead(call)) return { kind: "redirect", location: withSlash(call) };
   return { kind: "connect", target: { kind: "proxy", to, object, scheme, port, path, query } };
+}
+
+/** One who follows the links of a page must know that what is behind the proxy begins there. */
+function isRead({ request }: Call): boolean {
+  const reads = request.method === "GET" || request.method === "HEAD";
+  return reads && request.header("upgrade") === undefined;
+}
+
+function withSlash({ request }: Call): string {
+  return `${request.path}/${request.query.size === 0 ? "" : `?${request.query.toString()}`}`;
 }
 
 const targets: Readonly<Record<string, "node" | "pod" | "service">> = {

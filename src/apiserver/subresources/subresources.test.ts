@@ -112,10 +112,25 @@ test("proxy passes on every method, OPTIONS too", async () => {
   await using api = await createTestServer();
   await createPod(api, "n1");
   for (const method of ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]) {
-    const { response } = await api.send(method, `${pods}/p/proxy`);
+    const { response } = await api.send(method, `${pods}/p/proxy/`);
     assert.equal(response.kind, "connect", method);
   }
   assert.equal((await api.send("OPTIONS", `${pods}/p`)).status, 405);
+});
+
+test("who reads what is behind a proxy is sent to where it begins", async () => {
+  await using api = await createTestServer();
+  await createPod(api, "n1");
+  for (const method of ["GET", "HEAD"]) {
+    const { status, response } = await api.send(method, `${pods}/p/proxy?a=1`);
+    assert.equal(status, 301);
+    const location = response.headers.find(([name]) => name === "location");
+    assert.equal(location?.[1], `${pods}/p/proxy/?a=1`);
+  }
+  const headers = { upgrade: "websocket", connection: "upgrade" };
+  const upgraded = await api.send("GET", `${pods}/p/proxy`, { headers });
+  assert.equal(upgraded.response.kind, "connect");
+  assert.equal((await api.send("POST", `${pods}/p/proxy`)).response.kind, "connect");
 });
 
 test("a pod's debugging containers and resources are a new generation, once", async () => {

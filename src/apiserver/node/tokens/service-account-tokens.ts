@@ -1,15 +1,10 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { Clock } from "#base/clock.ts";
+import { keyId } from "#apiserver/node/tokens/key-id.ts";
 import type { TokenAuthenticator } from "#apiserver/node/authenticate.ts";
 import type { TokenClaims, TokenIssuer, TokenReviewer } from "#apiserver/parts.ts";
 import type { UserInfo } from "#apiserver/request.ts";
-
-/** Signs service-account tokens as upstream's do (KEP-1205): ES256 JWTs with a `kubernetes.io` claim. */
-export interface TokenSigner extends TokenIssuer {
-  /** The public keys for `/openid/v1/jwks`. */
-  jwks(): Promise<unknown>;
-}
 
 export interface SignerParts {
   /** PKCS #8 in PEM, P-256. */
@@ -19,7 +14,8 @@ export interface SignerParts {
   readonly clock: Clock;
 }
 
-export function createTokenSigner(parts: SignerParts): TokenSigner {
+/** Signs service-account tokens as upstream's do (KEP-1205): ES256 JWTs with a `kubernetes.io` claim. */
+export function createTokenSigner(parts: SignerParts): TokenIssuer {
   const key = createPrivateKey(parts.key);
   const publicKey = createPublicKey(key);
   return {
@@ -38,11 +34,6 @@ export function createTokenSigner(parts: SignerParts): TokenSigner {
         .setJti(crypto.randomUUID())
         .sign(key);
       return { token, expiresAtMs: expiresSeconds * 1000 };
-    },
-    async jwks() {
-      const { exportJWK } = await import("jose");
-      const jwk = await exportJWK(publicKey);
-      return { keys: [{ ...jwk, use: "sig", alg: "ES256", kid: await keyId(publicKey) }] };
     },
   };
 }
@@ -175,12 +166,4 @@ function userOf({ claim, tokenId }: Checked): UserInfo {
       }),
     },
   };
-}
-
-async function keyId(publicKey: KeyObject): Promise<string> {
-  const digest = await crypto.subtle.digest(
-    "SHA-256",
-    publicKey.export({ type: "spki", format: "der" }),
-  );
-  return Buffer.from(digest).toString("base64url");
 }

@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "#base/log.ts";
 import type { Client } from "#client/client.ts";
 import type { DataDirectory } from "#main/data-directory.ts";
@@ -30,7 +31,7 @@ export interface StartOptions {
   readonly port: number;
 }
 
-/** Starts the machines' agents once there is an API server; the answer is the nodes' names. */
+/** Starts the machines' agents once there is an API server, and waits until they run; the answer is the nodes' names. */
 export type StartMachines = (
   options: StartOptions,
   stack: AsyncDisposableStack,
@@ -86,6 +87,7 @@ async function startMachines(
   // Together: each has to end its pods.
   stack.defer(async () => void (await Promise.all(machines.map((machine) => machine.stop()))));
   for (const machine of machines) machine.start();
+  await Promise.all(machines.map((machine) => machine.running()));
   return machines.map(({ name }) => name);
 }
 
@@ -109,6 +111,8 @@ interface MachineParts {
 const restartDelayMs = 1000;
 const restartDelayMaxMs = 30_000;
 const stopTimeoutMs = 60_000;
+const runningTimeoutMs = 60_000;
+const runningPauseMs = 20;
 
 /** One agent's process, started again when it ends by itself. */
 class Machine {
@@ -146,6 +150,20 @@ class Machine {
       log.error("machine ended", { code, signal, delayMs, said: lastLine(directory) });
       this.#restart = setTimeout(() => this.start(), delayMs);
     });
+  }
+
+  /** Resolves when the agent runs: of a node that was there before, the API tells what was so then. */
+  async running(): Promise<void> {
+    const { directory, name } = this.#parts;
+    const signal = AbortSignal.timeout(runningTimeoutMs);
+    while (readRunning(directory) === undefined) {
+      if (signal.aborted) {
+        throw new Error(
+          `Cannot start the cluster: node "${name}" does not run after ${runningTimeoutMs / 1000} s: ${lastLine(directory)}`,
+        );
+      }
+      await delay(runningPauseMs);
+    }
   }
 
   async stop(): Promise<void> {
