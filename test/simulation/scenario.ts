@@ -13,6 +13,7 @@ import {
   statefulSets,
 } from "#api/resources.ts";
 import type { Resource } from "#api/resource.ts";
+import type { Informers } from "#client/informers.ts";
 import { controllerRefOf } from "#reconcile/owners.ts";
 import { isRunning, watchBounds } from "#test/simulation/bounds.ts";
 import {
@@ -115,7 +116,8 @@ async function suspendCronJobs({ client }: World): Promise<void> {
   }
 }
 
-function describe({ informers }: World): string {
+function describe(world: World): string {
+  const { informers } = world;
   const statuses = [deployments, statefulSets, daemonSets, cronJobs, horizontalPodAutoscalers].map(
     (resource) =>
       Array.from(
@@ -123,7 +125,7 @@ function describe({ informers }: World): string {
         (object) => `${object.kind} ${keyOf(object)} ${JSON.stringify(object.status)}`,
       ).join("\n"),
   );
-  return [describePods(informers), ...statuses].join("\n");
+  return [describePods(informers), ...statuses, ...unseen(world)].join("\n");
 }
 
 function allDone(world: World): boolean {
@@ -139,8 +141,22 @@ function allDone(world: World): boolean {
     isComplete(world) &&
     ["forbid", "replace"].every((name) => isQuiet(world, name)) &&
     leaving.length === 0 &&
-    orphans(world).length === 0
+    orphans(world).length === 0 &&
+    unseen(world).length === 0
   );
+}
+
+/** What the controllers do not see as it is: a watch that lost an event would never show it. */
+function unseen({ informers, seen }: World): readonly string[] {
+  return [...owners, ...owned].flatMap((resource) => {
+    const versions = (all: Informers): readonly string[] =>
+      Array.from(
+        all.of(resource as Resource<KubeObject>).list(),
+        (object) => `${object.kind} ${keyOf(object)} ${object.metadata.resourceVersion}`,
+      );
+    const there = new Set(versions(informers));
+    return [...there.symmetricDifference(new Set(versions(seen())))];
+  });
 }
 
 const place = (name: string) => ({ name, namespace });

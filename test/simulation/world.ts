@@ -28,7 +28,10 @@ import {
 /** A cluster in a time of its own: the real API server, controllers and scheduler; nodes that play dice. */
 export interface World extends AsyncDisposable {
   readonly client: Client;
+  /** Over a watch that never breaks: what is there. */
   readonly informers: Informers;
+  /** What the controllers that run now see of it. */
+  readonly seen: () => Informers;
   readonly random: Random;
   readonly nowMs: () => number;
   /** Lets some time pass: controllers work, nodes move their pods on. */
@@ -89,7 +92,7 @@ export async function createWorld({
   for (const name of names) await addNode(client, name);
   await informers.synced();
   let isCalm = false;
-  const start = (): (() => Promise<void>) => {
+  const start = (): Running => {
     const stop = new AbortController();
     const lasting = interleaved(transport, order);
     const broken = createClient(faulty(lasting, { faults, random, isOn: () => !isCalm }));
@@ -97,13 +100,16 @@ export async function createWorld({
     const own = createInformers(shared);
     const controllers = createControllers({ ...shared, informers: own, rootCa: "PEM" });
     const scheduler = createScheduler({ ...shared, informers: own });
-    return async () => {
-      stop.abort();
-      await controllers[Symbol.asyncDispose]();
-      await scheduler[Symbol.asyncDispose]();
+    return {
+      seen: own,
+      async end() {
+        stop.abort();
+        await controllers[Symbol.asyncDispose]();
+        await scheduler[Symbol.asyncDispose]();
+      },
     };
   };
-  let end = start();
+  let running = start();
   const step = async (maxMs = 2_000): Promise<void> => {
     time.advance(random() * maxMs);
     for (const name of names) await beat(client, name, clock.now());
@@ -117,6 +123,7 @@ export async function createWorld({
   return {
     client,
     informers,
+    seen: () => running.seen,
     random,
     nowMs: () => clock.now(),
     step,
@@ -124,8 +131,8 @@ export async function createWorld({
     async restart() {
       time.advance(random() * 1_000);
       await linger(order, midwayMax);
-      await end();
-      end = start();
+      await running.end();
+      running = start();
     },
     calm: () => void (isCalm = true),
     async settle(condition, say) {
@@ -135,11 +142,16 @@ export async function createWorld({
       }
     },
     async [Symbol.asyncDispose]() {
-      await end();
+      await running.end();
       ending.abort();
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+interface Running {
+  readonly seen: Informers;
+  end(): Promise<void>;
 }
 
 /**
