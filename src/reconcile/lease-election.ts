@@ -51,14 +51,16 @@ export async function leadWhileElected(
 class Candidate {
   readonly #parts: ElectionParts;
   #observed: Lease | undefined;
-  #observedAtMs = 0;
+  /** Whether the lease observed still holds. By timers, which run on as they do when the clock is put. */
+  #isValid = false;
+  #forget = (): void => {};
 
   constructor(parts: ElectionParts) {
     this.#parts = parts;
   }
 
   async tryAcquire(): Promise<boolean> {
-    const { clock, identity, log } = this.#parts;
+    const { identity, log } = this.#parts;
     try {
       const lease = await this.#read();
       if (lease === undefined) return await this.#create();
@@ -66,9 +68,7 @@ class Candidate {
         this.#observe(lease);
       }
       const holder = lease.spec?.holderIdentity ?? "";
-      const lastsMs = (lease.spec?.leaseDurationSeconds ?? leaseDurationSeconds) * 1000;
-      const valid = clock.now() < this.#observedAtMs + lastsMs;
-      if (holder !== "" && holder !== identity && valid) return false;
+      if (holder !== "" && holder !== identity && this.#isValid) return false;
       return await this.#write(lease, identity);
     } catch (error) {
       log.debug("lease not acquired", { error });
@@ -78,13 +78,19 @@ class Candidate {
 
   async renewUntilLost(): Promise<void> {
     const { clock, signal } = this.#parts;
-    let renewedAtMs = clock.now();
-    while (!signal.aborted && clock.now() - renewedAtMs < renewDeadlineMs) {
+    let isLate = false;
+    const deadline = (): (() => void) => clock.after(renewDeadlineMs, () => (isLate = true));
+    let cancel = deadline();
+    while (!signal.aborted && !isLate) {
       await sleep(clock, retryPeriodMs, signal).catch(() => {});
-      if (signal.aborted) return;
-      if (await this.tryAcquire()) renewedAtMs = clock.now();
-      else if (this.#observed?.spec?.holderIdentity !== this.#parts.identity) return;
+      if (signal.aborted) break;
+      if (await this.tryAcquire()) {
+        cancel();
+        isLate = false;
+        cancel = deadline();
+      } else if (this.#observed?.spec?.holderIdentity !== this.#parts.identity) break;
     }
+    cancel();
   }
 
   async release(): Promise<void> {
@@ -151,7 +157,10 @@ class Candidate {
   }
 
   #observe(lease: Lease): void {
+    const lastsMs = (lease.spec?.leaseDurationSeconds ?? leaseDurationSeconds) * 1000;
     this.#observed = lease;
-    this.#observedAtMs = this.#parts.clock.now();
+    this.#isValid = true;
+    this.#forget();
+    this.#forget = this.#parts.clock.after(lastsMs, () => (this.#isValid = false));
   }
 }
