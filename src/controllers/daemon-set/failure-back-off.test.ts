@@ -11,3 +11,9 @@ test("FailureBackOff doubles the wait while something keeps failing, and forgets
   );
   deepEqual([take(5_000_000), take(5_000_500), backOff.take("b", 0)], [0, 500, 0]);
 });
+
+test("FailureBackOff waits no longer when the clock was put back", () => {
+  const backOff = new FailureBackOff();
+  const take = (nowMs: number): number => backOff.take("a", nowMs);
+  deepEqual([take(5_000_000), take(1_000), take(1_600), take(2_000)], [0, 1_000, 400, 0]);
+});

@@ -7,11 +7,11 @@ const forgetMs = 2 * delayMaxMs;
 
 /** How long to wait until something is tried again. */
 export class FailureBackOff {
-  readonly #failures = new Map<string, { readonly atMs: number; readonly delayMs: number }>();
+  readonly #failures = new Map<string, Failure>();
 
   /** 0: now, and that is noted. Otherwise how long to wait. */
   take(key: string, nowMs: number): number {
-    const known = this.#failures.get(key);
+    const known = this.#known(key, nowMs);
     const recent = known !== undefined && nowMs - known.atMs < forgetMs ? known : undefined;
     const waitMs = recent ? recent.atMs + recent.delayMs - nowMs : 0;
     if (waitMs > 0) return waitMs;
@@ -23,10 +23,24 @@ export class FailureBackOff {
     return 0;
   }
 
+  /** Where the clock was put back, what seems to come later is of now. */
+  #known(key: string, nowMs: number): Failure | undefined {
+    const known = this.#failures.get(key);
+    if (known === undefined || known.atMs <= nowMs) return known;
+    const rebased = { ...known, atMs: nowMs };
+    this.#failures.set(key, rebased);
+    return rebased;
+  }
+
   #forget(nowMs: number): void {
     for (const [key, { atMs }] of this.#failures) {
       if (nowMs - atMs < forgetMs) return;
       this.#failures.delete(key);
     }
   }
+}
+
+interface Failure {
+  readonly atMs: number;
+  readonly delayMs: number;
 }
