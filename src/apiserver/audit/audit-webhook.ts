@@ -154,7 +154,8 @@ class AuditWebhook implements AuditBackend, AsyncDisposable {
     const { batch, clock } = this.#options;
     if (batch.throttleQps === 0) return;
     const nowMs = clock.now();
-    const earned = ((nowMs - this.#tokensAtMs) / 1_000) * batch.throttleQps;
+    // A clock that is put back takes nothing away.
+    const earned = (Math.max(0, nowMs - this.#tokensAtMs) / 1_000) * batch.throttleQps;
     this.#tokens = Math.min(batch.throttleBurst, this.#tokens + earned) - 1;
     this.#tokensAtMs = nowMs;
     if (this.#tokens >= 0) return;
