@@ -96,6 +96,8 @@ test(
       await kubectl("rollout status daemonset/web --timeout=60s");
       equal(await uids(), before);
       await kogge("down");
+      await kogge.up();
+      await kogge("down");
     }
     const digits = ids.map((id) => createHash("sha256").update(id).digest("hex").slice(0, 8));
     const needles = [dataDir, ...ids.map((id) => id.slice(0, 8)), ...digits];

@@ -1,4 +1,4 @@
-import { networkInterfaces } from "node:os";
+import { existsSync } from "node:fs";
 import { clusterNames } from "#network/node/names.ts";
 import { runProgram } from "#network/run.ts";
 
@@ -25,8 +25,9 @@ export async function ensureMachineNetwork(
 ): Promise<MachineNetwork> {
   if (count > machinesMax) throw new Error(`Cannot play more than ${machinesMax} machines`);
   const names = namesOf(clusterId);
-  const network = addressOn(names.bridge) ?? freeNetwork();
-  await ensureBridge(names, network);
+  const addresses = await addressesByDevice();
+  const network = networkOf(addresses.get(names.bridge)) ?? freeNetwork(addresses);
+  await ensureBridge(names, network, addresses);
   await ensureWayOut(names, network);
   for (let index = 1; index <= count; index += 1) await ensureMachine(names, network, index);
   return {
@@ -43,7 +44,7 @@ export async function removeMachineNetwork(clusterId: string): Promise<void> {
     const [space = ""] = line.split(" ");
     if (space.startsWith(names.spacePrefix)) await runProgram("ip", ["netns", "delete", space]);
   }
-  if (names.bridge in networkInterfaces()) await ip(`link delete ${names.bridge}`);
+  if (hasDevice(names.bridge)) await ip(`link delete ${names.bridge}`);
   await runProgram(
     "nft",
     ["-f", "-"],
@@ -72,18 +73,29 @@ function namesOf(clusterId: string): MachineNames {
   };
 }
 
-/** The first three bytes of the bridge's network. */
-function addressOn(bridge: string): string | undefined {
-  const address = networkInterfaces()[bridge]?.find(({ family }) => family === "IPv4")?.address;
+/** Node's own list leaves out what has no carrier, as a bridge before its first wire and after its last. */
+function hasDevice(name: string): boolean {
+  return existsSync(`/sys/class/net/${name}`);
+}
+
+/** The IPv4 addresses of this machine. */
+async function addressesByDevice(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const listed = JSON.parse(await runProgram("ip", ["-j", "-4", "address"])) as readonly {
+    readonly ifname: string;
+    readonly addr_info: readonly { readonly local: string }[];
+  }[];
+  return new Map(
+    listed.map(({ ifname, addr_info: infos }) => [ifname, infos.map(({ local }) => local)]),
+  );
+}
+
+/** The first three bytes of the first address. */
+function networkOf([address]: readonly string[] = []): string | undefined {
   return address?.replace(/\.\d+$/, "");
 }
 
-function freeNetwork(): string {
-  const used = new Set(
-    Object.values(networkInterfaces()).flatMap((all = []) =>
-      all.map(({ address }) => address.replace(/\.\d+$/, "")),
-    ),
-  );
+function freeNetwork(addresses: ReadonlyMap<string, readonly string[]>): string {
+  const used = new Set([...addresses.values()].flat().map((address) => networkOf([address])));
   for (let third = 0; third < 256; third += 1) {
     const network = `${networkPrefix}.${third}`;
     if (!used.has(network)) return network;
@@ -93,9 +105,13 @@ function freeNetwork(): string {
   );
 }
 
-async function ensureBridge({ bridge }: MachineNames, network: string): Promise<void> {
-  if (addressOn(bridge) === network) return;
-  if (bridge in networkInterfaces()) await ip(`link delete ${bridge}`);
+async function ensureBridge(
+  { bridge }: MachineNames,
+  network: string,
+  addresses: ReadonlyMap<string, readonly string[]>,
+): Promise<void> {
+  if (networkOf(addresses.get(bridge)) === network) return;
+  if (hasDevice(bridge)) await ip(`link delete ${bridge}`);
   await ip(`link add ${bridge} type bridge`);
   await ip(`address add ${network}.1/24 dev ${bridge}`);
   await ip(`link set ${bridge} up`);
@@ -122,7 +138,7 @@ async function ensureMachine(names: MachineNames, network: string, index: number
   const [space, wire] = [names.space(index), names.wire(index)];
   const spaces = await runProgram("ip", ["netns", "list"]);
   const known = spaces.split("\n").some((line) => line.split(" ")[0] === space);
-  if (known && wire in networkInterfaces()) return;
+  if (known && hasDevice(wire)) return;
   if (known) await ip(`netns delete ${space}`);
   await ip(`netns add ${space}`);
   await ip(`link add ${wire} type veth peer name eth0 netns ${space}`);
