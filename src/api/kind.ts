@@ -113,8 +113,8 @@ export interface Strategy {
   readonly warnings?: (object: JsonObject, old?: JsonObject) => readonly string[];
   /** Fields beyond `metadata.name` and `metadata.namespace` that field selectors may name. */
   readonly selectableFields?: Readonly<Record<string, (object: JsonObject) => string>>;
-  /** Grace period given to an object that asks for none: pods only. Undefined: deleted at once. */
-  readonly defaultGracePeriodSeconds?: (object: JsonObject) => number | undefined;
+  /** How long a DELETE that asks for so many seconds, or for none, leaves the object: pods only. Default: not at all. */
+  readonly gracePeriodSeconds?: (object: JsonObject, asked: number | undefined) => number;
   /** What happens to dependents when a DELETE does not say: "orphan" leaves them, "unsupported" has none. Default: they go too. */
   readonly dependents?: "orphan" | "unsupported";
   /** `metadata.generation` counts changes of everything but metadata and status. Default: where the kind has a status or the function says so. */

@@ -31,7 +31,7 @@ test("strategies: no check throws, whatever the object, and every cause names it
     for (const value of Object.values(strategy.selectableFields ?? {})) {
       assert.equal(typeof value(object), "string");
     }
-    strategy.defaultGracePeriodSeconds?.(object);
+    strategy.gracePeriodSeconds?.(object, undefined);
     strategy.fillDefaults?.(object);
     strategy.prepareForCreate?.(object);
     strategy.prepareForUpdate?.(object, old);

@@ -24,7 +24,7 @@ export interface TypedStrategy<T> extends Pick<
   readonly validateStatusUpdate?: (root: Field, object: Given<T>, old: Given<T>) => void;
   readonly warnings?: (object: Given<T>) => readonly string[];
   readonly selectableFields?: Readonly<Record<string, (object: Given<T>) => string>>;
-  readonly defaultGracePeriodSeconds?: (object: Given<T>) => number | undefined;
+  readonly gracePeriodSeconds?: (object: Given<T>, asked: number | undefined) => number;
 }
 
 /**

@@ -76,7 +76,8 @@ function setTimes(object: JsonObject, timing: Timing): number {
   const metadata = ensureObject(object, "metadata");
   const deletionTime = stringAt(metadata, "deletionTimestamp");
   if (deletionTime !== "") return shorten(metadata, deletionTime, timing);
-  const seconds = graceOf(object, timing);
+  const { kind, options } = timing;
+  const seconds = kind.strategy.gracePeriodSeconds?.(object, askedSeconds(options)) ?? 0;
   metadata.deletionTimestamp = rfc3339(timing.nowMs + seconds * 1_000);
   metadata.deletionGracePeriodSeconds = seconds;
   return seconds;
@@ -92,13 +93,6 @@ function shorten(metadata: JsonObject, deletionTime: string, timing: Timing): nu
   metadata.deletionTimestamp = rfc3339(Math.max(endMs, timing.nowMs));
   metadata.deletionGracePeriodSeconds = seconds;
   return seconds;
-}
-
-/** Only kinds with a grace period of their own have one; 0 there means that nobody has to be waited for. */
-function graceOf(object: JsonObject, { kind, options }: Timing): number {
-  const own = kind.strategy.defaultGracePeriodSeconds?.(object);
-  if (own === undefined || own === 0) return 0;
-  return askedSeconds(options) ?? own;
 }
 
 function finalizersAfter(

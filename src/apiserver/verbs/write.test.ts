@@ -359,6 +359,20 @@ test("a running pod waits out its grace period; a second DELETE may end it at on
   assert.equal((await api.send("GET", path)).status, 404);
 });
 
+test("a DELETE may ask for more time than the pod does, not of a pod that nobody has to stop", async () => {
+  await using api = await createTestServer();
+  const pods = "/api/v1/namespaces/default/pods";
+  await createPod(api);
+  const containers = [{ name: "c", image: "i" }];
+  const spec = { terminationGracePeriodSeconds: 0, nodeName: "n1", containers };
+  await api.send("POST", pods, { body: { metadata: { name: "q" }, spec } });
+  await api.send("DELETE", `${pods}/q?gracePeriodSeconds=60`);
+  const { metadata } = (await api.send("GET", `${pods}/q`)).body as { metadata: JsonObject };
+  assert.deepEqual([metadata.deletionGracePeriodSeconds, metadata.generation], [60, 2]);
+  await api.send("DELETE", `${pods}/p?gracePeriodSeconds=60`);
+  assert.equal((await api.send("GET", `${pods}/p`)).status, 404);
+});
+
 test("a pod is bound once", async () => {
   await using api = await createTestServer();
   await createPod(api);

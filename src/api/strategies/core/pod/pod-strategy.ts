@@ -30,7 +30,7 @@ export const podStrategy = strategyFor<Pod>({
   validateUpdate: checkPodUpdate,
   validateStatusUpdate: checkPodStatusUpdate,
   warnings: (pod) => podWarnings("", pod),
-  defaultGracePeriodSeconds: graceOf,
+  gracePeriodSeconds: graceOf,
   selectableFields: {
     "spec.nodeName": (pod) => pod.spec?.nodeName ?? "",
     "spec.restartPolicy": (pod) => pod.spec?.restartPolicy ?? "",
@@ -52,10 +52,10 @@ const gatedCondition = {
 };
 
 /** Nothing has to be stopped for a pod that is on no node or has ended. */
-function graceOf(pod: Given<Pod>): number {
+function graceOf(pod: Given<Pod>, asked: number | undefined): number {
   const ended = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
   if (!pod.spec?.nodeName || ended) return 0;
-  const seconds = pod.spec.terminationGracePeriodSeconds ?? 30;
+  const seconds = asked ?? pod.spec.terminationGracePeriodSeconds ?? 30;
   return seconds < 0 ? 1 : seconds;
 }
 
