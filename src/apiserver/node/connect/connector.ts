@@ -6,6 +6,7 @@ import { extensionDestination } from "#apiserver/node/connect/extension-destinat
 import type { ExtensionParts } from "#apiserver/node/connect/extension-destination.ts";
 import { forwardRequest, forwardUpgrade } from "#apiserver/node/connect/forward.ts";
 import type { Destination } from "#apiserver/node/connect/forward.ts";
+import { mountOf } from "#apiserver/node/connect/mount.ts";
 import { nodeDestination, podPath } from "#apiserver/node/connect/node-destination.ts";
 import { proxyDestination } from "#apiserver/node/connect/proxy-destination.ts";
 import type { ConnectTarget } from "#apiserver/request.ts";
@@ -46,7 +47,9 @@ export function createConnector(parts: ConnectorParts): Connector {
   };
   return {
     async request(exchange, target, signal) {
-      await forwardRequest(exchange, await destinationOf(target), signal);
+      const to = await destinationOf(target);
+      const mount = target.kind === "proxy" && { mount: mountOf(exchange.request, to) };
+      await forwardRequest(exchange, { ...to, ...mount }, signal);
     },
     async upgrade(upgrade, target) {
       await forwardUpgrade(upgrade, await destinationOf(target));

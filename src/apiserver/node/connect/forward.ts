@@ -7,12 +7,15 @@ import type {
 } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Agent } from "node:https";
-import { Socket } from "node:net";
+import { Socket, isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import type { checkServerIdentity } from "node:tls";
 import { pipeline } from "node:stream/promises";
 import { StatusError, badRequest } from "#api/status.ts";
 import { isUserHeader } from "#apiserver/aggregation/remote-user.ts";
+import { behindMount } from "#apiserver/node/connect/page.ts";
+import { plainPath } from "#apiserver/node/connect/page-links.ts";
+import type { Mount } from "#apiserver/node/connect/page-links.ts";
 import { flushHeaders } from "#apiserver/node/http-exchange.ts";
 import type { Exchange } from "#apiserver/node/http-exchange.ts";
 import type { Upgrade } from "#apiserver/node/https-server.ts";
@@ -24,6 +27,8 @@ export interface Destination {
   readonly port: number;
   /** With the query. */
   readonly path: string;
+  /** Clients see it under another path than it has there: its pages' links and its redirects have to lead through here. */
+  readonly mount?: Mount;
   /** Sent instead of the client's own of the same names. */
   readonly headers?: Readonly<Record<string, string | string[]>>;
   /** Keeps connections; absent: one for each request. */
@@ -48,23 +53,38 @@ export async function forwardRequest(
   signal: AbortSignal,
 ): Promise<void> {
   const { request, response } = exchange;
-  const headers = { ...plainHeaders(request.headers), ...forwardedFor(exchange) };
-  const outgoing = open(to, request.method ?? "GET", headers);
+  const method = request.method ?? "GET";
+  const outgoing = open(to, method, {
+    ...plainHeaders(request.headers),
+    ...forwardedFor(request),
+    ...(to.mount && asSeenByClient(request, to.mount)),
+  });
   signal.addEventListener("abort", () => outgoing.destroy(), { once: true });
   const answered = answerTo(outgoing, to);
-  if (request.method === "GET" || request.method === "HEAD") outgoing.end();
+  if (method === "GET" || method === "HEAD") outgoing.end();
   else pipeline(request, outgoing).catch(() => outgoing.destroy());
   const answer = await answered;
+  const { headers, stages } = to.mount
+    ? await behindMount(answer, { mount: to.mount, method })
+    : { headers: answer.headers, stages: [] };
   response.statusCode = answer.statusCode ?? 502;
-  for (const [name, value] of Object.entries(plainHeaders(answer.headers))) {
-    if (value !== undefined) response.setHeader(name, value);
+  for (const [name, value] of Object.entries(plainHeaders(headers))) {
+    if (value !== undefined && !crossOriginHeaders.has(name)) response.setHeader(name, value);
   }
   flushHeaders(response);
-  await pipeline(answer, response as NodeJS.WritableStream);
+  await pipeline([answer, ...stages, response as NodeJS.WritableStream]);
 }
 
+/** Who may read what this server answers is not for others to say. */
+const crossOriginHeaders = new Set([
+  "access-control-allow-credentials",
+  "access-control-allow-headers",
+  "access-control-allow-methods",
+  "access-control-allow-origin",
+]);
+
 /** Whom the answer is for, as proxies tell each other. */
-function forwardedFor({ request }: Exchange): IncomingHttpHeaders {
+function forwardedFor(request: Exchange["request"]): IncomingHttpHeaders {
   const address = request.socket.remoteAddress;
   if (address === undefined) return {};
   const before = request.headers["x-forwarded-for"];
@@ -72,9 +92,18 @@ function forwardedFor({ request }: Exchange): IncomingHttpHeaders {
   return { "x-forwarded-for": [...known, address].join(", ") };
 }
 
+/** Where the client believes to be: from it a server can tell what it has to put before its own paths. */
+function asSeenByClient({ url = "/" }: Exchange["request"], mount: Mount): IncomingHttpHeaders {
+  const [path = ""] = url.split("?", 1);
+  const uri = { "x-forwarded-uri": plainPath(path) };
+  return mount.clientHost === undefined ? uri : { ...uri, host: mount.clientHost };
+}
+
 /** Passes an upgrade on and, once both sides agreed, every byte in both directions. */
 export async function forwardUpgrade(upgrade: Upgrade, to: Destination): Promise<void> {
-  const outgoing = open(to, upgrade.request.method ?? "GET", upgrade.request.headers);
+  const { request } = upgrade;
+  const headers = { ...request.headers, ...forwardedFor(request) };
+  const outgoing = open(to, request.method ?? "GET", headers);
   upgrade.socket.once("close", () => outgoing.destroy());
   outgoing.end();
   const outcome = await upgradeOf(outgoing, to);
@@ -95,7 +124,10 @@ function open(to: Destination, method: string, headers: IncomingHttpHeaders): Cl
   };
   if (to.scheme === "http") return httpRequest(options);
   // A node's certificate names its address; pods and services are not checked, as upstream's proxies do not.
-  return httpsRequest({ rejectUnauthorized: to.tls !== undefined, ...options, ...to.tls });
+  // The `Host` may be the client's word for this server: it is not whom the certificate has to name.
+  const servername = isIP(to.host) ? "" : to.host;
+  const checked = to.tls !== undefined;
+  return httpsRequest({ rejectUnauthorized: checked, servername, ...options, ...to.tls });
 }
 
 /** The user's own token or cookie never travels on, nor does a header that would name somebody else. */
