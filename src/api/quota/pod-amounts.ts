@@ -7,17 +7,23 @@ export type Side = "requests" | "limits";
 export interface CountedBy {
   /** Whether the overhead of the runtime class counts. */
   readonly overhead: boolean;
-  /** Whether what the node still gives to a pod that is being resized counts. */
+  /** Whether what the node still gives to a pod that is being resized counts: what runs for long, not the whole. */
   readonly status: boolean;
   /** The resources for which an amount of the whole pod stands in for those of its containers. */
   readonly podLevel: (name: string) => boolean;
 }
 
+/** The resources that a pod as a whole can request and be limited to. */
+export function isPodLevelResource(name: string): boolean {
+  return name === "cpu" || name === "memory" || name.startsWith("hugepages-");
+}
+
 export function podAmounts(pod: Pod, side: Side, counted: CountedBy): Amounts {
   const { spec } = pod;
-  const of = (container: Container): Amounts => {
+  const of = (container: Container, isRestarted = true): Amounts => {
     const own = readAmounts(container.resources?.[side]);
-    return counted.status ? withGiven(pod, container.name, { own, side }) : own;
+    if (!counted.status || !isRestarted) return own;
+    return withGiven(pod, container.name, { own, side });
   };
   let sum: Amounts = new Map();
   for (const container of spec?.containers ?? []) sum = addAmounts(sum, of(container));
@@ -37,13 +43,13 @@ export function podAmounts(pod: Pod, side: Side, counted: CountedBy): Amounts {
 function withInit(
   containers: Amounts,
   init: readonly Container[],
-  of: (container: Container) => Amounts,
+  of: (container: Container, isRestarted: boolean) => Amounts,
 ): Amounts {
   let sum = containers;
   let sidecars: Amounts = new Map();
   let peak: Amounts = new Map();
   for (const container of init) {
-    const own = of(container);
+    const own = of(container, container.restartPolicy === "Always");
     if (container.restartPolicy === "Always") {
       sum = addAmounts(sum, own);
       sidecars = addAmounts(sidecars, own);
@@ -61,10 +67,9 @@ interface Own {
 /** While a resize is under way the larger of old and new counts; one that cannot be done does not count. */
 function withGiven(pod: Pod, name: string, { own, side }: Own): Amounts {
   const status = statusOf(pod, name);
-  if (status === undefined) return own;
-  let given: Amounts = readAmounts(status.resources?.[side]);
+  if (status?.resources === undefined) return own;
+  let given: Amounts = readAmounts(status.resources[side]);
   if (side === "requests") given = largerOf(given, readAmounts(status.allocatedResources));
-  if (given.size === 0) return own;
   const infeasible = pod.status?.conditions?.some(
     ({ type, reason }) => type === "PodResizePending" && reason === "Infeasible",
   );

@@ -8,7 +8,7 @@ import {
   zero,
   type Amounts,
 } from "#api/quota/amounts.ts";
-import { podAmounts } from "#api/quota/pod-amounts.ts";
+import { isPodLevelResource, podAmounts } from "#api/quota/pod-amounts.ts";
 
 /** A resource as quotas know it: `pods`, `deployments.apps`. */
 export interface Counted {
@@ -106,8 +106,7 @@ function podUsage(pod: Pod, nowMs: number): Amounts {
   const counted = {
     overhead: true,
     status: true,
-    podLevel: (name: string) =>
-      name === "cpu" || name === "memory" || name.startsWith("hugepages-"),
+    podLevel: isPodLevelResource,
   };
   const [requests, limits] = [
     podAmounts(pod, "requests", counted),

@@ -2,7 +2,7 @@ import type { Node, Pod } from "#api/generated/types.ts";
 import { StatusError } from "#api/status.ts";
 import { quantityMilliValue, quantityValue } from "#api/quantity.ts";
 import { readAmounts, zero } from "#api/quota/amounts.ts";
-import { podAmounts } from "#api/quota/pod-amounts.ts";
+import { isPodLevelResource, podAmounts } from "#api/quota/pod-amounts.ts";
 import { notAdmitted } from "#apiserver/admission/admission.ts";
 import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 import { sameJson } from "#apiserver/objects/json.ts";
@@ -59,5 +59,5 @@ function roomProblem(pod: Pod, { status }: Node): Problem | undefined {
 const counted = {
   overhead: true,
   status: false,
-  podLevel: (name: string): boolean => name === "cpu" || name === "memory",
+  podLevel: isPodLevelResource,
 };

@@ -1,8 +1,6 @@
 import type { JsonObject } from "#api/kind.ts";
-import {
-  validateEphemeralContainersUpdate,
-  validateResize,
-} from "#api/strategies/core/pod/pod-subresources.ts";
+import { validateResize } from "#api/strategies/core/pod/pod-resize.ts";
+import { validateEphemeralContainersUpdate } from "#api/strategies/core/pod/pod-subresources.ts";
 import { answerWritten, type Answer } from "#apiserver/answer.ts";
 import type { Call } from "#apiserver/call.ts";
 import { checkedObject, readObjectBody } from "#apiserver/content/decode.ts";
@@ -59,17 +57,29 @@ function takeEphemeral(pod: JsonObject, wanted: JsonObject): void {
   setOrRemove(ensureObject(pod, "spec"), "ephemeralContainers", cloneJson(containers));
 }
 
-/** In place: the resources and resize policies of containers that are there. */
+/**
+ * In place: resources of the pod, and resources and resize policies of its containers. Where containers are others
+ * or stand in another order they are taken as they are wanted, so that the check tells what is wrong with that.
+ */
 function takeResources(pod: JsonObject, wanted: JsonObject): void {
   const spec = ensureObject(pod, "spec");
-  for (const field of ["containers", "initContainers"]) {
-    for (const container of objectsAt(spec, field)) {
-      const next = objectsAt(objectAt(wanted, "spec"), field).find(
-        (one) => one.name === container.name,
-      );
-      if (next === undefined) continue;
-      setOrRemove(container, "resources", cloneJson(next.resources));
-      setOrRemove(container, "resizePolicy", cloneJson(next.resizePolicy));
+  const next = objectAt(wanted, "spec");
+  const isOther = containerFields.some(
+    (field) => objectsAt(spec, field).length !== objectsAt(next, field).length,
+  );
+  setOrRemove(spec, "resources", cloneJson(next.resources));
+  for (const field of containerFields) {
+    const before = objectsAt(spec, field);
+    const containers = objectsAt(next, field);
+    if (isOther || containers.some(({ name }, index) => name !== before[index]?.name)) {
+      setOrRemove(spec, field, cloneJson(next[field]));
+      continue;
+    }
+    for (const [index, container] of before.entries()) {
+      setOrRemove(container, "resources", cloneJson(containers[index]?.resources));
+      setOrRemove(container, "resizePolicy", cloneJson(containers[index]?.resizePolicy));
     }
   }
 }
+
+const containerFields = ["containers", "initContainers"] as const;

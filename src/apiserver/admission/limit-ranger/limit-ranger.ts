@@ -7,7 +7,7 @@ import type {
 } from "#api/generated/types.ts";
 import type { JsonObject } from "#api/kind.ts";
 import { readAmounts } from "#api/quota/amounts.ts";
-import { podAmounts } from "#api/quota/pod-amounts.ts";
+import { isPodLevelResource, podAmounts } from "#api/quota/pod-amounts.ts";
 import { notAdmitted, type Attempt } from "#apiserver/admission/admission.ts";
 import type { AdmissionPlugin } from "#apiserver/admission/admission-plugin.ts";
 import { constraintProblems } from "#apiserver/admission/limit-ranger/constraints.ts";
@@ -126,5 +126,5 @@ function containerProblems(item: LimitRangeItem, { resources }: Container): read
 const counted = {
   overhead: false,
   status: false,
-  podLevel: (name: string): boolean => name === "cpu" || name === "memory",
+  podLevel: isPodLevelResource,
 };

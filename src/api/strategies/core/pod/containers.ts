@@ -183,23 +183,16 @@ function checkResizePolicy(
   podRestartPolicy: string,
 ): void {
   const policies = itemsOf(container.resizePolicy);
-  for (const [index, policy] of policies.entries()) {
-    const at = field.index(index);
-    checkOneOf(at.child("resourceName"), policy.resourceName, ["cpu", "memory"]);
-    checkOneOf(at.child("restartPolicy"), policy.restartPolicy, [
-      "NotRequired",
-      "RestartContainer",
-    ]);
-    if (podRestartPolicy === "Never" && policy.restartPolicy === "RestartContainer") {
-      at.child("restartPolicy").invalid(
-        policy.restartPolicy,
-        "must be 'NotRequired' when `restartPolicy` is 'Never'",
-      );
-    }
-  }
   checkUnique(
     policies,
     (policy) => policy.resourceName ?? "",
     (index, name) => field.index(index).duplicate(name),
   );
+  for (const { resourceName, restartPolicy } of policies) {
+    checkOneOf(field, resourceName, ["cpu", "memory"]);
+    checkOneOf(field, restartPolicy, ["NotRequired", "RestartContainer"]);
+    if (podRestartPolicy === "Never" && restartPolicy !== "NotRequired") {
+      field.invalid(restartPolicy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'");
+    }
+  }
 }

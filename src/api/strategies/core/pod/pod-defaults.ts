@@ -1,9 +1,12 @@
 import type { Pod, PodSpec, PodTemplateSpec } from "#api/generated/types.ts";
+import { writeAmounts } from "#api/quota/amounts.ts";
+import { isPodLevelResource } from "#api/quota/pod-amounts.ts";
 import { fillContainer } from "#api/strategies/core/pod/container-defaults.ts";
+import { containersTogether } from "#api/strategies/core/pod/resources.ts";
 import { fillVolume } from "#api/strategies/core/pod/volume-defaults.ts";
 import type { ResourceAmounts } from "#api/strategies/core/resource-list.ts";
 import { roundAmounts } from "#api/strategies/core/resource-list.ts";
-import { type Filling, itemsOf, objectIn, setWhereUnset } from "#api/validation/given.ts";
+import { type Filling, isEmpty, itemsOf, objectIn, setWhereUnset } from "#api/validation/given.ts";
 
 type Spec = Filling<PodSpec>;
 
@@ -12,7 +15,7 @@ export function fillPod(pod: Filling<Pod>): void {
   const spec = objectIn(pod, "spec");
   fillPodSpec(spec);
   for (const container of allContainers(spec)) requestLimits(container.resources);
-  fillPodLevelRequests(spec);
+  fillPodLevel(spec);
   setWhereUnset(spec, { enableServiceLinks: true });
   if (spec.hostNetwork) useContainerPortsOnHost(spec);
 }
@@ -55,18 +58,32 @@ function requestLimits(
   if (resources?.limits) resources.requests = { ...resources.limits, ...resources.requests };
 }
 
-/** Limits of the whole pod stand for its requests where no container asks for that resource. */
-function fillPodLevelRequests(spec: Spec): void {
-  const limits = spec.resources?.limits as ResourceAmounts | null | undefined;
-  if (!spec.resources || !limits) return;
-  const requests: ResourceAmounts = { ...(spec.resources.requests as ResourceAmounts) };
-  const requestedByContainers = new Set(
-    allContainers(spec).flatMap((container) => Object.keys(container.resources?.requests ?? {})),
-  );
-  for (const [name, amount] of Object.entries(limits)) {
-    if (!requestedByContainers.has(name)) requests[name] ??= amount;
+/**
+ * What the whole pod is to have, where that is said in part: limits of huge pages and requests are those of its
+ * containers together, else requests are its limits.
+ */
+function fillPodLevel(spec: Spec): void {
+  const { resources } = spec;
+  if (!resources) return;
+  const asked = (side: "limits" | "requests"): ResourceAmounts => ({
+    ...(resources[side] as ResourceAmounts | null | undefined),
+  });
+  const together = (side: "limits" | "requests"): ResourceAmounts =>
+    writeAmounts(containersTogether(spec, side)) as ResourceAmounts;
+  const [limits, requests] = [asked("limits"), asked("requests")];
+  if (isEmpty(limits) && isEmpty(requests)) return;
+  for (const [name, amount] of Object.entries(together("limits"))) {
+    if (name.startsWith("hugepages-") && requests[name] === undefined) limits[name] ??= amount;
   }
-  if (Object.keys(requests).length > 0) spec.resources.requests = requests;
+  if (isEmpty(limits)) return;
+  resources.limits = limits;
+  for (const [name, amount] of Object.entries(together("requests"))) {
+    if (name === "cpu" || name === "memory") requests[name] ??= amount;
+  }
+  for (const [name, amount] of Object.entries(limits)) {
+    if (isPodLevelResource(name)) requests[name] ??= amount;
+  }
+  if (!isEmpty(requests)) resources.requests = requests;
 }
 
 function useContainerPortsOnHost(spec: Spec): void {

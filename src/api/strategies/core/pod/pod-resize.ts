@@ -61,49 +61,49 @@ function checkPodLevel(field: Field, pod: Given<Pod>, old: Given<Pod>): void {
   }
 }
 
-function checkContainersOf(field: Field, spec: Given<PodSpec>, before: Given<PodSpec>): void {
+function checkContainersOf(field: Field, spec: Given<PodSpec>, old: Given<PodSpec>): void {
   const noted = field.noted;
   const pairs = (["containers", "initContainers"] as const).map((name) => ({
     name,
     now: itemsOf(spec[name]),
-    then: itemsOf(before[name]),
+    before: itemsOf(old[name]),
   }));
-  for (const { name, now, then } of pairs) checkOrder(field, { name, now, then });
+  for (const { name, now, before } of pairs) checkOrder(field, { name, now, before });
   // What follows compares containers by their places.
   if (field.noted > noted) return;
-  for (const { name, now, then } of pairs.toReversed()) {
-    checkRemoved(field.child(name), now, then);
+  for (const { name, now, before } of pairs.toReversed()) {
+    checkRemoved(field.child(name), now, before);
   }
   const [apps, inits] = pairs;
   for (const [index, container] of (apps?.now ?? []).entries()) {
-    if (!sameButAmounts(container, apps?.then[index])) {
+    if (!sameButAmounts(container, apps?.before[index])) {
       field.forbidden("only cpu and memory resources are mutable");
     }
   }
   for (const [index, container] of (inits?.now ?? []).entries()) {
-    checkInit(field.child("initContainers").index(index), container, inits?.then[index] ?? {});
+    checkInit(field.child("initContainers").index(index), container, inits?.before[index] ?? {});
   }
 }
 
 interface Pair {
   readonly name: "containers" | "initContainers";
   readonly now: Containers;
-  readonly then: Containers;
+  readonly before: Containers;
 }
 
-function checkOrder(field: Field, { name, now, then }: Pair): void {
-  if (now.length !== then.length) {
+function checkOrder(field: Field, { name, now, before }: Pair): void {
+  if (now.length !== before.length) {
     return field.child(name).forbidden(`${name} may not be added or removed on resize`);
   }
-  for (const [index, old] of then.entries()) {
+  for (const [index, old] of before.entries()) {
     if (now[index]?.name === old.name) continue;
     const at = field.child(name).index(index).child("name");
     at.forbidden(`${name} may not be renamed or reordered on resize`);
   }
 }
 
-function checkRemoved(field: Field, now: Containers, then: Containers): void {
-  for (const [index, old] of then.entries()) {
+function checkRemoved(field: Field, now: Containers, before: Containers): void {
+  for (const [index, old] of before.entries()) {
     const at = field.index(index).child("resources");
     for (const side of ["requests", "limits"] as const) {
       if (!isRemoved(now[index]?.resources?.[side], old.resources?.[side])) continue;

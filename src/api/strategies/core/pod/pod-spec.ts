@@ -7,7 +7,7 @@ import {
   checkInitContainers,
   type PodContext,
 } from "#api/strategies/core/pod/containers.ts";
-import { checkAmounts, checkResources } from "#api/strategies/core/pod/resources.ts";
+import { checkAmounts, checkPodLevelResources } from "#api/strategies/core/pod/resources.ts";
 import { checkPodSecurity } from "#api/strategies/core/pod/security.ts";
 import { checkTolerations } from "#api/strategies/core/pod/tolerations.ts";
 import { checkVolumes } from "#api/strategies/core/pod/volumes.ts";
@@ -64,7 +64,7 @@ export function checkPodSpec(field: Field, spec: Spec, { isPod }: { isPod: boole
   checkIdentity(field, spec);
   checkPodSecurity(field.child("securityContext"), spec.securityContext);
   checkDns(field.child("dnsConfig"), spec.dnsConfig, spec.dnsPolicy ?? "");
-  checkResources(field.child("resources"), spec.resources, context.claimNames);
+  checkPodLevelResources(field.child("resources"), spec);
   if (spec.overhead) checkAmounts(field.child("overhead"), spec.overhead);
 }
 

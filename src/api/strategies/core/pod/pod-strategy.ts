@@ -26,6 +26,7 @@ export const podStrategy = strategyFor<Pod>({
     checkAnnotations(root.child("metadata", "annotations"), pod);
     checkPodSpec(root.child("spec"), pod.spec ?? {}, { isPod: true });
     checkTokensHaveAccount(root.child("spec", "volumes"), pod);
+    checkInitResizing(root.child("spec", "initContainers"), pod);
   },
   validateUpdate: checkPodUpdate,
   validateStatusUpdate: checkPodStatusUpdate,
@@ -91,6 +92,19 @@ function checkTokensHaveAccount(field: Field, pod: Given<Pod>): void {
         .index(nth)
         .child("serviceAccountToken")
         .forbidden("must not be specified when serviceAccountName is not set");
+    }
+  }
+}
+
+/** What runs once cannot be run anew to be resized; a pod that is there already may say so. */
+function checkInitResizing(field: Field, pod: Given<Pod>): void {
+  for (const [index, container] of itemsOf(pod.spec?.initContainers).entries()) {
+    if (container.restartPolicy === "Always") continue;
+    for (const [nth, { restartPolicy }] of itemsOf(container.resizePolicy).entries()) {
+      if (restartPolicy !== "RestartContainer") continue;
+      const at = field.index(index).child("resizePolicy").index(nth).child("restartPolicy");
+      const rule = "must not be set to 'RestartContainer' for non-sidecar initContainers";
+      at.invalid(restartPolicy, rule);
     }
   }
 }
