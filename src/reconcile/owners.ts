@@ -85,6 +85,8 @@ export interface ClaimParts<T extends KubeObject> {
   readonly owner: KubeObject;
   readonly ownerResource: Resource;
   readonly resource: Resource<T>;
+  /** What children have as long as they are claimed. */
+  readonly finalizer?: string;
   readonly signal: AbortSignal;
 }
 
@@ -101,12 +103,16 @@ export async function applyClaim<T extends KubeObject>(
     }
   }
   const gone = new Set<T>();
+  const marks = parts.finalizer === undefined ? [] : [parts.finalizer];
   for (const child of claim.adopt) {
     const reference = controllerRefTo(ownerResource, owner);
-    if (!(await patchOwners(child, [reference], parts))) gone.add(child);
+    const finalizers = marks.length > 0 ? { finalizers: marks } : {};
+    if (!(await patchOwners(child, [reference], { ...parts, finalizers }))) gone.add(child);
   }
   for (const child of claim.release) {
-    await patchOwners(child, [{ $patch: "delete", uid: uidOf(owner) }], parts);
+    const finalizers = marks.length > 0 ? { "$deleteFromPrimitiveList/finalizers": marks } : {};
+    const released = [{ $patch: "delete", uid: uidOf(owner) }];
+    await patchOwners(child, released, { ...parts, finalizers });
   }
   return claim.owned.filter((child) => !gone.has(child));
 }
@@ -115,9 +121,9 @@ export async function applyClaim<T extends KubeObject>(
 async function patchOwners<T extends KubeObject>(
   child: T,
   ownerReferences: readonly unknown[],
-  { client, resource, signal }: ClaimParts<T>,
+  { client, resource, finalizers, signal }: ClaimParts<T> & { readonly finalizers?: object },
 ): Promise<boolean> {
-  const value = { metadata: { ownerReferences, uid: uidOf(child) } };
+  const value = { metadata: { ownerReferences, ...finalizers, uid: uidOf(child) } };
   try {
     await client.patch(resource, placeOf(child), { kind: "strategic", value }, { signal });
     return true;

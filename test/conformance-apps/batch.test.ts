@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { CronJob, Job } from "#api/generated/types.ts";
+import type { CronJob, Job, Pod } from "#api/generated/types.ts";
 import { nameOf } from "#api/meta.ts";
 import { cronJobs, jobs, pods } from "#api/resources.ts";
 import { ownersOf, scenario, templateOf } from "#test/conformance-apps/scenario.ts";
@@ -20,6 +20,8 @@ const work = (
   metadata: at,
   spec: { template: templateOf("work", { annotations }, { restartPolicy: "Never" }), ...spec },
 });
+
+const finalizersOf = (pod: Pod | undefined): readonly string[] => pod?.metadata.finalizers ?? [];
 
 const conditionOf = (job: Job | undefined, type: string) =>
   job?.status?.conditions?.find(
@@ -128,8 +130,27 @@ scenario(
     );
     await client.patch(pods, place, { kind: "merge", value: { metadata: { labels } } });
     await until(() => ownersOf(get(pods, place.name) ?? scene.pods()[0]!).length === 0);
+    await until(() => finalizersOf(get(pods, place.name)).length === 0);
   },
 );
+
+scenario("a Job holds the pods that it adopts; one of no Job is let go", async (scene) => {
+  const { client, get, until } = scene;
+  const tracking = "batch.kubernetes.io/job-tracking";
+  await client.create(jobs, work({}, runs(3600).annotations));
+  await until(() => get(jobs, "work")?.status?.active === 1);
+  const name = nameOf(scene.pods()[0]!);
+  const forgotten = { metadata: { ownerReferences: null, finalizers: null } };
+  await client.patch(pods, { name, namespace }, { kind: "merge", value: forgotten });
+  await until(() => finalizersOf(get(pods, name)).join() === tracking);
+  await client.create(pods, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "lone", namespace, finalizers: [tracking, "example.com/mine"] },
+    spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] },
+  });
+  await until(() => finalizersOf(get(pods, "lone")).join() === "example.com/mine");
+});
 
 scenario("a finished Job goes when its time to live is over", async (scene) => {
   const { client, get, until } = scene;

@@ -56,7 +56,8 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     const matcher = labelSelectorMatcher(job.spec?.selector);
     const candidates = claimCandidates(podInformer, job);
     const plan = planClaim(job, candidates, (pod) => matcher.matches(pod.metadata.labels));
-    return applyClaim(plan, { client, owner: job, ownerResource: jobs, resource: pods, signal });
+    const parts = { client, owner: job, ownerResource: jobs, resource: pods, signal };
+    return applyClaim(plan, { ...parts, finalizer: trackingFinalizer });
   };
 
   const startAndStop = async (
@@ -79,7 +80,7 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     await ifFound(client.patch(pods, placeOf(pod), { kind: "strategic", value }, { signal }));
   };
 
-  /** Pods of a Job that is gone: nobody counts them any more. */
+  /** Pods of a Job that is gone, or of none: nobody counts them any more. */
   const releaseOrphans = async (key: string, signal: AbortSignal): Promise<void> => {
     const tracked = Array.from(podInformer.byIndex("trackedJob", key));
     await manyAtOnce(tracked, (pod) => release(pod, signal));
@@ -116,7 +117,7 @@ export function createJobController(kit: ControllerKit, expiry = kit): Controlle
     ],
     sources: [
       keysFrom(informer, ({ object }) => [keyOf(object)]),
-      keysFrom(podInformer, (change) => keysOfChange(change, jobOf)),
+      keysFrom(podInformer, (change) => keysOfChange(change, jobsOf)),
     ],
     reconcile,
     clock,
@@ -195,6 +196,12 @@ function jobOf(pod: Pod): readonly string[] {
   return reference?.kind === "Job" ? [`${namespaceOf(pod)}/${reference.name}`] : [];
 }
 
+/** Tracked pods that no Job controls have a key of their own, which is no Job's. */
 function trackedJobOf(pod: Pod): readonly string[] {
-  return isTracked(pod) ? jobOf(pod) : [];
+  if (!isTracked(pod)) return [];
+  return controllerRefOf(pod) === undefined ? [`${namespaceOf(pod)}/`] : jobOf(pod);
+}
+
+function jobsOf(pod: Pod): readonly string[] {
+  return controllerRefOf(pod) === undefined ? trackedJobOf(pod) : jobOf(pod);
 }
