@@ -3,6 +3,7 @@ import { uidOf, type KubeObject, type ObjectName } from "#api/meta.ts";
 import type { Resource } from "#api/resource.ts";
 import { customResourceDefinitions } from "#api/resources.ts";
 import { ifFound } from "#api/status.ts";
+import { sleep } from "#base/clock.ts";
 import type { Informer } from "#client/informer.ts";
 import {
   foregroundFinalizer,
@@ -46,6 +47,8 @@ export function createGarbageCollector(kit: ControllerKit): Controller {
 /** New kinds are looked for this soon after a definition changed: it takes a moment until they are served. */
 const refreshAfterMs = 200;
 const refreshKey = "refresh";
+const pauseMinMs = 100;
+const pauseMaxMs = 30_000;
 
 class Collector implements Source {
   readonly #kit: ControllerKit;
@@ -95,8 +98,22 @@ class Collector implements Source {
   }
 
   async #watchAll(): Promise<void> {
-    this.#first = await this.#resources.refresh();
+    this.#first = await this.#discovered();
     await Promise.all(this.#first.map(({ informer }) => informer.synced));
+  }
+
+  /** Without what is served it cannot begin, so it asks until it hears. */
+  async #discovered(): Promise<readonly WatchedResource[]> {
+    const { clock, log, signal } = this.#kit;
+    for (let pauseMs = pauseMinMs; ; pauseMs = Math.min(pauseMs * 2, pauseMaxMs)) {
+      try {
+        return await this.#resources.refresh();
+      } catch (error) {
+        if (signal.aborted) throw error;
+        log.warn("resources not discovered", { error });
+        await sleep(clock, pauseMs, signal);
+      }
+    }
   }
 
   async #refresh(): Promise<void> {
