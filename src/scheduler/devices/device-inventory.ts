@@ -40,6 +40,7 @@ export class DeviceInventory {
     this.synced = Promise.all(
       [this.#claims, this.#classes, this.#slices].map(({ synced }) => synced),
     );
+    this.synced.catch(() => {}); // Whoever waits sees it; a scheduler that ends before it starts does not wait.
   }
 
   /** Keeps up with the cluster from now on, and says what may help pods that wait. */
