@@ -173,7 +173,7 @@ async function assemble(options: Options, signal: AbortSignal) {
         void plugins?.claims.reconcile();
       },
       admit: (pod) => gate.admit(pod),
-      answerResize: (pod) => gate.answerResize(pod),
+      answerResize: (pod, granted) => gate.answerResize(pod, granted),
       view,
       files,
       objects: dataDir ? objects : { ...objects, services: async () => [] },

@@ -8,7 +8,7 @@ import type { Pressure } from "#agent/eviction/thresholds.ts";
 import type { NodeSettings } from "#agent/node/node-settings.ts";
 import { admitPod, answerResize } from "#agent/pods/admit-pod.ts";
 import type { PodEnd } from "#agent/pods/pod-observation.ts";
-import type { ResizeAnswer } from "#agent/pods/resize-keeper.ts";
+import type { ResizeAnswer } from "#agent/pods/resize-told.ts";
 import type { RuntimeView } from "#agent/pods/runtime-view.ts";
 import type { ContainerRuntime } from "#agent/runtime/container-runtime.ts";
 
@@ -57,9 +57,11 @@ export class NodeGate {
     }
   }
 
-  answerResize(pod: Pod): ResizeAnswer {
-    const { allocatable, others } = this.#parts;
-    return answerResize(pod, { others: others(pod), allocatable });
+  /** `granted` is the pod with the resources that it has been promised so far. */
+  answerResize(pod: Pod, granted: Pod): ResizeAnswer {
+    const { allocatable, others, settings } = this.#parts;
+    const { cpuManagerPolicy } = settings;
+    return answerResize(pod, { granted, others: others(pod), allocatable, cpuManagerPolicy });
   }
 
   /** A pod will not run any more. */

@@ -83,12 +83,21 @@ export class PodCgroups {
   async grow(pod: Pod): Promise<void> {
     const path = podCgroup(this.#parts.root, pod);
     const { memoryBytes, cpuQuotaUs } = podLimits(pod, -1);
-    const now = await this.#memoryOf(path);
+    const now = await this.#readBytes(path, limitFiles);
     const grows = memoryBytes !== undefined && memoryBytes > now;
     await this.#set(path, {
       ...(grows && { memoryBytes }),
       ...(cpuQuotaUs !== undefined && { cpuQuotaUs: -1 }),
     });
+  }
+
+  /** What a pod may have of memory, and has. */
+  async memoryOf(pod: Pod): Promise<{ readonly limitBytes: number; readonly usageBytes: number }> {
+    const path = podCgroup(this.#parts.root, pod);
+    const [limitBytes, usageBytes] = await Promise.all(
+      [limitFiles, usageFiles].map((files) => this.#readBytes(path, files)),
+    );
+    return { limitBytes: limitBytes ?? Infinity, usageBytes: usageBytes ?? 0 };
   }
 
   /** Burstable pods together weigh as much as they request together. */
@@ -134,14 +143,22 @@ export class PodCgroups {
     }
   }
 
-  async #memoryOf(path: string): Promise<number> {
+  async #readBytes(path: string, files: MemoryFiles): Promise<number> {
     const file = this.#isUnified
-      ? join(this.#mount, path, "memory.max")
-      : join(this.#mount, "memory", path, "memory.limit_in_bytes");
+      ? join(this.#mount, path, files.unified)
+      : join(this.#mount, "memory", path, files.version1);
     const text = (await readFile(file, "utf8")).trim();
     return text === "max" ? Infinity : Number(text);
   }
 }
+
+interface MemoryFiles {
+  readonly unified: string;
+  readonly version1: string;
+}
+
+const limitFiles: MemoryFiles = { unified: "memory.max", version1: "memory.limit_in_bytes" };
+const usageFiles: MemoryFiles = { unified: "memory.current", version1: "memory.usage_in_bytes" };
 
 const delegated: ReadonlySet<string> = new Set([
   "cpu",
@@ -171,7 +188,8 @@ export function podLimits(pod: Pod, podPidsLimit: number): GroupLimits {
 }
 
 function hugePagesOf(pod: Pod): Record<string, number> {
-  const names = (pod.spec?.containers ?? []).flatMap(({ resources }) =>
+  const { resources: whole, containers = [] } = pod.spec ?? {};
+  const names = [whole, ...containers.map(({ resources }) => resources)].flatMap((resources) =>
     Object.keys(resources?.limits ?? {}).filter((name) => name.startsWith("hugepages-")),
   );
   return Object.fromEntries(

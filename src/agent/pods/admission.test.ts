@@ -4,8 +4,14 @@ import type { Pod, PodSpec } from "#api/generated/types.ts";
 import { allocatableOf } from "#agent/node/allocatable.ts";
 import { usualSettings } from "#agent/node/node-settings.ts";
 import { podLimits } from "#agent/node/pod-cgroups.ts";
-import { type AdmissionFacts, admitPod, answerResize } from "#agent/pods/admit-pod.ts";
+import {
+  type AdmissionFacts,
+  admitPod,
+  answerResize,
+  type ResizeFacts,
+} from "#agent/pods/admit-pod.ts";
 import { podAmount } from "#agent/pods/pod-amounts.ts";
+import { orderResizes, type WaitingResize } from "#agent/pods/resize-order.ts";
 import { sysctlName } from "#agent/pods/security-admission.ts";
 
 const facts: AdmissionFacts = {
@@ -81,20 +87,57 @@ test("admitPod() refuses in upstream's words", () => {
   for (const [found, expected] of table) deepEqual(found, expected);
 });
 
-test("answerResize() tells what never fits from what does not fit now", () => {
+test("answerResize() puts off what does not fit now, and refuses what cannot be moved", () => {
   const others = [asking({ cpu: "1" }, "o")];
-  const answer = (cpu: string) => answerResize(asking({ cpu }), { ...facts, others });
-  deepEqual(answer("1"), { kind: "fits" });
-  deepEqual(answer("1500m"), {
+  const cpuManagerPolicy = "none";
+  const answer = (pod: Pod, more: Partial<ResizeFacts> = {}) =>
+    answerResize(pod, { ...facts, others, granted: pod, cpuManagerPolicy, ...more });
+  const deferred = (requested: number) => ({
     kind: "refused",
     reason: "Deferred",
-    message: "Node didn't have enough resource: cpu, requested: 1500, used: 1000, capacity: 2000",
+    message: `Node didn't have enough resource: cpu, requested: ${requested}, used: 1000, capacity: 2000`,
   });
-  deepEqual(answer("3"), {
+  deepEqual(answer(asking({ cpu: "1" })), { kind: "fits" });
+  deepEqual(answer(asking({ cpu: "1500m" })), deferred(1500));
+  deepEqual(answer(asking({ cpu: "3" })), deferred(3000));
+  const all = (cpu: string, memory = "1Mi") =>
+    podOf({
+      resources: { requests: { cpu, memory }, limits: { cpu, memory } },
+      containers: [of(cpu)],
+    });
+  const of = (cpu: string) => ({ name: "c", image: "i", resources: { requests: { cpu } } });
+  const pinned = { cpuManagerPolicy: "static", granted: all("500m") };
+  deepEqual(answer(all("1"), pinned), {
     kind: "refused",
     reason: "Infeasible",
-    message: "Node didn't have enough capacity: cpu, requested: 3000, capacity: 2000",
+    message: 'Resize is infeasible for Guaranteed Pods alongside CPU Manager policy "static"',
   });
+  deepEqual(answer(all("500m", "2Mi"), pinned), { kind: "fits" });
+  deepEqual(answer(asking({ cpu: "1" }), pinned), { kind: "fits" });
+});
+
+test("orderResizes() asks first who needs no more room, then by priority, class and time", () => {
+  const waits = (
+    name: string,
+    cpu: string,
+    more: Partial<WaitingResize> & { priority?: number },
+  ) => {
+    const { priority, ...rest } = more;
+    const pod = asking({ cpu }, name);
+    const spec = { ...pod.spec, ...(priority !== undefined && { priority }) } as PodSpec;
+    return { pod: { ...pod, spec }, granted: asking({ cpu: "1" }), sinceMs: 0, ...rest };
+  };
+  const guaranteed = waits("guaranteed", "2", { priority: 5, sinceMs: 9 });
+  const waiting = [
+    waits("late", "2", { priority: 5, sinceMs: 3 }),
+    waits("early", "2", { priority: 5, sinceMs: 2 }),
+    { ...guaranteed, pod: { ...guaranteed.pod, status: { qosClass: "Guaranteed" } } },
+    waits("low", "2", {}),
+    waits("high", "2", { priority: 9, sinceMs: 9 }),
+    waits("less", "500m", { sinceMs: 9 }),
+  ];
+  const names = orderResizes(waiting).map(({ pod }) => pod.metadata.name);
+  deepEqual(names, ["less", "high", "guaranteed", "early", "late", "low"]);
 });
 
 test("podAmount() counts what runs at the same time", () => {

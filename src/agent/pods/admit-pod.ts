@@ -1,8 +1,11 @@
 import type { Pod } from "#api/generated/types.ts";
 import type { Pressure } from "#agent/eviction/thresholds.ts";
 import { isCritical } from "#agent/eviction/rank-pods.ts";
-import type { PodEnd } from "#agent/pods/pod-observation.ts";
-import type { ResizeAnswer } from "#agent/pods/resize-keeper.ts";
+import { amountOf } from "#agent/pods/pod-amounts.ts";
+import { findContainer, podContainers } from "#agent/pods/pod-containers.ts";
+import { isTerminal, isTerminating, type PodEnd } from "#agent/pods/pod-observation.ts";
+import type { PodParts } from "#agent/pods/pod-parts.ts";
+import type { ResizeAnswer } from "#agent/pods/resize-told.ts";
 import { shortageOf, shortageText } from "#agent/pods/room.ts";
 import { securityProblem, type SecurityFacts } from "#agent/pods/security-admission.ts";
 import { qosClassOf } from "#agent/pods/qos-class.ts";
@@ -15,6 +18,21 @@ export interface AdmissionFacts {
   /** The pods that the node has taken already. */
   readonly others: readonly Pod[];
   readonly allocatable: Readonly<Record<string, string>>;
+}
+
+/** Asks whether a pod that is new here may run, and tells why not; what runs already stays. */
+export async function admitNew(
+  { view, admit, recorder }: Pick<PodParts, "view" | "admit" | "recorder">,
+  pod: Pod,
+): Promise<PodEnd | undefined> {
+  const isNew = view.sandboxesOf(pod.metadata.uid ?? "").length === 0;
+  if (!isNew || isTerminal(pod) || isTerminating(pod)) return undefined;
+  const refusal = await admit(pod);
+  if (refusal) {
+    const { reason, message } = refusal;
+    recorder.record(pod, { type: "Warning", reason, message });
+  }
+  return refusal;
 }
 
 /** Why the node does not take a pod that is new to it, in upstream's words; undefined when it does. */
@@ -35,20 +53,35 @@ export function admitPod(
   return undefined;
 }
 
-/** Whether a pod may have the resources that it asks for now. */
+export interface ResizeFacts extends Pick<AdmissionFacts, "others" | "allocatable"> {
+  /** The pod with the resources that it has been promised so far. */
+  readonly granted: Pod;
+  readonly cpuManagerPolicy: string;
+}
+
+/** Whether a pod may have the resources that it asks for now. What no node like this has the API refuses before. */
 export function answerResize(
   pod: Pod,
-  { others, allocatable }: Pick<AdmissionFacts, "others" | "allocatable">,
+  { granted, others, allocatable, cpuManagerPolicy }: ResizeFacts,
 ): ResizeAnswer {
-  const alone = shortageOf(pod, [], allocatable);
-  if (alone) {
-    const { resource, requested, capacity } = alone;
-    const message = `Node didn't have enough capacity: ${resource}, requested: ${requested}, capacity: ${capacity}`;
+  const isPinned = cpuManagerPolicy === "static" && qosClassOf(pod) === "Guaranteed";
+  if (isPinned && !sameCpuRequests(pod, granted)) {
+    const message = `Resize is infeasible for Guaranteed Pods alongside CPU Manager policy "static"`;
     return { kind: "refused", reason: "Infeasible", message };
   }
   const shortage = shortageOf(pod, others, allocatable);
   if (shortage === undefined) return { kind: "fits" };
   return { kind: "refused", reason: "Deferred", message: shortageText(shortage) };
+}
+
+function sameCpuRequests(pod: Pod, granted: Pod): boolean {
+  return podContainers(pod).every(({ spec }) => {
+    const before = findContainer(granted, spec.name)?.spec;
+    return (
+      before !== undefined &&
+      amountOf(spec, "requests", "cpu") === amountOf(before, "requests", "cpu")
+    );
+  });
 }
 
 /** Short of memory alone, a node still takes pods that say what they need, and those that tolerate it. */

@@ -13,6 +13,11 @@ export class BackOff {
     this.#clock = clock;
   }
 
+  /** The delays of several, by name. */
+  delaysMs(names: readonly string[]): ReadonlyMap<string, number> {
+    return new Map(names.map((name) => [name, this.delayMs(name)] as const));
+  }
+
   /** The delay after the latest failure; 0 before the first, or when that is long ago. */
   delayMs(key: string): number {
     return this.#entry(key)?.delayMs ?? 0;

@@ -71,7 +71,7 @@ function deviceMounts({ mounts }: DeviceGrant): readonly Mount[] {
 }
 
 /** A container alone on its processors needs no limit of its time there. */
-function cpusOf(share: CpuShare | undefined): Resources {
+export function cpusOf(share: CpuShare | undefined): Resources {
   if (share === undefined) return {};
   return { cpus: share.cpus, ...(share.isExclusive && { cpuQuotaUs: -1 }) };
 }

@@ -8,6 +8,7 @@ import { isMirror, isStatic } from "#agent/static-pods/mirror-keeper.ts";
 import { isTerminal, type PodEnd } from "#agent/pods/pod-observation.ts";
 import type { PodParts } from "#agent/pods/pod-parts.ts";
 import { PodWorker } from "#agent/pods/pod-worker.ts";
+import { orderResizes } from "#agent/pods/resize-order.ts";
 import type { RuntimeEvent } from "#agent/runtime/container-runtime.ts";
 
 /** What is left of a pod without an object gets this to end by itself, as upstream; the runtime waits two at least. */
@@ -24,7 +25,7 @@ export class PodManager implements Disposable {
   #changes: Disposable | undefined;
 
   constructor(parts: PodParts, watchesVolumes: boolean) {
-    this.#parts = parts;
+    this.#parts = { ...parts, onRoom: () => this.#askAgain() };
     this.#log = parts.log;
     const refresh = (source: string): void => this.#refresh(source);
     this.#sources = watchesVolumes ? new VolumeSources(parts, refresh) : undefined;
@@ -137,7 +138,11 @@ export class PodManager implements Disposable {
 
   /** What had to wait for room may have it now. */
   #askAgain(): void {
-    for (const worker of this.#workers.values()) worker.askAgain();
+    const waiting = [...this.#workers.values()].flatMap((worker) => {
+      const resize = worker.waitingResize;
+      return resize ? [{ ...resize, worker }] : [];
+    });
+    for (const { worker } of orderResizes(waiting)) worker.askAgain();
   }
 
   #remove(pod: Pod): void {

@@ -34,8 +34,20 @@ export interface PodObservation {
 export interface ResizeState {
   /** What containers run with, by their ids. */
   readonly actual: ReadonlyMap<string, ResourceRequirements>;
-  readonly pending?: { readonly reason: string; readonly message: string };
-  readonly inProgress?: { readonly reason?: string; readonly message?: string };
+  /** Processors and memory that the pod's control group is held to; undefined before there is one. */
+  readonly held?: ResourceRequirements;
+  /** `observedGeneration` is that whose resources are meant. */
+  readonly pending?: {
+    readonly reason: string;
+    readonly message: string;
+    readonly observedGeneration: number;
+    readonly sinceMs: number;
+  };
+  readonly inProgress?: {
+    readonly reason?: string;
+    readonly message?: string;
+    readonly observedGeneration: number;
+  };
 }
 
 export interface StartFailure {
@@ -60,6 +72,16 @@ export interface PodEnd {
   readonly graceSeconds?: number;
   /** Shown as the condition `DisruptionTarget`: it was no fault of the pod's. */
   readonly disruption?: { readonly reason: string; readonly message: string };
+}
+
+export const goneEnd: PodEnd = { reason: "Deleted", message: "the pod's object is gone" };
+
+/** Until the pod must end because it ran for as long as it may; Infinity: it may run for ever. */
+export function deadlineLeftMs({ spec, status }: Pod, nowMs: number): number {
+  const { activeDeadlineSeconds = Infinity } = spec ?? {};
+  return status?.startTime === undefined
+    ? Infinity
+    : Date.parse(status.startTime) + activeDeadlineSeconds * 1000 - nowMs;
 }
 
 export const healthyContainer: ContainerHealth = { started: true, ready: true };

@@ -12,7 +12,8 @@ import type { DownwardNode } from "#agent/pods/downward-values.ts";
 import type { ReferencedObjects } from "#agent/pods/environment.ts";
 import type { ImagePuller } from "#agent/pods/image-puller.ts";
 import type { DnsSettings } from "#agent/pods/pod-dns.ts";
-import type { ResizeAnswer } from "#agent/pods/resize-keeper.ts";
+import { findContainer } from "#agent/pods/pod-containers.ts";
+import type { ResizeAnswer } from "#agent/pods/resize-told.ts";
 import type { PodEnd } from "#agent/pods/pod-observation.ts";
 import type { PodFiles } from "#agent/pods/pod-files.ts";
 import type { MirrorKeeper } from "#agent/static-pods/mirror-keeper.ts";
@@ -42,7 +43,7 @@ export interface PodParts {
   /** Asked for each pod that is new here: why it must not run, in upstream's words. */
   readonly admit: (pod: Pod) => PodEnd | undefined | Promise<PodEnd | undefined>;
   /** Asked when a pod is to have other resources than it was granted. */
-  readonly answerResize: (pod: Pod) => ResizeAnswer;
+  readonly answerResize: (pod: Pod, granted: Pod) => ResizeAnswer;
   readonly memoryBytes: number;
   readonly dns: DnsSettings;
   readonly cgroupRoot?: string;
@@ -56,6 +57,8 @@ export interface PodParts {
   readonly cgroups?: PodCgroups;
   /** Called when a pod will not run any more, or is gone. */
   readonly onGone?: (pod: Pod) => void;
+  /** Called when a pod has given back some of what it requested. */
+  readonly onRoom?: () => void;
   /** The node's pods without this one. */
   readonly others: (pod: Pod) => readonly Pod[];
   /** The name in container ids: `containerd`. */
@@ -64,6 +67,16 @@ export interface PodParts {
 
 export const graceOf = (pod: Pod): number =>
   pod.metadata.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30;
+
+/** What a container gets to end by itself: what the probe that failed says, else the pod. */
+export function stopGrace(
+  pod: Pod,
+  { name, probe }: { readonly name: string; readonly probe?: "Liveness" | "Startup" },
+): number {
+  const container = findContainer(pod, name)?.spec;
+  const failed = probe === "Liveness" ? container?.livenessProbe : container?.startupProbe;
+  return (probe && failed?.terminationGracePeriodSeconds) ?? graceOf(pod);
+}
 
 /** A pod removed from the API by force gets as much time as its deletion allowed, one second at least. */
 export function removalGrace(pod: Pod): number {

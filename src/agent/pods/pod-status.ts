@@ -9,6 +9,7 @@ import {
   type PodObservation,
 } from "#agent/pods/pod-observation.ts";
 import { qosClassOf } from "#agent/pods/qos-class.ts";
+import { wholeRequests, wholeResources } from "#agent/pods/whole-resources.ts";
 
 export interface NodeFacts {
   /** The node's addresses that pods of the host's network have, the primary first. */
@@ -33,7 +34,9 @@ export function podStatus(observed: PodObservation, node: NodeFacts): PodStatus 
   const ips = podIps(observed, node);
   // The last word is said when nothing runs any more, as upstream: until then the pod may still hold what it has.
   const ended = phase === "Failed" ? observed.ended : undefined;
+  const allocatedResources = wholeRequests(pod);
   return {
+    ...(Object.keys(allocatedResources).length > 0 && { allocatedResources }),
     conditions: conditionsOf({ observed, phase, init, apps }),
     ...(apps.length > 0 && { containerStatuses: apps }),
     ...(ephemeral.length > 0 && {
@@ -47,6 +50,7 @@ export function podStatus(observed: PodObservation, node: NodeFacts): PodStatus 
     ...(ended ? { reason: ended.reason, message: ended.message } : keptReason(pod)),
     ...(ips[0] && { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
     qosClass: pod.status?.qosClass ?? qosClassOf(pod),
+    resources: wholeResources(pod, observed.resize?.held),
     startTime: pod.status?.startTime ?? rfc3339(observed.nowMs),
   };
 }
@@ -137,7 +141,7 @@ interface ConditionParts {
   readonly apps: readonly ContainerStatus[];
 }
 
-type Outcome = Pick<PodCondition, "status" | "reason" | "message">;
+type Outcome = Pick<PodCondition, "status" | "reason" | "message" | "observedGeneration">;
 
 /** Those the node owns, in upstream's order, after those that others wrote. */
 function conditionsOf(parts: ConditionParts): readonly PodCondition[] {
@@ -146,7 +150,7 @@ function conditionsOf(parts: ConditionParts): readonly PodCondition[] {
   const old = pod.status?.conditions ?? [];
   const ready = containersReady(parts);
   const hasSandbox = observed.sandboxes[0]?.state === "ready";
-  const own: readonly [string, Outcome][] = [
+  const own: readonly (readonly [string, Outcome])[] = [
     ["PodReadyToStartContainers", { status: hasSandbox ? "True" : "False" }],
     ["Initialized", initialized(parts)],
     ["Ready", podReady(pod, ready)],
@@ -162,7 +166,9 @@ function conditionsOf(parts: ConditionParts): readonly PodCondition[] {
     ...others,
     ...own.map(([type, outcome]) => {
       const before = old.find((condition) => condition.type === type);
-      const changed = before?.status !== outcome.status;
+      const changed =
+        before?.status !== outcome.status ||
+        (passing.has(type) && (before.reason ?? "") !== (outcome.reason ?? ""));
       const lastTransitionTime = changed ? rfc3339(observed.nowMs) : before?.lastTransitionTime;
       return {
         type,
@@ -178,14 +184,16 @@ function conditionsOf(parts: ConditionParts): readonly PodCondition[] {
 /** Conditions that are there only while they are true. */
 const passing: ReadonlySet<string> = new Set(["PodResizePending", "PodResizeInProgress"]);
 
-function resizeConditions({ resize }: PodObservation): readonly [string, Outcome][] {
+function resizeConditions({ resize }: PodObservation): readonly (readonly [string, Outcome])[] {
   const { pending, inProgress } = resize ?? {};
-  return [
-    ...(pending ? [["PodResizePending", { status: "True", ...pending }] as [string, Outcome]] : []),
-    ...(inProgress
-      ? [["PodResizeInProgress", { status: "True", ...inProgress }] as [string, Outcome]]
-      : []),
-  ];
+  const status = "True";
+  const conditions: (readonly [string, Outcome])[] = [];
+  if (pending) {
+    const { sinceMs: _, ...rest } = pending;
+    conditions.push(["PodResizePending", { status, ...rest }]);
+  }
+  if (inProgress) conditions.push(["PodResizeInProgress", { status, ...inProgress }]);
+  return conditions;
 }
 
 function disruptionOf({ ended }: PodObservation): readonly [string, Outcome][] {

@@ -1,6 +1,7 @@
 import type { Pod } from "#api/generated/types.ts";
 import { nameOf, namespaceOf } from "#api/meta.ts";
 import { type Log, messageOf } from "#base/log.ts";
+import { admitNew } from "#agent/pods/admit-pod.ts";
 import { BackOff } from "#agent/pods/back-off.ts";
 import { giveClaimsBack, prepareClaims, retriesClaims } from "#agent/pods/claim-keeper.ts";
 import { clearUpPod } from "#agent/pods/clear-up-pod.ts";
@@ -11,15 +12,18 @@ import { letObjectGo } from "#agent/pods/let-object-go.ts";
 import { isStopped, planPod, type PodAction } from "#agent/pods/plan-pod.ts";
 import { findContainer } from "#agent/pods/pod-containers.ts";
 import {
+  deadlineLeftMs,
+  goneEnd,
   isTerminal,
   isTerminating,
   type PodEnd,
   type PodObservation,
   type StartFailure,
 } from "#agent/pods/pod-observation.ts";
-import { graceOf, type PodParts, removalGrace } from "#agent/pods/pod-parts.ts";
+import { graceOf, type PodParts, removalGrace, stopGrace } from "#agent/pods/pod-parts.ts";
 import { podStatus } from "#agent/pods/pod-status.ts";
 import { ResizeKeeper } from "#agent/pods/resize-keeper.ts";
+import { requestsMore, type WaitingResize } from "#agent/pods/resize-order.ts";
 import { askForResize, resizeRunning } from "#agent/pods/resize-pod.ts";
 import { startContainer } from "#agent/pods/start-container.ts";
 import { simulate } from "#agent/pods/simulation.ts";
@@ -46,7 +50,7 @@ export class PodWorker {
   readonly #crashes: BackOff;
   readonly #crashTeller: CrashTeller;
   readonly #lastWords: LastWords;
-  readonly #resizes = new ResizeKeeper();
+  readonly #resizes: ResizeKeeper;
   readonly #renewed = new Set<string>();
   readonly #outdated = new Set<string>();
   /** As the API has it; `#pod` is the same with the resources that the node granted. */
@@ -67,6 +71,7 @@ export class PodWorker {
   constructor(parts: PodParts, pod: Pod) {
     this.#parts = parts;
     this.#wanted = pod;
+    this.#resizes = new ResizeKeeper(pod);
     this.#pod = this.#resizes.granted(pod);
     this.#log = parts.log.with({ pod: `${namespaceOf(pod)}/${nameOf(pod)}` });
     this.#status = new StatusWriter(parts, this.#ending.signal);
@@ -97,9 +102,15 @@ export class PodWorker {
     return this.#isAdmitted && this.#ended === undefined && !isTerminal(this.told);
   }
 
-  /** Another pod has gone: what had to wait for room may have it now. */
+  /** The change of resources that waits for room. */
+  get waitingResize(): WaitingResize | undefined {
+    return this.#resizes.waiting(this.#wanted);
+  }
+
+  /** There is room: what had to wait for it may have it now. */
   askAgain(): void {
-    if (this.#resizes.state.pending) this.wake();
+    this.#askForResize();
+    this.wake();
   }
 
   update(pod: Pod): void {
@@ -180,24 +191,30 @@ export class PodWorker {
   async #look(): Promise<void> {
     await this.#admit();
     this.#checkDeadline();
-    if (askForResize(this.#parts, this.#wanted, this.#resizes)) {
-      this.#pod = this.#resizes.granted(this.#wanted);
-    }
+    this.#askForResize();
     const found = await this.#observe();
     this.#watchHealth(found);
     const observed = { ...found, health: this.#prober.health };
     const isGivenBack = this.#deleted || (await giveClaimsBack(this.#parts, observed));
     if (!isGivenBack) return this.#wakeIn(usualRetryMs);
-    const actions = planPod(this.#deleted ? { ...observed, ended: gone } : observed);
+    const actions = planPod(this.#deleted ? { ...observed, ended: goneEnd } : observed);
     if (!this.#deleted) this.#tell(observed);
-    if (actions.length === 0) await this.#resize(observed);
+    if (actions.every(({ kind }) => kind === "wait")) await this.#resize(observed);
     if (actions.length === 0 && isStopped(observed)) await this.#stopped();
     if (actions.length > 0) await this.#act(observed, actions);
     else if (isTerminating(this.#pod) || this.#deleted) await this.#finish();
     else if (!this.#volumes.isReady && !isStopped(observed)) await this.#volumesReadyFor(observed);
   }
 
-  /** Brings running containers to the resources that were granted since they were started. */
+  /** Asks the node for the resources that the object wants; what the pod gives back others may have. */
+  #askForResize(): void {
+    const before = this.#pod;
+    if (!askForResize(this.#parts, this.#wanted, this.#resizes)) return;
+    this.#pod = this.#resizes.granted(this.#wanted);
+    if (requestsMore(before, this.#pod)) this.#parts.onRoom?.();
+  }
+
+  /** Brings what runs to the resources that were granted since it was started. */
   async #resize(observed: PodObservation): Promise<void> {
     if (isTerminating(this.#pod) || this.#deleted || this.#ended) return;
     const outcome = await resizeRunning(this.#parts, {
@@ -229,15 +246,13 @@ export class PodWorker {
     const containers = await Promise.all(
       view.containersOf(uid).map((container) => this.#lastWords.of(this.#pod, container)),
     );
-    const names = new Set(containers.map(({ name }) => name));
-    const delays = [...names].map((name) => [name, this.#crashes.delayMs(name)] as const);
     return {
       pod: this.told,
       nowMs: clock.now(),
       sandboxes: view.sandboxesOf(uid),
       containers,
       failures: this.#failures,
-      crashDelaysMs: new Map(delays),
+      crashDelaysMs: this.#crashes.delaysMs(containers.map(({ name }) => name)),
       health: new Map(),
       renewed: this.#renewed,
       outdated: this.#outdated,
@@ -320,7 +335,9 @@ export class PodWorker {
     const problem = await prepareClaims(this.#parts, this.#pod, this.#stopping.signal);
     if (problem) return this.#fail("", problem);
     try {
-      await createSandbox(this.#parts, { pod: this.#pod, attempt, signal: this.#ending.signal });
+      const pod = this.#pod;
+      await createSandbox(this.#parts, { pod, attempt, signal: this.#ending.signal });
+      this.#resizes.hold(pod);
       this.#failures.delete("");
     } catch (error) {
       this.#ending.signal.throwIfAborted();
@@ -354,7 +371,6 @@ export class PodWorker {
     if (container === undefined || sandbox === undefined) return;
     if (!(await this.#volumesReadyFor(observed))) return;
     if (action.attempt > 0) this.#crashes.fail(action.name);
-    const { attempt } = action;
     const podIps = this.#ipsOf(observed);
     const signal = AbortSignal.any([this.#ending.signal, this.#stopping.signal]);
     if (signal.aborted) return;
@@ -364,10 +380,10 @@ export class PodWorker {
         container,
         sandbox,
         podIps,
-        attempt,
+        attempt: action.attempt,
         signal,
       });
-      this.#resizes.done(id, container.spec.resources ?? {});
+      this.#resizes.done(id, this.#pod, container.spec);
       this.#failures.delete(action.name);
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
@@ -380,10 +396,7 @@ export class PodWorker {
     observed: PodObservation,
     action: PodAction & { readonly kind: "stop-container" },
   ): Promise<void> {
-    const container = findContainer(this.#pod, action.name)?.spec;
-    const probe = action.probe === "Liveness" ? container?.livenessProbe : container?.startupProbe;
-    const ownGrace = action.probe && probe?.terminationGracePeriodSeconds;
-    const usual = this.#deleted ? removalGrace(this.#pod) : (ownGrace ?? graceOf(this.#pod));
+    const usual = this.#deleted ? removalGrace(this.#pod) : stopGrace(this.#pod, action);
     const graceSeconds = Math.min(usual, this.#ended?.graceSeconds ?? Infinity);
     const podIp = this.#ipsOf(observed)[0] ?? "";
     await stopContainer(this.#parts, { pod: this.#pod, ...action, graceSeconds, podIp });
@@ -410,20 +423,13 @@ export class PodWorker {
   async #admit(): Promise<void> {
     if (this.#isAdmitted || this.#deleted) return;
     this.#isAdmitted = true;
-    const { view, admit } = this.#parts;
-    const isNew = view.sandboxesOf(this.#pod.metadata.uid ?? "").length === 0;
-    if (!isNew || isTerminal(this.#pod) || isTerminating(this.#pod)) return;
-    const refusal = await admit(this.#pod);
-    if (refusal === undefined) return;
+    const refusal = await admitNew(this.#parts, this.#pod);
     this.#ended ??= refusal;
-    this.#record("Warning", refusal.reason, refusal.message);
   }
 
   #checkDeadline(): void {
-    const { activeDeadlineSeconds } = this.#pod.spec ?? {};
-    const startTime = this.#pod.status?.startTime;
-    if (activeDeadlineSeconds === undefined || startTime === undefined || this.#ended) return;
-    const leftMs = Date.parse(startTime) + activeDeadlineSeconds * 1000 - this.#parts.clock.now();
+    const leftMs = deadlineLeftMs(this.#pod, this.#parts.clock.now());
+    if (leftMs === Infinity || this.#ended) return;
     if (leftMs > 0) return this.#wakeIn(leftMs);
     const message = "Pod was active on the node longer than the specified deadline";
     this.#ended = { reason: "DeadlineExceeded", message };
@@ -454,5 +460,3 @@ export class PodWorker {
     this.#cancelTimer = this.#parts.clock.after(Math.max(0, delayMs), () => this.wake());
   }
 }
-
-const gone: PodEnd = { reason: "Deleted", message: "the pod's object is gone" };
