@@ -126,9 +126,11 @@ test(
     stop.abort();
     const summary = (more = "") =>
       `{"containers":[{"name":"c","resources":{"requests":{"cpu":"3"}}}],"generation":2${more}}`;
+    const why = `,"error":${JSON.stringify(condition.message)}`;
     deepEqual(told.toSorted(), [
-      `Normal ResizeStarted: Pod resize started: ${summary()}`,
       `Normal ResizeCompleted: Pod resize completed: ${summary()}`,
+      `Normal ResizeStarted: Pod resize started: ${summary()}`,
+      `Warning ResizeDeferred: Pod resize Deferred: ${summary(why)}`,
     ]);
   },
 );
