@@ -1,6 +1,6 @@
 import type { Job, Pod } from "#api/generated/types.ts";
 import { nameOf, uidOf } from "#api/meta.ts";
-import { deployments, jobs, pods } from "#api/resources.ts";
+import { deployments, jobs, podDisruptionBudgets, pods } from "#api/resources.ts";
 import type { Change, Informer } from "#client/informer.ts";
 import { controllerRefOf } from "#reconcile/owners.ts";
 import {
@@ -25,8 +25,14 @@ export function watchBounds(world: World): readonly string[] {
   return problems;
 }
 
+/**
+ * An eviction is granted by the budget's status, as upstream grants it: while that is behind, pods may be evicted
+ * that a rollout or others have made indispensable since. When it knows, nobody takes one of the last.
+ */
 function watchDeployments({ informers }: World, problems: string[]): void {
   const wasComplete = new Set<string>();
+  const budgets = informers.of(podDisruptionBudgets);
+  let steadyBefore = 0;
   informers.of(pods).onChange(({ object }) => {
     const app = appOf(object);
     if (app !== "steady" && app !== "fragile") return;
@@ -34,7 +40,11 @@ function watchDeployments({ informers }: World, problems: string[]): void {
     const ready = active.filter(isReady).length;
     if (active.length > replicas + surge) problems.push(`${app}: ${active.length} pods`);
     if (ready === replicas) wasComplete.add(app);
-    if (app === "steady" && wasComplete.has(app) && ready < minAvailable - 1) {
+    if (app !== "steady") return;
+    const known = budgets.get({ name: app, namespace })?.status?.currentHealthy ?? 0;
+    const isLess = ready < steadyBefore && known <= steadyBefore;
+    steadyBefore = ready;
+    if (isLess && wasComplete.has(app) && ready < minAvailable - 1) {
       problems.push(`steady: only ${ready} are ready`);
     }
   });

@@ -5,9 +5,9 @@ import type { Transport, TransportRequest, TransportResponse } from "#client/tra
 /** How often, out of one, what goes wrong. */
 export interface Faults {
   readonly conflict: number;
-  /** The write does not arrive. */
+  /** What is asked does not arrive. */
   readonly lostRequest: number;
-  /** The write happens, and nobody hears of it. */
+  /** What is asked happens, and nobody hears of it. */
   readonly lostAnswer: number;
   readonly brokenWatch: number;
 }
@@ -22,14 +22,15 @@ export function faulty(
   const happens = (share: number): boolean => isOn() && random() < share;
   return {
     async request(request) {
-      if (request.method === "GET") return transport.request(request);
-      if (happens(faults.conflict)) return { status: 409, value: injected.status };
+      const writes = request.method !== "GET";
+      if (writes && happens(faults.conflict)) return { status: 409, value: injected.status };
       if (happens(faults.lostRequest)) throw new Error("Cannot send the request: injected");
       const answer = await transport.request(request);
       if (happens(faults.lostAnswer)) throw new Error("Cannot hear the answer: injected");
       return answer;
     },
     async watch(request) {
+      if (happens(faults.brokenWatch)) throw new Error("Cannot begin to watch: injected");
       const events = await transport.watch(request);
       return (async function* () {
         for await (const event of events) {
