@@ -148,8 +148,13 @@ async function assemble(options: Options, signal: AbortSignal) {
     allocatable: node.allocatable,
     others,
     hasAppArmor: machine.hasAppArmor,
+    recorder,
+    system: machine.operatingSystem,
+    node: () => keeper.node,
+    refreshNode: () => keeper.refresh(),
+    end: (pod, end) => manager.end(pod, end),
   });
-  const keeper = new NodeKeeper({
+  const keeper: NodeKeeper = new NodeKeeper({
     ...nodeParts,
     recorder,
     ...(plugins && { devices: () => plugins.devices.amounts }),

@@ -140,7 +140,7 @@ test(
     const late = await until(client, "late", (pod) => pod?.status?.phase === "Failed");
     deepEqual(
       [late?.status?.reason, late?.status?.message],
-      ["Evicted", "The node had condition: [MemoryPressure]. "],
+      ["Evicted", "Pod was rejected: The node had condition: [MemoryPressure]. "],
     );
   },
 );

@@ -114,7 +114,7 @@ test("what a node cannot or must not do for a pod's security it says", { skip },
   const unsafe = await until(client, "unsafe", isFailed);
   deepEqual(
     [unsafe?.status?.reason, unsafe?.status?.message],
-    ["SysctlForbidden", 'forbidden sysctl: "kernel.msgmax" not allowlisted'],
+    ["SysctlForbidden", 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted'],
   );
   await client.create(
     pods,

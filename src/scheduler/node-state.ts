@@ -10,6 +10,7 @@ import {
   type PodAmounts,
 } from "#scheduler/amounts.ts";
 import { claimsOfPod } from "#reconcile/claims-of-pod.ts";
+import { type HostPort, hostPortsOf } from "#reconcile/host-ports.ts";
 import { disksOf, type Disk } from "#scheduler/volumes/disks.ts";
 import { podShapeOf, type PodShape } from "#scheduler/topology/pod-shape.ts";
 
@@ -32,12 +33,6 @@ export interface PlacedPod {
 export interface PodCounts {
   addPod(pod: PlacedPod, nodeName: string): void;
   removePod(pod: PlacedPod, nodeName: string): void;
-}
-
-export interface HostPort {
-  readonly ip: string;
-  readonly protocol: string;
-  readonly port: number;
 }
 
 /** A node and what is placed on it, kept up as pods come and go: scheduling a pod parses nothing of other pods. */
@@ -121,17 +116,6 @@ const noClaims: readonly string[] = [];
 function claimKeysOf(pod: Pod): readonly string[] {
   const names = claimsOfPod(pod);
   return names.length === 0 ? noClaims : names.map((name) => `${namespaceOf(pod)}/${name}`);
-}
-
-export function hostPortsOf(pod: Pod): readonly HostPort[] {
-  const sidecars = (pod.spec?.initContainers ?? []).filter(
-    (container) => container.restartPolicy === "Always",
-  );
-  return [...(pod.spec?.containers ?? []), ...sidecars].flatMap((container) =>
-    (container.ports ?? []).flatMap(({ hostPort, hostIP, protocol }) =>
-      hostPort ? [{ ip: hostIP || "0.0.0.0", protocol: protocol ?? "TCP", port: hostPort }] : [],
-    ),
-  );
 }
 
 function podsMaxOf(node: Node): number {

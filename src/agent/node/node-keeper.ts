@@ -56,6 +56,18 @@ export class NodeKeeper implements Disposable {
     return this.#node?.metadata.uid;
   }
 
+  /** The node's object as it was last seen here: others may have changed it since. */
+  get node(): Node {
+    return this.#node ?? nodeObject(this.#parts);
+  }
+
+  /** Asks the API for the node's object. */
+  async refresh(): Promise<Node> {
+    const { client, name } = this.#parts;
+    this.#node = await client.get(nodes, { name }, { signal: this.#ending.signal });
+    return this.#node;
+  }
+
   /** Why no pods can run; undefined while they can. */
   get problem(): string | undefined {
     return this.#notReady;

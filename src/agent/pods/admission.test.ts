@@ -11,7 +11,9 @@ import {
   type ResizeFacts,
 } from "#agent/pods/admit-pod.ts";
 import { podAmount } from "#agent/pods/pod-amounts.ts";
+import { choosePreempted } from "#agent/pods/preemption.ts";
 import { orderResizes, type WaitingResize } from "#agent/pods/resize-order.ts";
+import { shortagesOf } from "#agent/pods/room.ts";
 import { sysctlName } from "#agent/pods/security-admission.ts";
 
 const facts: AdmissionFacts = {
@@ -23,6 +25,12 @@ const facts: AdmissionFacts = {
   },
   others: [],
   allocatable: { cpu: "2", memory: "1Gi", pods: "2", "example.com/gpu": "1" },
+  node: {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name: "n", labels: { disk: "fast", "kubernetes.io/os": "linux" } },
+  },
+  system: "linux",
 };
 
 function podOf(spec: Partial<PodSpec> = {}, name = "p"): Pod {
@@ -85,6 +93,119 @@ test("admitPod() refuses in upstream's words", () => {
     ],
   ];
   for (const [found, expected] of table) deepEqual(found, expected);
+});
+
+const onPort = (hostPort: number, more: object = {}, container: object = {}): Partial<PodSpec> => ({
+  containers: [
+    { name: "c", image: "i", ports: [{ containerPort: 80, hostPort, ...more }], ...container },
+  ],
+});
+
+test("admitPod() refuses who was put on a node that is not for it, in upstream's words", () => {
+  const reason = (pod: Pod, more: Partial<AdmissionFacts> = {}): string | undefined => {
+    const end = admitPod(pod, { ...facts, ...more });
+    return end && `${end.reason}: ${end.message}`;
+  };
+  const beside = (mine: Partial<PodSpec>, theirs: Partial<PodSpec>): string | undefined =>
+    reason(podOf(mine), { others: [podOf(theirs, "o")] });
+  const asInit = (more: object): Partial<PodSpec> => ({
+    initContainers: onPort(80, {}, { name: "i", ...more }).containers ?? [],
+  });
+  const taint = { key: "gone", value: "yes", effect: "NoExecute" };
+  const tainted = (effect: string) => ({
+    node: { ...facts.node, spec: { taints: [{ ...taint, effect }] } },
+  });
+  const file = { "kubernetes.io/config.source": "file" };
+  const labelled = (metadata: object, spec: Partial<PodSpec> = {}): Pod => {
+    const pod = podOf(spec);
+    return { ...pod, metadata: { ...pod.metadata, ...metadata } };
+  };
+  const ports =
+    "NodePorts: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+  const affinity =
+    "NodeAffinity: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector";
+  const taints =
+    "TaintToleration: Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate";
+  const table: readonly [string, string | undefined, string | undefined][] = [
+    ["the same port", beside(onPort(80), onPort(80)), ports],
+    ["another port", beside(onPort(80), onPort(81)), undefined],
+    ["another protocol", beside(onPort(80), onPort(80, { protocol: "UDP" })), undefined],
+    ["TCP is meant", beside(onPort(80), onPort(80, { protocol: "TCP" })), ports],
+    ["two addresses", beside(of("10.0.0.1"), of("10.0.0.2")), undefined],
+    ["one address", beside(of("10.0.0.1"), of("10.0.0.1")), ports],
+    ["every address and one", beside(onPort(80), of("10.0.0.1")), ports],
+    ["one address and every", beside(of("10.0.0.1"), of("0.0.0.0")), ports],
+    ["a sidecar's port", beside(onPort(80), asInit({ restartPolicy: "Always" })), ports],
+    ["an init container's port", beside(asInit({}), onPort(80)), undefined],
+    ["a selector that holds", reason(podOf({ nodeSelector: { disk: "fast" } })), undefined],
+    ["a selector that does not", reason(podOf({ nodeSelector: { disk: "slow" } })), affinity],
+    [
+      "first the selector",
+      reason(podOf({ nodeSelector: { disk: "slow" }, ...onPort(80) }), {
+        others: [podOf(onPort(80))],
+      }),
+      affinity,
+    ],
+    [
+      "another node's",
+      reason(podOf({ nodeName: "m" })),
+      "NodeName: Predicate NodeName failed: node(s) didn't match the requested node name",
+    ],
+    ["a taint", reason(podOf(), tainted("NoExecute")), taints],
+    ["a taint for the scheduler", reason(podOf(), tainted("NoSchedule")), undefined],
+    ["a toleration", reason(podOf({ tolerations: [taint] }), tainted("NoExecute")), undefined],
+    ["a static pod", reason(labelled({ annotations: file }), tainted("NoExecute")), undefined],
+    ["the system", reason(podOf({ os: { name: "linux" } })), undefined],
+    [
+      "another system",
+      reason(podOf({ os: { name: "windows" } })),
+      "PodOSNotSupported: Failed to admit pod as the OS field doesn't match node OS",
+    ],
+    [
+      "another system's label",
+      reason(labelled({ labels: { "kubernetes.io/os": "windows" } }, { os: { name: "windows" } })),
+      "PodOSSelectorNodeLabelDoesNotMatch: Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+    ],
+  ];
+  for (const [what, found, expected] of table) equal(found, expected, what);
+
+  function of(hostIP: string): Partial<PodSpec> {
+    return onPort(80, { hostIP });
+  }
+});
+
+test("choosePreempted() ends as few as make room for a critical pod, guaranteed ones last", () => {
+  const classed = (name: string, cpu: string, more: { qos: string; priority?: number }): Pod => {
+    const pod = asking({ cpu }, name);
+    const spec = { ...pod.spec, ...(more.priority && { priority: more.priority }) } as PodSpec;
+    return { ...pod, spec, status: { qosClass: more.qos } };
+  };
+  const critical = (cpu: string): Pod =>
+    classed("p", cpu, { qos: "Burstable", priority: 2_000_000_000 });
+  const choose = (cpu: string, others: readonly Pod[], pods = "10"): unknown => {
+    const pod = critical(cpu);
+    const allocatable = { cpu: "2", pods };
+    const chosen = choosePreempted(pod, others, shortagesOf(pod, others, allocatable));
+    return chosen.kind === "chosen"
+      ? chosen.pods.map(({ metadata }) => metadata.name)
+      : chosen.message;
+  };
+  const small = classed("small", "200m", { qos: "Burstable" });
+  const large = classed("large", "800m", { qos: "Burstable" });
+  const sure = classed("sure", "1", { qos: "Guaranteed" });
+  const idle = classed("idle", "0", { qos: "BestEffort" });
+  const equalTo = classed("equal", "2", { qos: "Guaranteed", priority: 2_000_000_000 });
+  const all = [sure, small, large, idle];
+  deepEqual(choose("0", all), []);
+  deepEqual(choose("100m", all), ["small"]);
+  deepEqual(choose("500m", all), ["large"]);
+  deepEqual(choose("1", all), ["large", "small"]);
+  deepEqual(choose("1500m", all), ["large", "sure"]);
+  deepEqual(choose("0", all, "4"), ["idle"]);
+  equal(
+    choose("150m", [equalTo]),
+    "Unexpected error while attempting to recover from admission failure: preemption: error finding a set of pods to preempt: no set of running pods found to reclaim resources: [(res: cpu, q: 150), ]",
+  );
 });
 
 test("answerResize() puts off what does not fit now, and refuses what cannot be moved", () => {

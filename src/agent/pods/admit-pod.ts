@@ -1,7 +1,8 @@
-import type { Pod } from "#api/generated/types.ts";
+import type { Node, Pod } from "#api/generated/types.ts";
 import type { Pressure } from "#agent/eviction/thresholds.ts";
 import { isCritical } from "#agent/eviction/rank-pods.ts";
 import { amountOf } from "#agent/pods/pod-amounts.ts";
+import { placementProblem, systemProblem } from "#agent/pods/node-predicates.ts";
 import { findContainer, podContainers } from "#agent/pods/pod-containers.ts";
 import { isTerminal, isTerminating, type PodEnd } from "#agent/pods/pod-observation.ts";
 import type { PodParts } from "#agent/pods/pod-parts.ts";
@@ -18,6 +19,10 @@ export interface AdmissionFacts {
   /** The pods that the node has taken already. */
   readonly others: readonly Pod[];
   readonly allocatable: Readonly<Record<string, string>>;
+  /** As far as it is known here. */
+  readonly node: Node;
+  /** The operating system: `linux`. */
+  readonly system: string;
 }
 
 /** Asks whether a pod that is new here may run, and tells why not; what runs already stays. */
@@ -28,18 +33,18 @@ export async function admitNew(
   const isNew = view.sandboxesOf(pod.metadata.uid ?? "").length === 0;
   if (!isNew || isTerminal(pod) || isTerminating(pod)) return undefined;
   const refusal = await admit(pod);
-  if (refusal) {
-    const { reason, message } = refusal;
-    recorder.record(pod, { type: "Warning", reason, message });
-  }
-  return refusal;
+  if (refusal === undefined) return undefined;
+  const { reason, message } = refusal;
+  recorder.record(pod, { type: "Warning", reason, message });
+  return { ...refusal, message: `Pod was rejected: ${message}`, isRefusal: true };
 }
 
-/** Why the node does not take a pod that is new to it, in upstream's words; undefined when it does. */
-export function admitPod(
-  pod: Pod,
-  { refusal, pressures, security, others, allocatable }: AdmissionFacts,
-): PodEnd | undefined {
+/**
+ * Why the node does not take a pod that is new to it, in upstream's words; undefined when it does. A critical pod is not
+ * refused for want of resources: others must make room.
+ */
+export function admitPod(pod: Pod, facts: AdmissionFacts): PodEnd | undefined {
+  const { refusal, pressures, security, others, allocatable, system } = facts;
   const refused = refusal ?? securityProblem(pod, security);
   if (refused) return refused;
   if (pressures.size > 0 && !isCritical(pod) && !bearsMemoryPressure(pod, pressures)) {
@@ -48,9 +53,11 @@ export function admitPod(
       message: `The node had condition: [${[...pressures].join(" ")}]. `,
     };
   }
-  const shortage = shortageOf(pod, others, allocatable);
+  const misplaced = systemProblem(pod, system);
+  if (misplaced) return misplaced;
+  const shortage = isCritical(pod) ? undefined : shortageOf(pod, others, allocatable);
   if (shortage) return { reason: `OutOf${shortage.resource}`, message: shortageText(shortage) };
-  return undefined;
+  return placementProblem(pod, facts);
 }
 
 export interface ResizeFacts extends Pick<AdmissionFacts, "others" | "allocatable"> {

@@ -68,6 +68,8 @@ export interface ContainerHealth {
 export interface PodEnd {
   readonly reason: string;
   readonly message: string;
+  /** It was never taken. */
+  readonly isRefusal?: boolean;
   /** What its containers get to end by themselves, if that is less than the pod's own grace period. */
   readonly graceSeconds?: number;
   /** Shown as the condition `DisruptionTarget`: it was no fault of the pod's. */

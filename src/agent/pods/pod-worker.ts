@@ -97,9 +97,9 @@ export class PodWorker {
     this.wake();
   }
 
-  /** Whether the node runs it, or is going to. */
+  /** Whether the node runs it, or is going to; what ends counts until nothing of it runs. */
   get isTaken(): boolean {
-    return this.#isAdmitted && this.#ended === undefined && !isTerminal(this.told);
+    return this.#isAdmitted && !this.#ended?.isRefusal && !isTerminal(this.told);
   }
 
   /** The change of resources that waits for room. */
