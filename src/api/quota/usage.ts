@@ -1,4 +1,9 @@
-import type { PersistentVolumeClaim, Pod, Service } from "#api/generated/types.ts";
+import type {
+  PersistentVolumeClaim,
+  Pod,
+  ResourceV1ResourceClaim,
+  Service,
+} from "#api/generated/types.ts";
 import type { Quantity } from "#api/quantity.ts";
 import {
   addAmounts,
@@ -8,6 +13,7 @@ import {
   zero,
   type Amounts,
 } from "#api/quota/amounts.ts";
+import { deviceUsage, devicesSuffix } from "#api/quota/device-usage.ts";
 import { isPodLevelResource, podAmounts } from "#api/quota/pod-amounts.ts";
 
 /** A resource as quotas know it: `pods`, `deployments.apps`. */
@@ -24,13 +30,23 @@ export function countName({ group, resource }: Counted): string {
 /** The names of a quota that objects of this resource use up, of those given. */
 export function namesFor(counted: Counted, names: Iterable<string>): string[] {
   const count = countName(counted);
-  const uses = usedNames[counted.group === "" ? counted.resource : ""];
+  const uses = isDeviceClaim(counted)
+    ? (name: string) => name.endsWith(devicesSuffix)
+    : usedNames[counted.group === "" ? counted.resource : ""];
   return [...names].filter((name) => name === count || uses?.(name) === true);
+}
+
+const deviceClaims: Counted = { group: "resource.k8s.io", resource: "resourceclaims" };
+
+function isDeviceClaim({ group, resource }: Counted): boolean {
+  return group === deviceClaims.group && resource === deviceClaims.resource;
 }
 
 /** What one object uses up, in upstream's names: more than any one quota asks for. */
 export function usageOf(counted: Counted, object: object, nowMs: number): Amounts {
   const count = new Map([[countName(counted), whole(1)]]);
+  if (isDeviceClaim(counted))
+    return addAmounts(count, deviceUsage(object as ResourceV1ResourceClaim));
   if (counted.group !== "") return count;
   switch (counted.resource) {
     case "pods":
@@ -58,6 +74,7 @@ export function countedBy(name: string): Counted | undefined {
     const [resource = "", ...group] = name.slice("count/".length).split(".");
     return { group: group.join("."), resource };
   }
+  if (name.endsWith(devicesSuffix)) return deviceClaims;
   const resource = [...plainlyCounted, ...Object.keys(usedNames)].find(
     (one) => one === name || usedNames[one]?.(name) === true,
   );

@@ -6,6 +6,7 @@ import {
   pods,
   replicaSets,
   replicationControllers,
+  resourceClaims,
   resourceQuotas,
   secrets,
   services,
@@ -133,4 +134,45 @@ test("a quota captures the life of each kind that it counts", async () => {
   await client.delete(replicationControllers, at);
   await client.delete(replicaSets, at);
   await until(client, metadata, nothing);
+});
+
+test("a quota captures the devices that claims may get, by their class", async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const { client } = cluster;
+  const devices = "gold.deviceclass.resource.k8s.io/devices";
+  const count = "count/resourceclaims.resource.k8s.io";
+  const metadata = { name: "q", namespace };
+  const spec = { hard: { [devices]: "40", [count]: "9" } };
+  await client.create(resourceQuotas, { apiVersion: "v1", kind: "ResourceQuota", metadata, spec });
+  await until(client, metadata, { [devices]: "0", [count]: "0" });
+  const at = { name: "one", namespace };
+  const claim = (name: string, requests: readonly object[]) => ({
+    apiVersion: "resource.k8s.io/v1",
+    kind: "ResourceClaim",
+    metadata: { name, namespace },
+    spec: { devices: { requests } },
+  });
+  const exactly = { deviceClassName: "gold", count: 2 };
+  const either = [
+    { name: "a", deviceClassName: "gold", count: 3 },
+    { name: "b", deviceClassName: "gold", count: 1 },
+    { name: "c", deviceClassName: "silver", allocationMode: "All" },
+  ];
+  await client.create(
+    resourceClaims,
+    claim("one", [
+      { name: "x", exactly },
+      { name: "y", firstAvailable: either },
+    ]) as never,
+  );
+  await until(client, metadata, { [devices]: "5", [count]: "1" });
+  const all = [{ name: "x", exactly: { deviceClassName: "gold", allocationMode: "All" } }];
+  await client.create(resourceClaims, claim("two", all) as never);
+  await until(client, metadata, { [devices]: "37", [count]: "2" });
+  await assert.rejects(
+    client.create(resourceClaims, claim("three", all) as never),
+    /exceeded quota: q, requested: gold\.deviceclass\.resource\.k8s\.io\/devices=32, used: .*=37, limited: .*=40/,
+  );
+  await client.delete(resourceClaims, at);
+  await until(client, metadata, { [devices]: "32", [count]: "1" });
 });
