@@ -134,3 +134,19 @@ test(
     ]);
   },
 );
+
+test("a pod gets a node as soon as another shrinks", { timeout: 60_000 }, async () => {
+  await using cluster = await createCluster();
+  const { client } = cluster;
+  const node = await client.get(nodes, { name: "node-1" });
+  const all = Number(node.status?.allocatable?.["cpu"]);
+  await client.create(pods, podOf("large", cpu(all)));
+  await until(cluster, "large", isRunning);
+  const { spec, ...waiting } = podOf("waiting", cpu(1));
+  await client.create(pods, { ...waiting, spec: { containers: spec?.containers ?? [] } });
+  await until(cluster, "waiting", ({ status }) =>
+    (status?.conditions ?? []).some(({ reason }) => reason === "Unschedulable"),
+  );
+  await resizeTo(cluster, "large", all - 1);
+  await until(cluster, "waiting", isRunning);
+});

@@ -1,4 +1,4 @@
-import type { Container, Pod } from "#api/generated/types.ts";
+import type { Container, Pod, PodStatus } from "#api/generated/types.ts";
 import { parseQuantity, quantityMilliValue, quantityValue } from "#api/quantity.ts";
 
 /** Amounts of resources as plain numbers, parsed once. */
@@ -71,20 +71,67 @@ export interface PodAmounts {
 /**
  * A pod's requests as upstream sums them: all containers and sidecars together, or what the start needs at its peak
  * (each init container beside the sidecars before it), whichever is more, and the overhead. Requests of the pod as a
- * whole (`spec.resources`) count instead where they are given.
+ * whole (`spec.resources`) count instead where they are given. While a pod is being resized the larger of what it asks
+ * for and what its node has given it counts; what the node cannot give does not.
  */
 export function podAmounts(pod: Pod): PodAmounts {
-  const requests = sumOver(pod, (container) => amountsOf(container.resources?.requests));
-  const scored = sumOver(pod, scoredAmounts);
+  const overhead = amountsOf(pod.spec?.overhead);
+  const requests = sumOver(pod, (container) => requestedBy(pod, container));
+  const scored = sumOver(pod, (container) => scoredAmounts(pod, container));
   const whole = pod.spec?.resources?.requests;
   if (whole) {
-    override(requests, whole);
-    override(scored, whole);
+    const amounts = wholeAmounts(pod, whole, overhead);
+    override(requests, whole, amounts);
+    override(scored, whole, amounts);
   }
-  const overhead = amountsOf(pod.spec?.overhead);
   addAmounts(requests, overhead);
   addAmounts(scored, overhead);
   return { requests, scored };
+}
+
+function wholeAmounts({ status }: Pod, whole: Quantities, overhead: Amounts): Amounts {
+  const amounts = amountsOf(whole);
+  if (status?.resources === undefined) return amounts;
+  const given = givenBy(status);
+  // The node counts the overhead in.
+  addAmounts(given, overhead, -1);
+  if (isInfeasible(status)) return given;
+  raise(amounts, given);
+  return amounts;
+}
+
+function requestedBy({ spec, status }: Pod, container: Container): Amounts {
+  const own = container.resources?.requests;
+  const isInit = spec?.containers.includes(container) === false;
+  // What runs once is not shown by what it was given.
+  if (isInit && container.restartPolicy !== "Always") return amountsOf(own);
+  const statuses = isInit ? status?.initContainerStatuses : status?.containerStatuses;
+  const told = statuses?.find(({ name }) => name === container.name);
+  if (told?.resources === undefined) return amountsOf(own);
+  const amounts = amountsOf(status && isInfeasible(status) ? undefined : own);
+  raise(amounts, givenBy(told));
+  return amounts;
+}
+
+function givenBy({
+  resources,
+  allocatedResources,
+}: Pick<PodStatus, "resources" | "allocatedResources">): Amounts {
+  const amounts = amountsOf(resources?.requests);
+  raise(amounts, amountsOf(allocatedResources));
+  return amounts;
+}
+
+function isInfeasible({ conditions = [] }: PodStatus): boolean {
+  return conditions.some(
+    ({ type, reason }) => type === "PodResizePending" && reason === "Infeasible",
+  );
+}
+
+/** Whether a pod requests less of something than before. */
+export function requestsLess(now: PodAmounts, before: PodAmounts): boolean {
+  const [left, right] = [now.requests, before.requests];
+  return left.milliCpu < right.milliCpu || left.memoryBytes < right.memoryBytes;
 }
 
 function sumOver(pod: Pod, of: (container: Container) => Amounts): Amounts {
@@ -107,8 +154,8 @@ function sumOver(pod: Pod, of: (container: Container) => Amounts): Amounts {
   return total;
 }
 
-function scoredAmounts(container: Container): Amounts {
-  const amounts = amountsOf(container.resources?.requests);
+function scoredAmounts(pod: Pod, container: Container): Amounts {
+  const amounts = requestedBy(pod, container);
   if (container.resources?.requests?.["cpu"] === undefined) amounts.milliCpu = assumedMilliCpu;
   if (container.resources?.requests?.["memory"] === undefined) {
     amounts.memoryBytes = assumedMemoryBytes;
@@ -116,11 +163,13 @@ function scoredAmounts(container: Container): Amounts {
   return amounts;
 }
 
-function override(amounts: Amounts, quantities: Quantities): void {
-  const whole = amountsOf(quantities);
-  if (quantities["cpu"] !== undefined) amounts.milliCpu = whole.milliCpu;
-  if (quantities["memory"] !== undefined) amounts.memoryBytes = whole.memoryBytes;
-  for (const [name, amount] of whole.others) amounts.others.set(name, amount);
+/** Of what is asked for the whole, `whole`; the rest stays. */
+function override(amounts: Amounts, asked: Quantities, whole: Amounts): void {
+  if (asked["cpu"] !== undefined) amounts.milliCpu = whole.milliCpu;
+  if (asked["memory"] !== undefined) amounts.memoryBytes = whole.memoryBytes;
+  for (const [name, amount] of whole.others) {
+    if (asked[name] !== undefined) amounts.others.set(name, amount);
+  }
 }
 
 function raise(amounts: Amounts, other: Amounts): void {

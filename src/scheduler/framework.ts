@@ -37,6 +37,8 @@ export type ClusterEvent =
   | { readonly kind: "devicesChanged" }
   /** A pod is on a node, or has changed there. */
   | { readonly kind: "podPlaced"; readonly pod: PlacedPod }
+  /** A pod on a node requests less than before. */
+  | { readonly kind: "podShrank"; readonly pod: PlacedPod }
   | { readonly kind: "podGone"; readonly pod: PlacedPod };
 
 export type StorageKind = "volume" | "class" | "csiNode" | "csiDriver" | "capacity" | "attachment";

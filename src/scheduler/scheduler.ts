@@ -9,6 +9,7 @@ import type { Client } from "#client/client.ts";
 import type { Change } from "#client/informer.ts";
 import type { Informers } from "#client/informers.ts";
 import { createEventRecorder, type EventRecorder } from "#reconcile/event-recorder.ts";
+import { requestsLess } from "#scheduler/amounts.ts";
 import { ClusterState } from "#scheduler/cluster-state.ts";
 import { DeviceInventory } from "#scheduler/devices/device-inventory.ts";
 import type {
@@ -305,6 +306,9 @@ class Scheduler implements AsyncDisposable {
     const before = this.#queue.has(uid) ? undefined : this.#cluster.placed(uid);
     this.#queue.remove(uid);
     const placed = this.#cluster.putPod(pod);
+    if (before && requestsLess(placed.amounts, before.amounts)) {
+      this.#queue.notify({ kind: "podShrank", pod: placed });
+    }
     if (before?.shape.key === placed.shape.key) return;
     this.#queue.notify({ kind: "podPlaced", pod: placed });
   }

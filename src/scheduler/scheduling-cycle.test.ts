@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
-import type { Node, NodeSpec, Pod, PodSpec } from "#api/generated/types.ts";
+import type { Node, NodeSpec, Pod, PodSpec, PodStatus } from "#api/generated/types.ts";
 import { seededRandom } from "#base/random.ts";
 import { podAmounts } from "#scheduler/amounts.ts";
 import { ClusterState } from "#scheduler/cluster-state.ts";
@@ -180,6 +180,36 @@ test("podAmounts() takes the peak of the start where it is more than the running
   deepEqual(
     cases.map(([spec]) => podAmounts(podOf("p", spec)).requests.milliCpu),
     cases.map(([, milliCpu]) => milliCpu),
+  );
+});
+
+test("podAmounts() counts the larger of what is asked for and given while a pod is resized", () => {
+  const containers = [{ name: "a", resources: { requests: { cpu: "2" } } }];
+  const given = (allocated: string, actual: string) => ({
+    containerStatuses: [
+      {
+        name: "a",
+        allocatedResources: { cpu: allocated },
+        resources: { requests: { cpu: actual } },
+      } as never,
+    ],
+  });
+  const infeasible = [{ type: "PodResizePending", status: "True", reason: "Infeasible" }];
+  const overhead = { cpu: "10m" };
+  const whole = { containers, overhead, resources: { requests: { cpu: "4" } } };
+  const shown = { allocatedResources: { cpu: "6010m" }, resources: { requests: { cpu: "5010m" } } };
+  const cases: [Partial<PodSpec>, PodStatus, number][] = [
+    [{ containers }, given("1", "500m"), 2000],
+    [{ containers }, given("1", "3"), 3000],
+    [{ containers }, { ...given("1", "500m"), conditions: infeasible }, 1000],
+    [{ containers: [], initContainers: containers }, given("3", "3"), 2000],
+    [whole, shown, 6010],
+    [whole, { conditions: infeasible, ...shown }, 6010],
+    [whole, {}, 4010],
+  ];
+  deepEqual(
+    cases.map(([spec, status]) => podAmounts({ ...podOf("p", spec), status }).requests.milliCpu),
+    cases.map(([, , milliCpu]) => milliCpu),
   );
 });
 

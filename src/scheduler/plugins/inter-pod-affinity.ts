@@ -134,6 +134,7 @@ function helps(
     case "storageChanged":
     case "deviceClaimChanged":
     case "devicesChanged":
+    case "podShrank":
       return false;
     case "podPlaced":
       return affinity.length > 0 && affinity.every((term) => term.matches(event.pod.shape));

@@ -13,6 +13,7 @@ export function createNodeResourcesFit(isDevice: IsDevice = () => false): Plugin
     helpedBy: (event, { placed }) =>
       event.kind === "nodeAdded" ||
       event.kind === "podGone" ||
+      event.kind === "podShrank" ||
       (event.kind === "devicesChanged" && placed.amounts.requests.others.size > 0) ||
       (event.kind === "nodeChanged" && event.changes.has("allocatable")),
   };

@@ -227,6 +227,7 @@ function helps(event: ClusterEvent, { pod, placed: { shape } }: PendingPod): boo
     case "storageChanged":
     case "deviceClaimChanged":
     case "devicesChanged":
+    case "podShrank":
       return false;
     case "podPlaced":
     case "podGone": {
