@@ -26,7 +26,7 @@ import { answerPath } from "#apiserver/endpoints/endpoints.ts";
 import { unnamedVersion } from "#apiserver/endpoints/version.ts";
 import { builtinHooks } from "#apiserver/hooks/builtin-hooks.ts";
 import { impersonate } from "#apiserver/impersonate.ts";
-import { InFlight } from "#apiserver/in-flight.ts";
+import { InFlight, isLongRunning } from "#apiserver/in-flight.ts";
 import { KindRegistry } from "#apiserver/kind-registry.ts";
 import { metricsApi } from "#apiserver/metrics-api/metrics-api.ts";
 import { measuredStore } from "#apiserver/measured-store.ts";
@@ -39,7 +39,8 @@ import { createAccessControl } from "#apiserver/rbac/access-control.ts";
 import { startAggregation } from "#apiserver/rbac/aggregation.ts";
 import { storeRefusal } from "#apiserver/refusals.ts";
 import type { ApiRequest, ApiResponse } from "#apiserver/request.ts";
-import { nonResource, requestInfo } from "#apiserver/request-info.ts";
+import { RequestDeadlines, timeoutOf } from "#apiserver/request-deadline.ts";
+import { nonResource, requestInfo, type RequestInfo } from "#apiserver/request-info.ts";
 import type { ServerState } from "#apiserver/server-state.ts";
 import { visibleNamespaces } from "#apiserver/visible-namespaces/visible-namespaces.ts";
 import { BookmarkTicker } from "#apiserver/verbs/bookmark-ticker.ts";
@@ -78,8 +79,9 @@ export async function createApiServer(parts: ApiServerParts): Promise<ApiServer>
   const policyStatus = startPolicyStatus(state);
   const aggregation = startAggregation(state);
   const inFlight = new InFlight(state.metrics);
+  const deadlines = new RequestDeadlines(parts.clock);
   return {
-    handle: (request) => handle({ state, inFlight }, request),
+    handle: (request) => handle({ state, inFlight, deadlines }, request),
     refuseStranger: (request, attempted) => refuseStranger(state, request, attempted),
     startAdmission: () => state.admission.start(),
     addKind: (kind) => state.kinds.add(kind),
@@ -176,6 +178,7 @@ function refuseStranger(
 interface Serving {
   readonly state: ServerState;
   readonly inFlight: InFlight;
+  readonly deadlines: RequestDeadlines;
 }
 
 interface Answering {
@@ -199,16 +202,26 @@ async function handle(serving: Serving, request: ApiRequest): Promise<ApiRespons
   }
 }
 
-async function answer(
-  { state, inFlight }: Serving,
-  request: ApiRequest,
-  answering: Answering,
-): Promise<ApiResponse> {
-  const { observed } = answering;
+function answer(serving: Serving, request: ApiRequest, answering: Answering): Promise<ApiResponse> {
   const { method, path, query } = request;
   const info = requestInfo(method, path, query);
-  observed.named(info ?? nonResource(method, path));
+  answering.observed.named(info ?? nonResource(method, path));
   if (info === undefined) throw badRequest("the path of the request cannot be decoded");
+  // Who calls from within the process waits as long as it likes.
+  if (request.answer === "objects" || isLongRunning(info)) {
+    return carryOut(serving, request, { info, answering });
+  }
+  const timeoutMs = timeoutOf(query);
+  return serving.deadlines.within(timeoutMs, carryOut(serving, request, { info, answering }));
+}
+
+async function carryOut(
+  { state, inFlight }: Serving,
+  request: ApiRequest,
+  { info, answering }: { readonly info: RequestInfo; readonly answering: Answering },
+): Promise<ApiResponse> {
+  const { observed } = answering;
+  const { path, query } = request;
   if (path === state.login?.path) return await state.login.answer(request);
   const becoming = impersonate(state.authorizer, request, info);
   const user = becoming instanceof Promise ? await becoming : becoming;
