@@ -38,6 +38,9 @@ import {
   planClaim,
 } from "#reconcile/owners.ts";
 
+/** A pod that a node refuses at once is not made anew more often than this. */
+const againMs = 1000;
+
 /** Keeps pods with stable names and volumes, started and updated in order. */
 export function createStatefulSetController(kit: ControllerKit): Controller {
   const { client, informers, clock, log } = kit;
@@ -67,6 +70,11 @@ export function createStatefulSetController(kit: ControllerKit): Controller {
       nowMs,
     });
     for (const action of plan.actions) {
+      const early = action.kind === "delete" ? failedEarlyMs(action.pod, nowMs) : 0;
+      if (early > 0) {
+        run.requeue(early);
+        continue;
+      }
       await act(set, action, { update, current, signal: run.signal });
     }
     if (!sameJson(plan.status, set.status)) {
@@ -212,4 +220,10 @@ interface Revisions {
   readonly update: ControllerRevision;
   readonly current: ControllerRevision;
   readonly signal: AbortSignal;
+}
+
+/** How long a pod that failed stays, so that one which cannot run does not come and go without a pause. */
+function failedEarlyMs({ metadata, status }: Pod, nowMs: number): number {
+  if (status?.phase !== "Failed") return 0;
+  return Math.min(againMs, Date.parse(metadata.creationTimestamp ?? "") + againMs - nowMs);
 }
