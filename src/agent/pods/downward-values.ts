@@ -51,16 +51,23 @@ function formatMap(map: Readonly<Record<string, string>> = {}): string {
     .join("\n");
 }
 
+export interface ResourceFacts {
+  readonly node: DownwardNode;
+  /** The container's pod: its limits as a whole are those of containers that set none. */
+  readonly pod: Pod;
+}
+
 /** The value of a `resourceFieldRef`, rounded up to whole divisors. */
 export function resourceValue(
   container: Container,
   selector: ResourceFieldSelector,
-  node: DownwardNode,
+  { node, pod }: ResourceFacts,
 ): string {
   const [list = "", ...rest] = selector.resource.split(".");
   const name = rest.join(".");
   const { limits = {}, requests = {} } = container.resources ?? {};
-  const fallback = list === "limits" ? node.allocatable[name] : limits[name];
+  const most = pod.spec?.resources?.limits?.[name] ?? node.allocatable[name];
+  const fallback = list === "limits" ? most : limits[name];
   const amount = (list === "limits" ? limits[name] : requests[name]) ?? fallback ?? "0";
   const divisor = selector.divisor;
   const per = parseQuantity(divisor === undefined || divisor === "0" ? "1" : divisor).nano;

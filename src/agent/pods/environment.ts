@@ -81,7 +81,7 @@ async function valueOf(
   if (source.resourceFieldRef) {
     const { containerName } = source.resourceFieldRef;
     const measured = containerName ? findContainer(pod, containerName)?.spec : container;
-    return resourceValue(measured ?? container, source.resourceFieldRef, node);
+    return resourceValue(measured ?? container, source.resourceFieldRef, { node, pod });
   }
   if (source.configMapKeyRef) return configMapValue(parts, source.configMapKeyRef);
   if (source.secretKeyRef) return secretValue(parts, source.secretKeyRef);

@@ -8,6 +8,7 @@ import type {
   ResourceRequirements,
 } from "#api/generated/types.ts";
 import { containerResources } from "#agent/pods/container-resources.ts";
+import { resourceValue } from "#agent/pods/downward-values.ts";
 import { ResizeKeeper } from "#agent/pods/resize-keeper.ts";
 import { wholeRequests, wholeResources } from "#agent/pods/whole-resources.ts";
 import type { ContainerState } from "#agent/runtime/container-runtime.ts";
@@ -83,6 +84,10 @@ test("containerResources() gives a container the whole pod's limits where it has
     oomScoreAdj: 750,
   });
   const none = container();
+  const node = { name: "n", hostIps: [], allocatable: { cpu: "8", memory: "8Gi" } };
+  const shown = (resource: string, pod: Pod) => resourceValue(none, { resource }, { node, pod });
+  equal(shown("limits.memory", podOf({ resources: whole })), `${4 * gib}`);
+  equal(shown("limits.memory", podOf({})), `${8 * gib}`);
   deepEqual(containerResources(podOf({ resources: whole }), none, 8 * gib), {
     cpuShares: 1024,
     cpuPeriodUs: 100_000,

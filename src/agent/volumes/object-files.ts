@@ -118,7 +118,7 @@ function downwardText(request: VolumeRequest, item: DownwardAPIVolumeFile): stri
   if (selector === undefined || container === undefined) {
     throw new Error(`container ${selector?.containerName ?? ""} not found`);
   }
-  return resourceValue(container, selector, context.node);
+  return resourceValue(container, selector, { node: context.node, pod });
 }
 
 function configMapData(configMap: ConfigMap | undefined): Data {
