@@ -104,6 +104,7 @@ test("planJob() waits after a failure, and gives up past the limit or the deadli
   deepEqual(done.status.conditions?.at(-1)?.type, "Failed");
   const late = job({ activeDeadlineSeconds: 5 }, { startTime: "2026-01-01T00:59:55Z" });
   equal(plan(late, [running]).status.conditions?.[0]?.reason, "DeadlineExceeded");
+  equal(plan(late, [running]).againInMs, undefined);
 });
 
 test("formatIndexes() and parseIndexes() are each other's inverse", () => {

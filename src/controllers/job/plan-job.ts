@@ -1,6 +1,7 @@
 import type { Job, JobCondition, JobStatus, Pod } from "#api/generated/types.ts";
 import { uidOf } from "#api/meta.ts";
 import { rfc3339 } from "#base/clock.ts";
+import { backOffMs } from "#controllers/job/back-off.ts";
 import { formatIndexes, indexOf, parseIndexes } from "#controllers/job/indexes.ts";
 import { endOf } from "#controllers/job/job-end.ts";
 import {
@@ -52,7 +53,8 @@ export function planJob(observed: ObservedJob): JobPlan {
   const surplus = stops ? active : active.slice(0, Math.max(0, active.length - start.wanted));
   const doneIndexes = tally.completedIndexes.union(tally.failedIndexes ?? new Set<number>());
   const kept = stops ? new Set<Pod>() : keptForTheirCount(job, pods, doneIndexes);
-  const againInMs = soonest(start.waitMs, deadlineInMs(job, startTime, nowMs));
+  // Past its deadline nothing comes with time, but with its pods' ends.
+  const againInMs = soonest(start.waitMs, deadlineInMs(job, startTime, nowMs) || undefined);
   return {
     status: {
       ...countedStatus(job, tally, { active, surplus, terminating, create: start.create.length }),
@@ -292,7 +294,7 @@ function startsOf({ job, pods, nowMs }: ObservedJob, tally: Tally, active: reado
   if (tally.failedIndexes)
     return startsByIndex({ job, pods, nowMs }, { tally, occupied, missing, wanted });
   const counted = pods.filter((pod) => !tally.ignored.includes(pod));
-  const waitMs = backoffMs(counted, nowMs);
+  const waitMs = backOffMs(counted, nowMs);
   if (waitMs > 0) return { create: [], wanted, waitMs };
   if (job.spec?.completionMode !== "Indexed") {
     return { create: Array.from({ length: missing }, () => undefined), wanted };
@@ -323,37 +325,11 @@ function startsByIndex(
   let soonestMs = Number.POSITIVE_INFINITY;
   const byIndex = Map.groupBy(pods, indexOf);
   for (const index of freeIndexes(job, tally, occupied)) {
-    const waitMs = backoffMs(byIndex.get(index) ?? [], nowMs);
+    const waitMs = backOffMs(byIndex.get(index) ?? [], nowMs);
     if (waitMs > 0) soonestMs = Math.min(soonestMs, waitMs);
     else if (create.length < missing) create.push(index);
   }
   return { create, wanted, ...(soonestMs < Number.POSITIVE_INFINITY && { waitMs: soonestMs }) };
-}
-
-const backoffMinMs = 10_000;
-const backoffMaxMs = 600_000;
-
-/** After failures, the next pod waits: 10 s, doubled with each failure since the last success. */
-function backoffMs(pods: readonly Pod[], nowMs: number): number {
-  const lastSuccessMs = Math.max(0, ...endsOf(pods, "Succeeded"));
-  const failures = endsOf(pods, "Failed").filter((endMs) => endMs > lastSuccessMs);
-  if (failures.length === 0) return 0;
-  const delayMs = Math.min(backoffMinMs * 2 ** (failures.length - 1), backoffMaxMs);
-  return Math.max(0, Math.max(...failures) + delayMs - nowMs);
-}
-
-function endsOf(pods: readonly Pod[], phase: string): readonly number[] {
-  return pods
-    .filter(({ status }) => status?.phase === phase)
-    .map(({ metadata, status }) => {
-      const ends = (status?.containerStatuses ?? []).map(({ state }) =>
-        Date.parse(state?.terminated?.finishedAt ?? ""),
-      );
-      const known = ends.filter((endMs) => !Number.isNaN(endMs));
-      return known.length > 0
-        ? Math.max(...known)
-        : Date.parse(metadata.creationTimestamp ?? "") || 0;
-    });
 }
 
 interface Counts {
