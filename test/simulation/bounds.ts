@@ -42,9 +42,11 @@ function watchDeployments({ informers }: World, problems: string[]): void {
     if (ready === replicas) wasComplete.add(app);
     if (app !== "steady") return;
     const known = budgets.get({ name: app, namespace })?.status?.currentHealthy ?? 0;
-    const isLess = ready < steadyBefore && known <= steadyBefore;
+    // A pod of a silent node is not ready either, but nobody took it.
+    const isTaken = ready < steadyBefore && object.metadata.deletionTimestamp !== undefined;
+    const isTold = known <= steadyBefore;
     steadyBefore = ready;
-    if (isLess && wasComplete.has(app) && ready < minAvailable - 1) {
+    if (isTaken && isTold && wasComplete.has(app) && ready < minAvailable - 1) {
       problems.push(`steady: only ${ready} are ready`);
     }
   });
