@@ -111,6 +111,8 @@ interface Running {
 
 const defaultConcurrency = 5;
 
+/** Who asks for the same key at once, again and again, must let others have their turn. */
+const againMinMs = 5;
 const restMaxMs = 200;
 const objectsPerRestMs = 20;
 
@@ -169,7 +171,11 @@ class QueueController implements Controller {
   async #reconcile(key: string): Promise<number> {
     const { signal } = this.#stop;
     let restMs = 0;
-    const requeue: Run["requeue"] = (delayMs, other = key) => this.#queue.addAfter(other, delayMs);
+    const requeue: Run["requeue"] = (delayMs, other) =>
+      this.#queue.addAfter(
+        other ?? key,
+        other === undefined ? Math.max(delayMs, againMinMs) : delayMs,
+      );
     try {
       const rest = (objectCount: number): void => void (restMs = restFor(objectCount));
       await this.#parts.reconcile(key, { signal, requeue, rest });

@@ -1,6 +1,8 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { test } from "node:test";
 import type { ConfigMap } from "#api/generated/types.ts";
+import { silentLog } from "#base/log.ts";
+import { createController } from "#reconcile/controller.ts";
 import { createEventCorrelator } from "#reconcile/event-correlator.ts";
 import { createManualClock } from "#reconcile/manual-clock.ts";
 import { planClaim } from "#reconcile/owners.ts";
@@ -40,6 +42,40 @@ test("createWorkQueue() doubles the delay of a failing key up to 1000 s and take
   queue.addAfter("b", 10);
   clock.advance(10);
   equal(queue.length, 1);
+});
+
+test("createController() lets others have their turn while a key asks for itself again and again", async () => {
+  const runs: number[] = [];
+  const clock = createManualClock();
+  const controller = createController({
+    name: "eager",
+    reads: [],
+    writes: [],
+    sources: [
+      {
+        synced: Promise.resolve(),
+        listen: (queue) => {
+          queue.add("a");
+          return { [Symbol.dispose]: () => {} };
+        },
+      },
+    ],
+    reconcile(key, run) {
+      runs.push(clock.now());
+      run.requeue(0);
+      return Promise.resolve();
+    },
+    clock,
+    log: silentLog,
+  });
+  controller.start();
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  await turn();
+  deepEqual(runs, [0]);
+  clock.advance(5);
+  await turn();
+  deepEqual(runs, [0, 5]);
+  await controller.stop();
 });
 
 test("assertOneWriter() refuses two writers of the same fields", () => {
