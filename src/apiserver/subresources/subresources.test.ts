@@ -167,6 +167,61 @@ test("a pod's debugging containers and resources are a new generation, once", as
   }
 });
 
+test("resize takes resources of containers and of the pod, and nothing else", async () => {
+  await using api = await createTestServer();
+  await createPod(api, "");
+  const sized = (name: string, memory: string): JsonObject => ({
+    name,
+    image: "i",
+    resources: { requests: { memory }, limits: { memory } },
+  });
+  const containers = [sized("a", "2Gi"), sized("b", "1Gi")];
+  const spec = { containers, resources: { limits: { cpu: "1" } } };
+  const made = await api.send("POST", pods, { body: { metadata: { name: "r" }, spec } });
+  assert.equal(made.status, 201, made.text);
+  const put = async (change: JsonObject, metadata: JsonObject = {}) => {
+    const { body } = await api.send("GET", `${pods}/r`);
+    return api.send("PUT", `${pods}/r/resize`, {
+      body: {
+        ...body,
+        metadata: { ...(body.metadata as JsonObject), ...metadata },
+        spec: { ...(body.spec as JsonObject), ...change },
+      },
+    });
+  };
+  const wanted = {
+    containers: [{ ...sized("a", "1Gi"), image: "other" }, sized("b", "3Gi")],
+    resources: { requests: { cpu: "1", memory: "4Gi" }, limits: { cpu: "2", memory: "5Gi" } },
+    nodeSelector: { a: "b" },
+  };
+  const resized = await put(wanted, { labels: { a: "b" } });
+  const { metadata, spec: now } = resized.body as Record<string, JsonObject>;
+  const resources = (now?.containers as JsonObject[]).map((one) => [one.image, one.resources]);
+  assert.deepEqual(
+    [resized.status, metadata?.labels, now?.nodeSelector, now?.resources, resources],
+    [
+      200,
+      undefined,
+      undefined,
+      wanted.resources,
+      [
+        ["i", sized("a", "1Gi").resources],
+        ["i", sized("b", "3Gi").resources],
+      ],
+    ],
+  );
+  const swapped = await put({ containers: [sized("b", "3Gi"), sized("a", "1Gi")] });
+  assert.deepEqual(
+    [swapped.status, swapped.body.message],
+    [
+      422,
+      'Pod "r" is invalid: [spec.containers[0].name: Forbidden: containers may not be renamed or reordered on resize, spec.containers[1].name: Forbidden: containers may not be renamed or reordered on resize]',
+    ],
+  );
+  const more = await put({ containers: [...containers, sized("c", "1Gi")] });
+  assert.deepEqual([more.status], [422]);
+});
+
 test("a token is issued by the part that does so, bound to the pod and its node", async () => {
   const asked: unknown[] = [];
   await using api = await createTestServer({
