@@ -195,8 +195,11 @@ test("resize takes resources of containers and of the pod, and nothing else", as
     nodeSelector: { a: "b" },
   };
   const resized = await put(wanted, { labels: { a: "b" } });
-  const { metadata, spec: now } = resized.body as Record<string, JsonObject>;
-  const resources = (now?.containers as JsonObject[]).map((one) => [one.image, one.resources]);
+  const [metadata, now] = [resized.body.metadata, resized.body.spec] as JsonObject[];
+  const resources = ((now?.containers ?? []) as JsonObject[]).map((one) => [
+    one.image,
+    one.resources,
+  ]);
   assert.deepEqual(
     [resized.status, metadata?.labels, now?.nodeSelector, now?.resources, resources],
     [
