@@ -1,5 +1,6 @@
 import type { JsonObject } from "#api/kind.ts";
 import { invariant } from "#base/invariant.ts";
+import { takeOver } from "#apiserver/cache/handed-over.ts";
 
 /**
  * One version of one object as the cache holds it: the bytes that are served, `resourceVersion` included, and,
@@ -13,10 +14,12 @@ export class StoredObject {
   #decoded: WeakRef<JsonObject> | undefined;
   #labels: Readonly<Record<string, string>> | undefined;
 
-  constructor(key: string, revision: number, bytes: Uint8Array) {
+  /** `decoded`, where somebody has it: frozen, and what a parse of the bytes gives. */
+  constructor(key: string, revision: number, bytes: Uint8Array, decoded?: JsonObject) {
     this.key = key;
     this.revision = revision;
     this.bytes = bytes;
+    this.#decoded = decoded && new WeakRef(decoded);
   }
 
   /** Frozen, through and through. */
@@ -55,7 +58,8 @@ interface StoredEntry {
 export function fromStoredBytes(entry: StoredEntry): StoredObject {
   const bytes = new Uint8Array(servedLength(entry));
   writeServed(entry, bytes);
-  return new StoredObject(entry.key, entry.revision, bytes);
+  const { key, revision, value } = entry;
+  return new StoredObject(key, revision, bytes, takeOver(value, revision));
 }
 
 /**

@@ -85,7 +85,7 @@ async function insertAdmitted(
     return { kind: "value", value: object };
   }
   try {
-    const persisted = await persist(server, { kind, key, expected: 0 }, object);
+    const persisted = await persist(server, { kind, key, expected: 0, given: true }, object);
     if (persisted.ok)
       return { kind: "stored", object: await shownAs(server, kind, persisted.object) };
   } catch (error) {

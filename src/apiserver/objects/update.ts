@@ -184,7 +184,7 @@ async function store(call: Call, { object, old, current }: Replacing): Promise<O
     return { ok: true, written: { kind: "value", value: object } };
   }
   const key = objectKey(kind, call.info.namespace, call.info.name);
-  const place: Place = { kind, key, expected: current.revision };
+  const place: Place = { kind, key, expected: current.revision, given: true };
   const removing = mayGo(call, object);
   try {
     const persisted = removing
