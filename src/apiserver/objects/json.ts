@@ -6,9 +6,24 @@ import type { JsonObject } from "#api/kind.ts";
 export function cloneJson<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(cloneJson) as T;
-  const kept = Object.entries(value).filter(([, inner]) => inner !== undefined);
-  // `fromEntries` also takes a field that is called `__proto__` for a field.
-  return Object.fromEntries(kept.map(([name, inner]) => [name, cloneJson(inner)])) as T;
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.keys(value)) {
+    const inner: unknown = value[name as keyof typeof value];
+    if (inner === undefined) continue;
+    if (name === "__proto__") defineField(copy, name, cloneJson(inner));
+    else copy[name] = cloneJson(inner);
+  }
+  return copy as T;
+}
+
+/** Assigned, `__proto__` would be no field. */
+function defineField(object: object, name: string, value: unknown): void {
+  Object.defineProperty(object, name, {
+    value,
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
 }
 
 /** The order of fields does not count, everything else does. */
