@@ -1,10 +1,13 @@
 import { StatusError } from "#api/status.ts";
+import type { MetaVersion } from "#api/table/table.ts";
 import type { ApiRequest } from "#apiserver/request.ts";
 
 /** The form of an answer that the caller accepts. */
 export interface Form {
   readonly media: "json" | "yaml" | "protobuf";
   readonly as: "object" | "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
+  /** Of a meta form; default `v1`. */
+  readonly metaVersion?: MetaVersion;
   readonly pretty: boolean;
 }
 
@@ -58,12 +61,13 @@ function formFor(wish: Wish, offer: Offer): Omit<Form, "pretty"> | undefined {
   const media = mediaOf(wish.type);
   const as = wish.parameters.get("as") ?? "object";
   if (media === undefined || !offer.as.includes(as as Form["as"])) return undefined;
-  const version = wish.parameters.get("v");
-  if (as !== "object" && (version !== "v1" || wish.parameters.get("g") !== "meta.k8s.io"))
-    return undefined;
   if (media === "yaml" && offer.yaml === false) return undefined;
   if (media === "protobuf" && !inProtobuf(as, offer)) return undefined;
-  return { media, as: as as Form["as"] };
+  if (as === "object") return { media, as };
+  const version = wish.parameters.get("v");
+  if (wish.parameters.get("g") !== "meta.k8s.io") return undefined;
+  if (version !== "v1" && version !== "v1beta1") return undefined;
+  return { media, as: as as Form["as"], metaVersion: version };
 }
 
 /** Tables have no protobuf form; metadata alone has one, of custom resources too. */

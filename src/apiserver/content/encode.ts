@@ -87,14 +87,17 @@ async function listInForm(call: Call, list: ObjectList, form: Form): Promise<Jso
         kind: call.kind,
         nowMs: call.server.clock.now(),
         includeObject: includeObject(call.request),
+        ...(form.metaVersion && { version: form.metaVersion }),
       };
       const rows = await inTurns(list.items, (item) => tableRowOf(item.object, shared));
       return tableOfRows({ ...shared, rows, listMeta: listMetadata(list) });
     }
     case "PartialObjectMetadataList":
     case "PartialObjectMetadata": {
-      const items = await inTurns(list.items, (item) => partialMetadata(item.object));
-      return partialMetadataList(items, listMetadata(list));
+      const items = await inTurns(list.items, (item) =>
+        partialMetadata(item.object, form.metaVersion),
+      );
+      return partialMetadataList(items, listMetadata(list), form.metaVersion);
     }
     case "object":
       return listObject(call.kind, list);

@@ -9,11 +9,15 @@ import { notAcceptable, type Form } from "#apiserver/content/accept.ts";
 /** A `Status` is answered as it is, whatever form the object would have had. */
 export function objectInForm(call: Call, object: JsonObject, form: Form): JsonObject {
   if (form.as === "object" || object.kind === "Status") return object;
-  if (form.as !== "Table") return partialMetadata(object);
-  return tableRow(call, object, false);
+  if (form.as !== "Table") return partialMetadata(object, form.metaVersion);
+  return tableRow(call, object, { form, noHeaders: false });
 }
 
-export function tableRow(call: Call, object: JsonObject, noHeaders: boolean): JsonObject {
+export function tableRow(
+  call: Call,
+  object: JsonObject,
+  { form, noHeaders }: { form: Form; noHeaders: boolean },
+): JsonObject {
   const { resourceVersion } = objectAt(object, "metadata");
   return tableOf({
     kind: kindOfAnswer(call, object),
@@ -22,6 +26,7 @@ export function tableRow(call: Call, object: JsonObject, noHeaders: boolean): Js
     includeObject: isEndMark(object) ? "Metadata" : includeObject(call.request),
     listMeta: resourceVersion === undefined ? {} : { resourceVersion },
     noHeaders,
+    ...(form.metaVersion && { version: form.metaVersion }),
   });
 }
 

@@ -38,7 +38,10 @@ function frameSource(call: Call, events: WatchEvents, encoder: FrameEncoder): Fr
 
 function encoderOf(call: Call, form: Form): FrameEncoder {
   if (form.media === "protobuf")
-    return protobufFrames((item) => shapedEvent(call, item, form), form.as);
+    return protobufFrames(
+      (item) => shapedEvent(call, item, form),
+      `${form.as} ${form.metaVersion}`,
+    );
   return form.as === "object" ? plainFrames(call) : shapedFrames(call, form);
 }
 
@@ -57,7 +60,7 @@ function plainFrames(call: Call): FrameEncoder {
 function shapedFrames(call: Call, form: Form): FrameEncoder {
   let first = true;
   return {
-    name: form.as === "Table" ? undefined : "json metadata",
+    name: form.as === "Table" ? undefined : `json metadata ${form.metaVersion}`,
     pieces: (item) => {
       const event = shapedOrError(call, item, { form, noHeaders: !first });
       first = false;
@@ -86,7 +89,8 @@ function shapedEvent(call: Call, item: WatchItem, form: Form, noHeaders = false)
   const event = objectEvent(call, item);
   if (item.type === "ERROR" || form.as === "object") return event;
   const object = event.object as JsonObject;
-  if (form.as === "Table") return { type: item.type, object: tableRow(call, object, noHeaders) };
+  if (form.as === "Table")
+    return { type: item.type, object: tableRow(call, object, { form, noHeaders }) };
   return { type: item.type, object: objectInForm(call, object, form) };
 }
 

@@ -320,6 +320,27 @@ async function writeAtRandom(api: TestServer, random: () => number, count: numbe
   }
 }
 
+test("tables and metadata alone come as meta.k8s.io/v1beta1 when that is asked for", async () => {
+  await using api = await createTestServer();
+  await createNamed(api, "a");
+  const get = async (path: string, as: string, version: string) => {
+    const accept = `application/json;as=${as};v=${version};g=meta.k8s.io`;
+    return api.send("GET", `${configMaps}${path}`, { headers: { accept } });
+  };
+  const beta = "meta.k8s.io/v1beta1";
+  for (const path of ["/a", ""]) {
+    const table = (await get(path, "Table", "v1beta1")).body;
+    const [row] = table.rows as { object: JsonObject }[];
+    assert.deepEqual([table.apiVersion, row?.object.apiVersion], [beta, beta]);
+  }
+  const partial = (await get("/a", "PartialObjectMetadata", "v1beta1")).body;
+  assert.deepEqual([partial.kind, partial.apiVersion], ["PartialObjectMetadata", beta]);
+  const list = (await get("", "PartialObjectMetadataList", "v1beta1")).body;
+  const [item] = list.items as JsonObject[];
+  assert.deepEqual([list.apiVersion, item?.apiVersion], [beta, beta]);
+  assert.equal((await get("/a", "Table", "v2")).status, 406);
+});
+
 test("answers come as YAML, as a Table, as metadata alone, and pretty when that is asked for", async () => {
   await using api = await createTestServer();
   await createNamed(api, "a");
