@@ -271,7 +271,12 @@ test("pruneUnknown() drops what a structural schema does not name", () => {
       list: [{ a: "1", z: 1 }],
       open: { any: 1, b: { z: 1 } },
       map: { k: { c: { deep: 1 }, z: 1 } },
-      inner: { apiVersion: "v1", kind: "Pod", metadata: {}, z: 1 },
+      inner: {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "i", labels: { a: "" }, y: 1 },
+        z: 1,
+      },
     },
   };
   const before = structuredClone(object);
@@ -283,10 +288,17 @@ test("pruneUnknown() drops what a structural schema does not name", () => {
         list: [{ a: "1" }],
         open: { any: 1, b: {} },
         map: { k: { c: { deep: 1 } } },
-        inner: { apiVersion: "v1", kind: "Pod", metadata: {} },
+        inner: { apiVersion: "v1", kind: "Pod", metadata: { name: "i", labels: { a: "" } } },
       },
     },
-    unknown: ["extra", "spec.list[0].z", "spec.open.b.z", "spec.map.k.z", "spec.inner.z"],
+    unknown: [
+      "extra",
+      "spec.list[0].z",
+      "spec.open.b.z",
+      "spec.map.k.z",
+      "spec.inner.metadata.y",
+      "spec.inner.z",
+    ],
   });
   assert.deepEqual(object, before);
 });

@@ -1,5 +1,6 @@
 import type { Json } from "#api/meta.ts";
 import type { Schema } from "#api/schema.ts";
+import { schemaOf } from "#api/schemas/builtin-schemas.ts";
 import { fieldOf, isObject, setField, type JsonObject } from "#api/patch/json-object.ts";
 
 export interface Pruned {
@@ -10,8 +11,8 @@ export interface Pruned {
 
 /**
  * Drops the fields that a custom resource's structural schema does not name. Types are left to validation. The
- * object's own `apiVersion`, `kind` and `metadata`, and those of embedded resources, are always kept. The input is
- * not changed.
+ * object's own `apiVersion`, `kind` and `metadata` are always kept, and those of embedded resources, whose metadata
+ * has what all metadata has. The input is not changed.
  */
 export function pruneUnknown(object: JsonObject, schema: Schema): Pruned {
   const unknown: string[] = [];
@@ -44,10 +45,11 @@ function pruneObject(object: JsonObject, schema: Schema, at: At): JsonObject {
   let result = object;
   for (const field of Object.keys(object)) {
     const value = fieldOf(object, field) ?? null;
-    if (schema.embeddedResource && ownFields.has(field)) continue;
+    const isOwn = schema.embeddedResource && ownFields.has(field);
+    const isEmbeddedMetadata = isOwn && field === "metadata" && at.path !== "";
+    if (isOwn && !isEmbeddedMetadata) continue;
     const path = at.path === "" ? field : `${at.path}.${field}`;
-    const properties = schema.properties ?? {};
-    const fieldSchema = Object.hasOwn(properties, field) ? properties[field] : schema.values;
+    const fieldSchema = isEmbeddedMetadata ? objectMeta() : schemaOfField(schema, field);
     if (fieldSchema === undefined && schema.preserveUnknownFields) continue;
     if (result === object) result = { ...object };
     if (fieldSchema === undefined) {
@@ -58,4 +60,12 @@ function pruneObject(object: JsonObject, schema: Schema, at: At): JsonObject {
     }
   }
   return result;
+}
+
+function schemaOfField({ properties = {}, values }: Schema, field: string): Schema | undefined {
+  return Object.hasOwn(properties, field) ? properties[field] : values;
+}
+
+function objectMeta(): Schema {
+  return schemaOf("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
 }

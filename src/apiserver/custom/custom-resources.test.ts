@@ -129,6 +129,19 @@ test("unknown fields are dropped, reported or refused as the request asks", asyn
   );
 });
 
+test("an update of what is not there says so before it asks for a version", async () => {
+  await using server = await createTestServer();
+  await define(server, cronTabDefinition());
+  const made = await server.send("POST", cronTabs, { body: cronTab({}) });
+  const { metadata } = made.body as { metadata: JsonObject };
+  const { resourceVersion: _, ...unversioned } = metadata;
+  const there = `${cronTabs}/${String(metadata.name)}`;
+  const update = { ...made.body, metadata: unversioned };
+  equal((await server.send("PUT", there, { body: update })).status, 422);
+  const body = { ...update, metadata: { name: "other" } };
+  equal((await server.send("PUT", `${cronTabs}/other`, { body })).status, 404);
+});
+
 test("patches: merge, JSON and apply; strategic merge has no meaning for custom kinds", async () => {
   await using server = await createTestServer();
   await define(server, cronTabDefinition());

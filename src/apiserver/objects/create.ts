@@ -10,7 +10,13 @@ import { hookOf } from "#apiserver/hooks/resource-hooks.ts";
 import { noteManager } from "#apiserver/managers.ts";
 import { ensureObject, objectAt, stringAt } from "#apiserver/objects/json.ts";
 import { objectKey } from "#apiserver/objects/keys.ts";
-import { generateName, hasStatus, identify, settleNamespace } from "#apiserver/objects/metadata.ts";
+import {
+  assertUnversioned,
+  generateName,
+  hasStatus,
+  identify,
+  settleNamespace,
+} from "#apiserver/objects/metadata.ts";
 import { persist } from "#apiserver/objects/persist.ts";
 import { stamp } from "#apiserver/objects/view.ts";
 import { readStored } from "#apiserver/objects/read.ts";
@@ -71,6 +77,7 @@ async function insertAdmitted(
   object: JsonObject,
   name: string,
 ): Promise<Written | undefined> {
+  assertUnversioned(object);
   const { server, kind } = call;
   const key = objectKey(kind, call.info.namespace, name);
   if ((await readStored(call, name)) !== undefined) return undefined;

@@ -16,26 +16,23 @@ import {
 export function identify(call: Call, object: JsonObject): void {
   const { clock, random } = call.server;
   const metadata = ensureObject(object, "metadata");
-  if (stringAt(metadata, "resourceVersion") !== "") {
-    throw new StatusError({
-      code: 500,
-      reason: "",
-      message: "resourceVersion should not be set on objects to be created",
-    });
-  }
   for (const field of serverFields) delete metadata[field];
   metadata.uid = randomUid(random);
   metadata.creationTimestamp = rfc3339(clock.now());
   if (hasGeneration(call.kind)) metadata.generation = 1;
 }
 
-const serverFields = [
-  "selfLink",
-  "resourceVersion",
-  "deletionTimestamp",
-  "deletionGracePeriodSeconds",
-  "generation",
-];
+/** What was stored already cannot be created; upstream's store says so, after admission. */
+export function assertUnversioned(object: JsonObject): void {
+  if (stringAt(objectAt(object, "metadata"), "resourceVersion") === "") return;
+  throw new StatusError({
+    code: 500,
+    reason: "",
+    message: "resourceVersion should not be set on objects to be created",
+  });
+}
+
+const serverFields = ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"];
 
 /** A name from `generateName`: the prefix, cut so that the whole stays within 63 letters, and five random ones. */
 export function generateName(call: Call, prefix: string): string {

@@ -26,8 +26,8 @@ export async function update(call: Call): Promise<Answer> {
     await assertMayCreate(call);
     return answerWritten(await createObject(call, object), 201);
   }
-  assertVersioned(call, object);
   const change = (current: StoredObject): JsonObject => {
+    assertVersioned(call, object);
     assertSameObject(call, object, current.object);
     return cloneJson(object);
   };
