@@ -1,5 +1,6 @@
 import { MetricsRegistry, type Histogram, type Sample } from "#base/metrics.ts";
 import { registryPrefix, type StoreCache } from "#apiserver/cache/store-cache.ts";
+import { HealthMetrics } from "#apiserver/health-metrics.ts";
 import { RequestMetrics } from "#apiserver/request-metrics.ts";
 import { WatchMetrics } from "#apiserver/watch-metrics.ts";
 
@@ -8,6 +9,7 @@ export interface ServerMetrics {
   readonly registry: MetricsRegistry;
   readonly requests: RequestMetrics;
   readonly watches: WatchMetrics;
+  readonly health: HealthMetrics;
   /** How long the two phases of admission take. */
   readonly admission: Histogram;
 }
@@ -42,6 +44,7 @@ export function createServerMetrics(
     registry,
     requests: new RequestMetrics(registry),
     watches: new WatchMetrics(registry),
+    health: new HealthMetrics(),
     admission: registry.histogram(
       "apiserver_admission_step_admission_duration_seconds",
       "How long the steps of admission took, by type and operation.",

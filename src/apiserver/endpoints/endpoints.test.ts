@@ -26,6 +26,22 @@ test("health is told to everybody, whole, in detail and check by check", async (
   assert.equal((await ask("/version"))[0], 200);
 });
 
+test("/metrics/slis counts the checks that the whole of an endpoint makes", async () => {
+  await using api = await createTestServer();
+  for (const path of ["/livez", "/livez?exclude=log", "/livez/ping"])
+    await api.send("GET", path, { user: monitor });
+  const { text } = await api.send("GET", "/metrics/slis", { user: monitor });
+  const counted = text.split("\n").filter((line) => line.startsWith("kubernetes_"));
+  assert.deepEqual(counted.toSorted(), [
+    'kubernetes_healthchecks_total{name="etcd",type="livez",status="success"} 2',
+    'kubernetes_healthchecks_total{name="log",type="livez",status="success"} 1',
+    'kubernetes_healthchecks_total{name="ping",type="livez",status="success"} 2',
+    'kubernetes_healthcheck{name="etcd",type="livez"} 1',
+    'kubernetes_healthcheck{name="log",type="livez"} 1',
+    'kubernetes_healthcheck{name="ping",type="livez"} 1',
+  ]);
+});
+
 test("readyz fails while the server stops", async () => {
   const api = await createTestServer();
   await api[Symbol.asyncDispose]();

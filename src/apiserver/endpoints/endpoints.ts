@@ -1,4 +1,5 @@
 import type { JsonObject } from "#api/kind.ts";
+import type { MetricsRegistry } from "#base/metrics.ts";
 import { formOf } from "#apiserver/content/accept.ts";
 import { textResponse } from "#apiserver/content/bytes.ts";
 import { encodeValue } from "#apiserver/content/encode.ts";
@@ -54,7 +55,8 @@ function answerOf(state: ServerState, request: ApiRequest, path: string): Answer
           ? answerFairnessDump(state, request, path)
           : answerProfiles(state.profiler, request, path);
     case "metrics":
-      return path === "/metrics" ? () => metricsOf(state) : undefined;
+      if (path === "/metrics/slis") return () => metricsOf(state.metrics.health.registry);
+      return path === "/metrics" ? () => metricsOf(state.metrics.registry) : undefined;
     default:
       return undefined;
   }
@@ -72,6 +74,7 @@ const rootPaths = [
   "/healthz",
   "/livez",
   "/metrics",
+  "/metrics/slis",
   "/openapi/v2",
   "/openapi/v3",
   tokenKeysPath,
@@ -85,7 +88,7 @@ function valueOf(request: ApiRequest, value: JsonObject): ApiResponse {
   return encodeValue(request, { status: 200, headers: [], value }, form);
 }
 
-function metricsOf(state: ServerState): ApiResponse {
-  const response = textResponse(200, state.metrics.registry.exposition());
+function metricsOf(registry: MetricsRegistry): ApiResponse {
+  const response = textResponse(200, registry.exposition());
   return { ...response, headers: [["content-type", "text/plain; version=0.0.4; charset=utf-8"]] };
 }
