@@ -40,7 +40,7 @@ function encoderOf(call: Call, form: Form): FrameEncoder {
   if (form.media === "protobuf")
     return protobufFrames(
       (item) => shapedEvent(call, item, form),
-      `${form.as} ${form.metaVersion}`,
+      `${form.as} ${form.metaVersion ?? ""}`,
     );
   return form.as === "object" ? plainFrames(call) : shapedFrames(call, form);
 }
@@ -60,7 +60,7 @@ function plainFrames(call: Call): FrameEncoder {
 function shapedFrames(call: Call, form: Form): FrameEncoder {
   let first = true;
   return {
-    name: form.as === "Table" ? undefined : `json metadata ${form.metaVersion}`,
+    name: form.as === "Table" ? undefined : `json metadata ${form.metaVersion ?? ""}`,
     pieces: (item) => {
       const event = shapedOrError(call, item, { form, noHeaders: !first });
       first = false;
