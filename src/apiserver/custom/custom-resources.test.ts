@@ -133,9 +133,9 @@ test("an update of what is not there says so before it asks for a version", asyn
   await using server = await createTestServer();
   await define(server, cronTabDefinition());
   const made = await server.send("POST", cronTabs, { body: cronTab({}) });
-  const { metadata } = made.body as { metadata: JsonObject };
+  const { metadata } = made.body as { metadata: { name: string; resourceVersion: string } };
   const { resourceVersion: _, ...unversioned } = metadata;
-  const there = `${cronTabs}/${String(metadata.name)}`;
+  const there = `${cronTabs}/${metadata.name}`;
   const update = { ...made.body, metadata: unversioned };
   equal((await server.send("PUT", there, { body: update })).status, 422);
   const body = { ...update, metadata: { name: "other" } };
