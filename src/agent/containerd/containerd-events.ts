@@ -2,6 +2,7 @@ import { type Clock, sleep } from "#base/clock.ts";
 import { type Log, messageOf } from "#base/log.ts";
 import { readEventIds } from "#agent/containerd/event-messages.ts";
 import type { ExecStarted } from "#agent/containerd/exec-tracker.ts";
+import { watchEnds } from "#agent/containerd/missed-ends.ts";
 import type { GrpcChannel } from "#agent/containerd/grpc-channel.ts";
 import type { ContainerState, RuntimeEvent } from "#agent/runtime/container-runtime.ts";
 
@@ -11,6 +12,8 @@ interface EventSource {
   readonly log: Log;
   readonly containerState: (id: string) => Promise<ContainerState | undefined>;
   readonly onExec: (started: ExecStarted) => void;
+  /** The ids of all containers that have ended. */
+  readonly ended: () => Promise<readonly string[]>;
 }
 
 export interface RuntimeEvents extends AsyncDisposable {
@@ -35,7 +38,11 @@ export function runtimeEvents(source: EventSource): RuntimeEvents {
     for (const listener of listeners) listener(event);
   };
   const imagesChanged = afterwards(source.clock, () => emit({ kind: "images-changed" }));
-  const done = follow({ ...source, imagesChanged }, emit, closing.signal);
+  const tell = (containerId: string): void => emit({ kind: "container-exited", containerId });
+  const done = Promise.all([
+    follow({ ...source, imagesChanged }, emit, closing.signal),
+    watchEnds({ ...source, tell }, closing.signal),
+  ]);
   return {
     onEvent(listener) {
       listeners.add(listener);

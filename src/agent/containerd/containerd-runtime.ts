@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { type Clock } from "#base/clock.ts";
-import type { Log } from "#base/log.ts";
+import { type Log, messageOf } from "#base/log.ts";
 import { applyCdi } from "#agent/containerd/apply-cdi.ts";
 import { cdiDirsOf } from "#agent/containerd/containerd-config.ts";
 import { type RuntimeEvents, runtimeEvents } from "#agent/containerd/containerd-events.ts";
@@ -28,6 +28,7 @@ import { eventTable } from "#agent/containerd/event-messages.ts";
 import { type ExecStarted, ExecTracker } from "#agent/containerd/exec-tracker.ts";
 import { endsInTime, sendSignal } from "#agent/containerd/process-signals.ts";
 import { type GrpcChannel, GrpcError, openGrpcChannel } from "#agent/containerd/grpc-channel.ts";
+import { run } from "#agent/containerd/run.ts";
 import { runtimeFeatures, takesCdi } from "#agent/containerd/runtime-features.ts";
 import { createImageArchives } from "#agent/containerd/image-archives.ts";
 import { createImageMounts } from "#agent/containerd/image-mounts.ts";
@@ -96,6 +97,7 @@ class ContainerdRuntime implements ContainerRuntime {
   readonly imageMounts: ImageMounts;
   readonly imageArchives: ImageArchives;
   readonly #channel: GrpcChannel;
+  readonly #socket: string;
   readonly #streamClient: StreamClient;
   readonly #events: RuntimeEvents;
   readonly #clock: Clock;
@@ -118,12 +120,14 @@ class ContainerdRuntime implements ContainerRuntime {
     this.imageMounts = createImageMounts(channel, options.socket);
     this.imageArchives = createImageArchives(channel, options.socket);
     this.#channel = channel;
+    this.#socket = options.socket;
     this.#streamClient = options.streamClient;
     this.#clock = options.clock;
     this.#execs = new ExecTracker(options.clock);
     const containerState = (id: string) => this.containerState(id);
     const onExec = (started: ExecStarted): void => this.#execs.started(started);
-    this.#events = runtimeEvents({ ...options, channel, containerState, onExec });
+    const ended = () => this.#endedContainers();
+    this.#events = runtimeEvents({ ...options, channel, containerState, onExec, ended });
   }
 
   onEvent(listener: (event: RuntimeEvent) => void): Disposable {
@@ -203,8 +207,23 @@ class ContainerdRuntime implements ContainerRuntime {
   };
 
   removeContainer = async (id: string): Promise<void> => {
-    await unlessGone(this.#runtime("RemoveContainer", { containerId: id }));
+    await unlessGone(this.#runtime("RemoveContainer", { containerId: id })).catch(
+      async (error: unknown) => {
+        // CRI was broken off as it started the container: it takes it for ended, its process runs. The next attempt to
+        // remove it comes when that has ended.
+        if (messageOf(error).includes("cannot delete running task"))
+          await killTask(this.#socket, id);
+        throw error;
+      },
+    );
   };
+
+  async #endedContainers(): Promise<readonly string[]> {
+    const { containers } = await this.#runtime<{ containers: CriContainer[] }>("ListContainers", {
+      filter: { state: { state: "CONTAINER_EXITED" } },
+    });
+    return containers.map(({ id }) => id);
+  }
 
   listContainers = async (): Promise<readonly ContainerState[]> => {
     const { containers } = await this.#runtime<{ containers: CriContainer[] }>(
@@ -419,4 +438,18 @@ async function unlessGone<T>(answer: Promise<T>): Promise<T | undefined> {
     if (error instanceof GrpcError && error.code === grpcStatus.NOT_FOUND) return undefined;
     throw error;
   }
+}
+
+async function killTask(socket: string, id: string): Promise<void> {
+  const ctr = [
+    "--address",
+    socket,
+    "--namespace",
+    "k8s.io",
+    "tasks",
+    "kill",
+    "--signal",
+    "SIGKILL",
+  ];
+  await run("ctr", [...ctr, id]);
 }
